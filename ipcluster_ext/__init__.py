@@ -1,0 +1,1 @@
+"""Interactive parallel computing for Jupyter."""

@@ -1,0 +1,1 @@
+"""The client library: who asked, and which answers are owed."""

@@ -1,0 +1,118 @@
+"""Gives queued tasks to engines, and takes them back from where they are stuck.
+
+Load balancing by credit: an engine may hold as many unfinished tasks as its next task's
+function has credit (`core.function`); whoever holds least gets the next share. When the queue
+has run dry while an engine sits idle and another has made no progress for `STALL`, the unbegun
+tasks of the latter are recalled and given to the former, so that no short task stays trapped
+behind a long one.
+"""
+
+from ipcluster_ext.core.engines import Engine
+from ipcluster_ext.core.queue import Restriction
+from ipcluster_ext.core.state import State
+from ipcluster_ext.core.task import Task
+from ipcluster_ext.core.tasks import Tasks
+from ipcluster_ext.protocol.ids import TaskId
+from ipcluster_ext.protocol.messages import Recall
+
+STALL = 0.005
+
+
+class Dispatcher:
+    """Decides which engine gets which queued task.
+
+    Parameters
+    ----------
+    state
+        The hub's tables.
+    tasks
+        The rules for tasks.
+    """
+
+    def __init__(self, state: State, tasks: Tasks) -> None:
+        self._state = state
+        self._tasks = tasks
+        self._loaded: set[Engine] = set()
+        self._look_at: float | None = None
+
+    @property
+    def deadline(self) -> float | None:
+        """When to be called again although nothing has happened; None if never."""
+        return self._look_at
+
+    def run(self, now: float) -> None:
+        """Give out what can be given out, and recall what is stuck."""
+        self._note_changes()
+        if len(self._state.queue):
+            for lane in self._state.queue.lanes:
+                self._serve(lane, now)
+            self._note_changes()
+        self._balance(now)
+
+    def _note_changes(self) -> None:
+        state = self._state
+        for engine in state.changed:
+            state.index.enter(engine)
+            if engine.load > 1:
+                self._loaded.add(engine)
+            else:
+                self._loaded.discard(engine)
+        state.changed.clear()
+
+    def _serve(self, lane: Restriction, now: float) -> None:
+        """Give out the tasks of one lane, a share at a time."""
+        queue, index = self._state.queue, self._state.index
+        while (head := queue.head(lane)) is not None:
+            engine = index.least() if lane is None else self._least_of(lane)
+            if engine is None:
+                return
+            room = head.function.credit - engine.load
+            if room <= 0:
+                return
+            share = -(-queue.length(lane) // max(1, len(self._state.engines)))
+            self._give(engine, lane, min(room, max(1, share)), now)
+            index.enter(engine)
+
+    def _least_of(self, lane: Restriction) -> Engine | None:
+        engines = [self._state.engines.get(engine_id) for engine_id in lane or ()]
+        ready = [engine for engine in engines if engine is not None and engine.available]
+        return min(ready, key=lambda engine: engine.load, default=None)
+
+    def _give(self, engine: Engine, lane: Restriction, count: int, now: float) -> None:
+        """Assign up to so many tasks, as long as they are of one function."""
+        queue, assign = self._state.queue, self._tasks.assign
+        function = None
+        ids: list[TaskId] = []
+        while count and (task := queue.head(lane)) is not None:
+            if function is not None and task.function is not function:
+                break
+            function = task.function
+            assign(engine, queue.pop(lane), now)
+            ids.append(task.id)
+            count -= 1
+        self._state.log.note(now, f"assigned to engine {engine.id}", ids)
+
+    def _balance(self, now: float) -> None:
+        """Recall from engines that are stuck, while others are idle."""
+        self._look_at = None
+        if not self._loaded or len(self._state.queue):
+            return
+        idle = self._state.index.least()
+        if idle is None or idle.load > 0:
+            return
+        for engine in list(self._loaded):
+            if engine.stalled or engine.line is None:
+                continue
+            due = engine.progress + STALL
+            if now < due:
+                self._look_at = due if self._look_at is None else min(self._look_at, due)
+            elif any(is_balanced(task) for task in list(engine.unfinished.values())[1:]):
+                engine.stalled = True
+                engine.asked.append(None)
+                engine.line.say(Recall(engine.load))
+                self._state.index.enter(engine)
+
+
+def is_balanced(task: Task) -> bool:
+    """Tell whether a task may run elsewhere as well."""
+    return task.target is None

@@ -1,0 +1,95 @@
+"""What the hub wants done, gathered per destination.
+
+A `Line` collects what one peer is to be told within one batch of events. Tasks of one
+submission that go to one engine become one `Run`, results of one engine for one client one
+`Results`, so the number of messages follows the number of destinations and not of tasks.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ipcluster_ext.core.events import PeerId
+from ipcluster_ext.protocol.frames import Frame
+from ipcluster_ext.protocol.ids import EngineId
+from ipcluster_ext.protocol.messages import Message, ResultItem, Results, Run, TaskItem, TaskSpec
+
+
+@dataclass(slots=True)
+class Send:
+    """Tell a peer something, in one packet.
+
+    Attributes
+    ----------
+    frames
+        The payload buffers of the messages, in order.
+    token
+        To come back in a `Delivered` event; None if nobody waits for it.
+    """
+
+    peer: PeerId
+    messages: list[Message]
+    frames: list[Frame]
+    token: Any = None
+
+
+@dataclass(slots=True)
+class Dismiss:
+    """Forget a peer after telling it what was sent before."""
+
+    peer: PeerId
+
+
+Effect = Send | Dismiss
+
+
+class Line:
+    """What one peer is to be told in this batch."""
+
+    __slots__ = ("_gathering", "_items", "_key", "frames", "messages", "peer", "token")
+
+    def __init__(self, peer: PeerId) -> None:
+        self.peer = peer
+        self.messages: list[Message] = []
+        self.frames: list[Frame] = []
+        self.token: list[str] = []
+        self._gathering: type[Run] | type[Results] | None = None
+        self._key: TaskSpec | EngineId | None = None
+        self._items: list[Any] = []
+
+    def say(self, message: Message) -> None:
+        """Add a message."""
+        self._close()
+        self.messages.append(message)
+
+    def run(self, spec: TaskSpec, item: TaskItem, frames: Sequence[Frame]) -> None:
+        """Add a task for an engine."""
+        if self._key is not spec:
+            self._close()
+            self._gathering, self._key = Run, spec
+        self._items.append(item)
+        if frames:
+            self.frames.extend(frames)
+
+    def result(self, engine: EngineId, item: ResultItem, frames: Sequence[Frame]) -> None:
+        """Add a result for a client."""
+        if self._key != engine or self._gathering is not Results:
+            self._close()
+            self._gathering, self._key = Results, engine
+        self._items.append(item)
+        if frames:
+            self.frames.extend(frames)
+
+    def _close(self) -> None:
+        if self._gathering is not None:
+            self.messages.append(self._gathering(self._key, self._items))  # type: ignore[arg-type]
+            self._gathering, self._key, self._items = None, None, []
+
+    def take(self) -> Send | None:
+        """Return everything added since the last time as one effect, None if there is nothing."""
+        self._close()
+        if not self.messages:
+            return None
+        send = Send(self.peer, self.messages, self.frames, tuple(self.token) or None)
+        self.messages, self.frames, self.token = [], [], []
+        return send

@@ -1,0 +1,93 @@
+"""The engines: who is here, what each has, and who started it."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from ipcluster_ext.core.effects import Line
+from ipcluster_ext.core.task import Task
+from ipcluster_ext.protocol.ids import EngineId, TaskId
+from ipcluster_ext.protocol.messages import EngineHello, EngineInfo
+from ipcluster_ext.protocol.status import EngineStatus
+
+
+@dataclass(slots=True, eq=False)
+class Agent:
+    """A host agent."""
+
+    id: int
+    host: str
+    line: Line
+    engines: set[EngineId] = field(default_factory=set)
+
+
+@dataclass(slots=True, eq=False)
+class Withdrawal:
+    """A client's wish to take tasks back, while engines are still to answer."""
+
+    line: Line
+    request: int
+    asked: int = 0
+    cancelled: list[TaskId] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Engine:
+    """One engine, through all its lives.
+
+    Attributes
+    ----------
+    line
+        Where to reach it; None while it is not connected.
+    boot
+        Which life this is.
+    unfinished
+        The tasks it has, in the order in which they were sent.
+    held
+        Tasks for this very engine that wait for it to come up.
+    known
+        The functions it has.
+    asked
+        What it was asked to give back and has not answered, oldest first: a withdrawal, or None
+        for a recall.
+    progress
+        When it last ended a task, or was given one after having had none.
+    stalled
+        Its tasks were recalled, and it has ended none since: it gets no more until it does.
+    successor
+        The greeting of its next life, if that came before the news of its death.
+    """
+
+    id: EngineId
+    agent: Agent
+    status: EngineStatus = EngineStatus.STARTING
+    line: Line | None = None
+    boot: int = 0
+    host: str = ""
+    pid: int = 0
+    reason: str = ""
+    unfinished: dict[TaskId, Task] = field(default_factory=dict)
+    held: list[Task] = field(default_factory=list)
+    known: set[bytes] = field(default_factory=set)
+    asked: deque[Withdrawal | None] = field(default_factory=deque)
+    progress: float = 0.0
+    stalled: bool = False
+    leaving: bool = False
+    successor: tuple[EngineHello, Line] | None = None
+
+    def __lt__(self, other: "Engine") -> bool:
+        return self.id < other.id
+
+    @property
+    def load(self) -> int:
+        """How many tasks it has not finished."""
+        return len(self.unfinished)
+
+    @property
+    def available(self) -> bool:
+        """Whether it may be given work."""
+        return self.status is EngineStatus.READY and not self.stalled and not self.leaving
+
+    @property
+    def info(self) -> EngineInfo:
+        """What clients are told of it."""
+        return EngineInfo(self.id, self.status, self.host, self.pid, self.reason)

@@ -1,0 +1,99 @@
+"""What must hold between any two batches of events, whatever has happened."""
+
+from collections import Counter
+
+from ipcluster_ext.core.blobs import names_of
+from ipcluster_ext.core.hub import Hub
+from ipcluster_ext.core.state import State
+from ipcluster_ext.core.task import Task
+from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
+
+
+class BrokenInvariant(AssertionError):
+    """The hub's tables contradict each other: a mistake in the core."""
+
+
+def check(hub: Hub) -> None:
+    """Check a hub's tables.
+
+    Raises
+    ------
+    BrokenInvariant
+        Names what does not hold.
+    """
+    state = hub.state
+    _every_task_is_in_one_place(state)
+    _status_tells_the_place(state)
+    _functions_count_their_tasks(state)
+    _blobs_of_open_tasks_are_held(state)
+    _the_index_knows_who_is_available(state)
+    _nobody_waits_without_hope(state)
+
+
+def _hold(condition: object, what: str) -> None:
+    if not condition:
+        raise BrokenInvariant(what)
+
+
+def _places(state: State) -> list[Task]:
+    places = [*state.queue, *state.library.waiting]
+    for engine in state.engines.values():
+        places += [*engine.unfinished.values(), *engine.held]
+    return places
+
+
+def _every_task_is_in_one_place(state: State) -> None:
+    counted = Counter(task.id for task in _places(state))
+    _hold(set(counted) == set(state.tasks), "a task is in no place, or one that ended is in one")
+    _hold(all(count == 1 for count in counted.values()), "a task is in two places")
+    _hold(len(state.queue) == len(list(state.queue)), "the queue miscounts")
+
+
+def _status_tells_the_place(state: State) -> None:
+    for task in state.tasks.values():
+        _hold(not task.status.ended, f"task {task.id} has ended and is kept")
+    for task in state.queue:
+        _hold(task.engine is None, f"task {task.id} is queued and has an engine")
+    for engine in state.engines.values():
+        for task in engine.unfinished.values():
+            _hold(task.status is TaskStatus.ASSIGNED, f"task {task.id} is with an engine")
+            _hold(task.engine == engine.id, f"task {task.id} names another engine")
+            _hold(task.target in {None, engine.id}, f"task {task.id} is on the wrong engine")
+        for task in engine.held:
+            _hold(task.status is TaskStatus.WAITING, f"task {task.id} is held, not waiting")
+        if engine.status is not EngineStatus.READY:
+            _hold(not engine.unfinished, f"engine {engine.id} is not ready and has tasks")
+        else:
+            _hold(not engine.held, f"engine {engine.id} is ready and tasks wait for it")
+
+
+def _functions_count_their_tasks(state: State) -> None:
+    live = Counter(task.function.digest for task in state.tasks.values())
+    for function in state.library:
+        _hold(function.live == live[function.digest], f"{function.digest!r} miscounts its tasks")
+        if function.pickled is not None:
+            waiting = [t for t in state.library.waiting if t.function is function]
+            _hold(not waiting, f"tasks wait for {function.digest!r}, which is here")
+
+
+def _blobs_of_open_tasks_are_held(state: State) -> None:
+    needed = Counter(n for task in state.tasks.values() for n in names_of(task.item.buffers))
+    counts = state.blobs.counts
+    for name, count in needed.items():
+        _hold(counts.get(name, 0) >= count, f"blob {name} is needed and would be freed")
+
+
+def _the_index_knows_who_is_available(state: State) -> None:
+    for engine in state.engines.values():
+        entered = engine in state.index
+        _hold(entered == engine.available, f"engine {engine.id} is entered wrongly in the index")
+
+
+def _nobody_waits_without_hope(state: State) -> None:
+    if len(state.queue):
+        _hold(not state.hopeless, "tasks are queued, and no engine will ever come")
+        least = state.index.least()
+        for task in state.queue:
+            if task.spec.engines is None and least is not None:
+                _hold(least.load >= 1, f"task {task.id} is queued, engine {least.id} is idle")
+                break

@@ -1,0 +1,91 @@
+"""The functions the hub knows: each kept once, under its digest.
+
+A function stays as long as a task uses it. Beyond a limit in bytes, those that no task uses
+leave, the longest unused first.
+"""
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterator
+
+from ipcluster_ext.core.function import Function
+from ipcluster_ext.core.task import Task
+from ipcluster_ext.protocol.ids import TaskId
+
+LIMIT = 64 * 1024 * 1024
+
+
+class Library:
+    """All functions, and the tasks that wait for one that has not come."""
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._limit = limit
+        self._nbytes = 0
+        self._functions: OrderedDict[bytes, Function] = OrderedDict()
+        self._waiting: defaultdict[bytes, dict[TaskId, Task]] = defaultdict(dict)
+
+    def __iter__(self) -> Iterator[Function]:
+        return iter(list(self._functions.values()))
+
+    @property
+    def waiting(self) -> list[Task]:
+        """The tasks that wait for a function."""
+        return [task for tasks in self._waiting.values() for task in tasks.values()]
+
+    def get(self, digest: bytes) -> Function:
+        """Return the function of a digest, which may not have come yet."""
+        function = self._functions.get(digest)
+        if function is None:
+            function = self._functions[digest] = Function(digest, None if digest else b"")
+        else:
+            self._functions.move_to_end(digest)
+        return function
+
+    def define(self, digest: bytes, pickled: bytes) -> list[Task]:
+        """Keep a function's pickle.
+
+        Returns
+        -------
+        The tasks that waited for it, in the order of their submission.
+        """
+        function = self.get(digest)
+        if function.pickled is None:
+            function.pickled = pickled
+            self._nbytes += len(pickled)
+        return list(self._waiting.pop(digest, {}).values())
+
+    def wait(self, task: Task) -> bool:
+        """Have a task wait for its function.
+
+        Returns
+        -------
+        Whether it is the first to wait, so that the function has to be asked for.
+        """
+        waiting = self._waiting[task.function.digest]
+        waiting[task.id] = task
+        return len(waiting) == 1
+
+    def forget(self, task: Task) -> None:
+        """Let a task wait no longer."""
+        waiting = self._waiting.get(task.function.digest, {})
+        waiting.pop(task.id, None)
+        if not waiting:
+            self._waiting.pop(task.function.digest, None)
+
+    def evict(self) -> list[bytes]:
+        """Forget unused functions until the rest is within the limit.
+
+        Returns
+        -------
+        Their digests; engines should forget them too.
+        """
+        gone: list[bytes] = []
+        if self._nbytes <= self._limit:
+            return gone
+        for digest, function in list(self._functions.items()):
+            if self._nbytes <= self._limit:
+                break
+            if function.live == 0 and function.pickled:
+                self._nbytes -= len(function.pickled)
+                del self._functions[digest]
+                gone.append(digest)
+        return gone

@@ -1,0 +1,44 @@
+"""Which engine next: the one with the fewest unfinished tasks, the longest unused among equals.
+
+A heap with stale entries left in it: an engine whose load has changed is entered again, and an
+entry that no longer tells the truth is dropped when it comes to the top. So a choice costs
+O(log engines), and nothing is ever scanned.
+"""
+
+import heapq
+
+from ipcluster_ext.core.engines import Engine
+
+
+class LeastLoad:
+    """Engines by load."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, int, Engine]] = []
+        self._turn = 0
+        self._entered: dict[Engine, tuple[int, int]] = {}
+
+    def __contains__(self, engine: Engine) -> bool:
+        return self._entered.get(engine, (-1, 0))[0] == engine.load
+
+    def enter(self, engine: Engine) -> None:
+        """Enter an engine under its present load, or take it out if it may not be given work."""
+        if not engine.available:
+            self._entered.pop(engine, None)
+            return
+        entered = self._entered.get(engine)
+        if entered is not None and entered[0] == engine.load:
+            return
+        self._turn += 1
+        self._entered[engine] = (engine.load, self._turn)
+        heapq.heappush(self._heap, (engine.load, self._turn, engine))
+
+    def least(self) -> Engine | None:
+        """Return the engine to be given work next, None if there is none."""
+        heap = self._heap
+        while heap:
+            load, turn, engine = heap[0]
+            if self._entered.get(engine) == (load, turn):
+                return engine
+            heapq.heappop(heap)
+        return None

@@ -1,0 +1,204 @@
+"""Rules for those who come and go: clients, engines and agents."""
+
+from ipcluster_ext.core.effects import Line
+from ipcluster_ext.core.engines import Agent, Engine
+from ipcluster_ext.core.events import PeerId
+from ipcluster_ext.core.state import Client, State
+from ipcluster_ext.core.tasks import Tasks
+from ipcluster_ext.protocol.ids import EngineId, TaskId
+from ipcluster_ext.protocol.messages import (
+    AgentHello,
+    ClientHello,
+    EngineExited,
+    EngineHello,
+    Refused,
+    SignalEngines,
+    StartEngines,
+    Steer,
+    Steered,
+    StopEngines,
+    Welcome,
+)
+from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
+
+MOST_ENGINES = 10_000
+
+
+class Roll:
+    """Greets, dismisses and steers.
+
+    Parameters
+    ----------
+    state
+        The hub's tables.
+    tasks
+        The rules for tasks.
+    """
+
+    def __init__(self, state: State, tasks: Tasks) -> None:
+        self._state = state
+        self._tasks = tasks
+
+    def client(self, peer: PeerId, hello: ClientHello) -> None:
+        """Admit a client, or refuse one whose number is taken."""
+        state, line = self._state, self._state.line(peer)
+        known = state.clients.get(hello.client)
+        if known is not None and known.line.peer != peer:
+            line.say(Refused(f"the client number {hello.client} is taken"))
+            state.dismiss(peer)
+            return
+        state.peers[peer] = state.clients[hello.client] = Client(hello.client, line)
+        infos = [engine.info for engine in state.engines.values()]
+        place = state.place
+        line.say(Welcome(place.pid, place.host, place.blobs, infos))
+
+    def agent(self, peer: PeerId, hello: AgentHello) -> None:
+        """Admit an agent and have it start its engines."""
+        state, place = self._state, self._state.place
+        if hello.agent in state.agents:
+            return
+        agent = Agent(hello.agent, hello.host, state.line(peer))
+        state.peers[peer] = state.agents[hello.agent] = agent
+        agent.line.say(Welcome(place.pid, place.host, place.blobs))
+        self._start(agent, hello.count)
+
+    def _start(self, agent: Agent, count: int) -> list[EngineId]:
+        state = self._state
+        ids = [EngineId(state.next_engine + place) for place in range(count)]
+        state.next_engine += count
+        for engine_id in ids:
+            state.engines[engine_id] = Engine(engine_id, agent, host=agent.host)
+            agent.engines.add(engine_id)
+        if ids:
+            agent.line.say(StartEngines(ids))
+            state.tell_clients([state.engines[engine_id].info for engine_id in ids])
+        return ids
+
+    def engine(self, peer: PeerId, hello: EngineHello, now: float) -> None:
+        """Admit an engine that an agent was asked to start, in this or its next life."""
+        state, line = self._state, self._state.line(peer)
+        engine = state.engines.get(hello.engine)
+        if engine is None or engine.agent.id != hello.agent:
+            line.say(Refused(f"no agent was asked to start engine {hello.engine}"))
+            state.dismiss(peer)
+        elif engine.status is EngineStatus.READY:
+            if engine.boot != hello.boot:
+                state.peers[peer] = engine
+                engine.successor = (hello, line)
+        else:
+            self._admit(engine, hello, line, now)
+
+    def _admit(self, engine: Engine, hello: EngineHello, line: Line, now: float) -> None:
+        state, place = self._state, self._state.place
+        state.peers[line.peer] = engine
+        engine.line, engine.boot = line, hello.boot
+        engine.host, engine.pid = hello.host, hello.pid
+        engine.status, engine.reason = EngineStatus.READY, ""
+        engine.progress = now
+        line.say(Welcome(place.pid, place.host, place.blobs))
+        held, engine.held = engine.held, []
+        for task in held:
+            self._tasks.assign(engine, task, now)
+        state.changed.add(engine)
+        state.tell_clients([engine.info])
+
+    def engine_exited(self, agent: Agent, message: EngineExited, now: float) -> None:
+        """Settle what an engine leaves behind; it comes back, or is struck off."""
+        state = self._state
+        engine = state.engines.get(message.engine)
+        if engine is None or engine.agent is not agent:
+            return
+        if engine.status is EngineStatus.READY and engine.boot != message.boot:
+            return
+        successor, engine.successor = engine.successor, None
+        if engine.line is not None:
+            state.dismiss(engine.line.peer)
+            engine.line = None
+        engine.known.clear()
+        engine.stalled = False
+        engine.reason = message.cause
+        engine.leaving = engine.leaving and not message.again
+        engine.status = EngineStatus.STARTING if message.again else EngineStatus.STOPPED
+        self._tasks.engine_lost(engine, message.cause, message.began, now)
+        state.changed.add(engine)
+        if message.again:
+            state.tell_clients([engine.info])
+            if successor is not None:
+                self._admit(engine, *successor, now)
+        else:
+            self._strike_off(engine)
+
+    def _strike_off(self, engine: Engine) -> None:
+        state = self._state
+        del state.engines[engine.id]
+        engine.agent.engines.discard(engine.id)
+        for task in engine.held:
+            self._tasks.fail(task, "EngineLost", engine.reason, TaskStatus.LOST)
+        engine.held = []
+        state.tell_clients([engine.info])
+        self._tasks.fail_restricted()
+        if state.hopeless:
+            self._tasks.fail_all_queued()
+
+    def left(self, peer: PeerId, reason: str, now: float) -> None:
+        """Strike off a peer that is gone; tasks of a client go on without it."""
+        state = self._state
+        who = state.peers.pop(peer, None)
+        state.dismiss(peer)
+        if isinstance(who, Client):
+            state.clients.pop(who.id, None)
+        elif isinstance(who, Agent):
+            state.agents.pop(who.id, None)
+            for engine_id in sorted(who.engines):
+                engine = state.engines[engine_id]
+                exited = EngineExited(
+                    engine_id, engine.boot, f"its host agent is gone: {reason}", _first(engine),
+                    again=False,
+                )  # fmt: skip
+                self.engine_exited(who, exited, now)
+
+    def steer(self, client: Client, message: Steer) -> None:
+        """Do what a client asks with engines, or say why not."""
+        state, engines = self._state, message.engines
+        missing = [engine for engine in engines if engine not in state.engines]
+        refused = ""
+        if missing:
+            refused = f"there is no engine {missing[0]}"
+        elif message.action == "start":
+            engines, refused = self._start_more(message.count)
+        elif message.action in {"stop", "restart"}:
+            self._stop(engines, again=message.action == "restart")
+        elif message.action == "signal":
+            for agent, ids in self._by_agent(engines):
+                agent.line.say(SignalEngines(ids, message.signum))
+        else:
+            refused = f"unknown action {message.action!r}"
+        client.line.say(Steered(message.request, engines, refused))
+
+    def _start_more(self, count: int) -> tuple[list[EngineId], str]:
+        agent = next(iter(self._state.agents.values()), None)
+        if agent is None:
+            return [], "the cluster has no host agent"
+        if not 0 < count <= MOST_ENGINES:
+            return [], f"cannot start {count} engines; between 1 and {MOST_ENGINES} can be asked for"
+        return self._start(agent, count), ""
+
+    def _stop(self, engines: list[EngineId], *, again: bool) -> None:
+        for engine_id in engines:
+            engine = self._state.engines[engine_id]
+            engine.leaving = True
+            self._state.changed.add(engine)
+        for agent, ids in self._by_agent(engines):
+            agent.line.say(StopEngines(ids, again))
+
+    def _by_agent(self, engines: list[EngineId]) -> list[tuple[Agent, list[EngineId]]]:
+        groups: dict[int, tuple[Agent, list[EngineId]]] = {}
+        for engine_id in engines:
+            agent = self._state.engines[engine_id].agent
+            groups.setdefault(agent.id, (agent, []))[1].append(engine_id)
+        return list(groups.values())
+
+
+def _first(engine: Engine) -> TaskId:
+    """Return the task an engine was running, as far as the hub can tell."""
+    return next(iter(engine.unfinished), TaskId(0))

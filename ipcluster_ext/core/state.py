@@ -1,0 +1,103 @@
+"""Everything the hub knows, each fact in one place; the rules are with those who change it."""
+
+from dataclasses import dataclass, field
+
+from ipcluster_ext.core.blobs import Blobs
+from ipcluster_ext.core.effects import Dismiss, Effect, Line
+from ipcluster_ext.core.engines import Agent, Engine
+from ipcluster_ext.core.events import PeerId
+from ipcluster_ext.core.library import Library
+from ipcluster_ext.core.policy import LeastLoad
+from ipcluster_ext.core.queue import Queue
+from ipcluster_ext.core.story import Log
+from ipcluster_ext.core.task import Task
+from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId
+from ipcluster_ext.protocol.messages import EngineInfo, Engines, FreeBlobs
+from ipcluster_ext.protocol.status import EngineStatus
+
+
+@dataclass(slots=True, eq=False)
+class Client:
+    """A client, as long as it is connected."""
+
+    id: ClientId
+    line: Line
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the hub runs: what it tells everybody that greets it."""
+
+    pid: int = 0
+    host: str = ""
+    blobs: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class State:
+    """The hub's tables.
+
+    Attributes
+    ----------
+    peers
+        Who is behind each peer.
+    lines
+        What each peer is to be told in this batch.
+    changed
+        Engines whose load or availability changed in this batch.
+    """
+
+    place: Place = field(default_factory=Place)
+    peers: dict[PeerId, Client | Engine | Agent] = field(default_factory=dict)
+    lines: dict[PeerId, Line] = field(default_factory=dict)
+    clients: dict[ClientId, Client] = field(default_factory=dict)
+    engines: dict[EngineId, Engine] = field(default_factory=dict)
+    agents: dict[int, Agent] = field(default_factory=dict)
+    tasks: dict[TaskId, Task] = field(default_factory=dict)
+    queue: Queue = field(default_factory=Queue)
+    library: Library = field(default_factory=Library)
+    blobs: Blobs = field(default_factory=Blobs)
+    index: LeastLoad = field(default_factory=LeastLoad)
+    log: Log = field(default_factory=Log)
+    changed: set[Engine] = field(default_factory=set)
+    dismissed: list[PeerId] = field(default_factory=list)
+    next_engine: int = 0
+    stale: int = 0
+
+    def line(self, peer: PeerId) -> Line:
+        """Return the line to a peer."""
+        line = self.lines.get(peer)
+        if line is None:
+            line = self.lines[peer] = Line(peer)
+        return line
+
+    def dismiss(self, peer: PeerId) -> None:
+        """Forget a peer once it was told what is still to be told."""
+        self.peers.pop(peer, None)
+        self.dismissed.append(peer)
+
+    def tell_clients(self, engines: list[EngineInfo]) -> None:
+        """Tell every client of engines that changed."""
+        for client in self.clients.values():
+            client.line.say(Engines(engines))
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether no engine is here and none is on its way."""
+        return not any(
+            engine.status in {EngineStatus.READY, EngineStatus.STARTING} and not engine.leaving
+            for engine in self.engines.values()
+        )
+
+    def take_effects(self) -> list[Effect]:
+        """Return what is to be done since the last time, one `Send` per destination at most."""
+        unneeded = self.blobs.take_unneeded()
+        if unneeded:
+            for agent in self.agents.values():
+                agent.line.say(FreeBlobs(unneeded))
+        effects: list[Effect] = [send for line in self.lines.values() if (send := line.take())]
+        for peer in self.dismissed:
+            self.lines.pop(peer, None)
+            effects.append(Dismiss(peer))
+        self.dismissed.clear()
+        return effects

@@ -1,0 +1,1 @@
+"""The engine process: an IPython kernel with a lane for tasks."""

@@ -1,0 +1,105 @@
+"""The engine's process: built once in the zygote, brought to life in each fork."""
+
+import atexit
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from ipcluster_ext.engine.apply import Applier, Terminated
+from ipcluster_ext.engine.functions import Functions
+from ipcluster_ext.engine.kernel import EngineKernel, build
+from ipcluster_ext.engine.streams import TaskStream
+from ipcluster_ext.engine.wire import Wire
+from ipcluster_ext.protocol.messages import EngineHello
+from ipcluster_ext.protocol.process import EngineConfig
+from ipcluster_ext.transport.blackbox import BlackBox
+from ipcluster_ext.transport.blobs import BlobStore, host_identity
+from ipcluster_ext.transport.channel import Channel
+from ipcluster_ext.transport.files import engine_socket
+
+log = logging.getLogger(__name__)
+
+
+def warm(*, numpy: bool = True) -> None:
+    """Import and build whatever engines have in common, without starting a thread.
+
+    Parameters
+    ----------
+    numpy
+        Whether to import numpy, if it is installed.
+    """
+    _kernel()
+    if numpy:
+        try:
+            import numpy as _numpy  # noqa: F401, PLC0415 - imported to be shared, where it is installed
+        except ImportError:
+            log.debug("numpy is not installed")
+
+
+def _kernel() -> EngineKernel:
+    return EngineKernel.instance() if EngineKernel.initialized() else build()
+
+
+def run(config: EngineConfig) -> NoReturn:
+    """Be an engine until asked to end; never returns."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
+    code = 0
+    try:
+        _serve(config, _kernel())
+    except Terminated:
+        log.debug("engine %d was asked to end", config.engine)
+    except BaseException:
+        log.exception("engine %d failed", config.engine)
+        code = 1
+    try:
+        atexit._run_exitfuncs()
+    except BaseException:
+        log.exception("engine %d: an exit handler failed", config.engine)
+        code = code or 1
+    os._exit(code)
+
+
+def _serve(config: EngineConfig, kernel: EngineKernel) -> None:
+    host = host_identity()
+    identity = f"e{config.engine}-{config.boot:x}".encode()
+    channel = Channel(engine_socket(Path(config.folder)), identity=identity, boot=config.boot)
+    functions = Functions(kernel.shell.user_ns)
+    blobs = BlobStore(config.blobs, f"e{config.engine}x{config.boot:x}")
+    applier = Applier(config.engine, kernel, functions, blobs, host)
+    hello = EngineHello(config.engine, config.boot, config.agent, host, os.getpid())
+    wire = Wire(channel, hello, functions)
+    sys.stdout = TaskStream(wire.printed, "stdout", 1)
+    sys.stderr = TaskStream(wire.printed, "stderr", 2)
+    _handle_signals(applier)
+    kernel.shell.user_ns["engine_id"] = config.engine
+    box = BlackBox(Path(config.box))
+    wire.start()
+    _work(wire, applier, box)
+
+
+def _work(wire: Wire, applier: Applier, box: BlackBox) -> None:
+    """Do tasks for ever."""
+    lane, printed = wire.lane, wire.printed
+    while (assignment := lane.next(wire.flush)) is not None:
+        box.began(assignment.item.id)
+        result, body = applier.perform(assignment)
+        wire.say_written(printed.end_task())
+        lane.finish(result, body.frames)
+        del assignment, result, body
+
+
+def _handle_signals(applier: Applier) -> None:
+    """Have SIGINT interrupt the task that runs, and SIGTERM end the engine."""
+
+    def interrupt(_signum: int, _frame: FrameType | None) -> None:
+        applier.interrupt()
+
+    def terminate(_signum: int, _frame: FrameType | None) -> None:
+        raise Terminated
+
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, terminate)

@@ -1,0 +1,82 @@
+"""Exceptions made to travel: as text always, as an object where it can be pickled."""
+
+import io
+import traceback
+from types import TracebackType
+
+import cloudpickle
+
+from ipcluster_ext.protocol.buffers import PICKLE_PROTOCOL
+from ipcluster_ext.protocol.ids import EngineId
+from ipcluster_ext.protocol.messages import Failure
+
+MOST_FRAMES = 200
+MOST_TEXT = 64 * 1024
+MOST_PICKLED = 1024 * 1024
+
+
+def describe(
+    error: BaseException, engine: EngineId, *, rendered: str | None = None, skip: int = 1
+) -> Failure:
+    """Describe an exception for its client.
+
+    Parameters
+    ----------
+    error
+        What was raised.
+    engine
+        Where.
+    rendered
+        Its traceback, if somebody has formatted it already.
+    skip
+        How many of the outermost frames are ours and not the user's.
+    """
+    text = rendered if rendered is not None else _render(error, skip)
+    return Failure(
+        ename=type(error).__name__,
+        evalue=shorten(_text_of(error)),
+        traceback=shorten(text),
+        pickled=_pickle(error),
+        engine=engine,
+    )
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as second:  # noqa: BLE001 - str() of a user's exception may raise anything
+        return f"<str() of this {type(error).__name__} raised {type(second).__name__}>"
+
+
+def _render(error: BaseException, skip: int) -> str:
+    frames: TracebackType | None = error.__traceback__
+    for _ in range(skip):
+        if frames is not None and frames.tb_next is not None:
+            frames = frames.tb_next
+    file = io.StringIO()
+    try:
+        lines = traceback.TracebackException(
+            type(error), error, frames, limit=-MOST_FRAMES, compact=True
+        ).format()
+        for line in lines:
+            file.write(line)
+    except Exception as second:  # noqa: BLE001 - formatting calls the user's __str__ and __repr__
+        file.write(f"<the traceback cannot be shown: {type(second).__name__}>")
+    return file.getvalue().rstrip("\n")
+
+
+def _pickle(error: BaseException) -> bytes:
+    """Pickle an exception and its causes; empty where that is impossible or out of proportion."""
+    try:
+        pickled: bytes = cloudpickle.dumps(error, protocol=PICKLE_PROTOCOL)
+    except Exception:  # noqa: BLE001 - pickling runs the user's code, which may raise anything
+        return b""
+    return pickled if len(pickled) <= MOST_PICKLED else b""
+
+
+def shorten(text: str, limit: int = MOST_TEXT) -> str:
+    """Cut the middle out of a text that is too long."""
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    return f"{text[:half]}\n[... {len(text) - 2 * half} characters left out ...]\n{text[-half:]}"

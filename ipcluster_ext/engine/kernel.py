@@ -1,0 +1,113 @@
+"""The IPython kernel inside an engine.
+
+An `ipykernel` kernel and its shell, built without sockets: the task lane runs cells and calls
+in its namespace, and rich output is collected for the task that made it instead of being
+published. The kernel is built once, before engines are forked from it.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ipykernel.displayhook import ZMQShellDisplayHook
+from ipykernel.ipkernel import IPythonKernel
+from ipykernel.zmqshell import ZMQDisplayPublisher, ZMQInteractiveShell
+from traitlets import Type
+from traitlets.config import Config
+
+MimeBundle = dict[str, Any]
+
+
+class CollectingDisplayHook(ZMQShellDisplayHook):
+    """Collects the value of a cell's last expression."""
+
+    result: MimeBundle | None = None
+
+    def start_displayhook(self) -> None:
+        """Begin with nothing."""
+        self.result = None
+
+    def write_output_prompt(self) -> None:
+        """Write no prompt."""
+
+    def write_format_data(
+        self, format_dict: MimeBundle, md_dict: MimeBundle | None = None
+    ) -> None:
+        """Keep the value, in every format it has."""
+        self.result = {"data": format_dict, "metadata": md_dict or {}}
+
+    def finish_displayhook(self) -> None:
+        """Publish nothing."""
+
+
+class CollectingPublisher(ZMQDisplayPublisher):
+    """Collects what a task displays."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.collected: list[MimeBundle] = []
+
+    def publish(  # type: ignore[override]
+        self,
+        data: MimeBundle,
+        metadata: MimeBundle | None = None,
+        **_options: Any,
+    ) -> None:
+        """Keep a displayed object, in every format it has."""
+        self.collected.append({"data": data, "metadata": metadata or {}})
+
+    def clear_output(self, wait: bool = False) -> None:  # noqa: FBT001, FBT002, ARG002 - IPython's
+        """Drop what was displayed before."""
+        self.collected.clear()
+
+    def take(self) -> list[MimeBundle]:
+        """Take what was displayed since the last time."""
+        collected, self.collected = self.collected, []
+        return collected
+
+
+class EngineShell(ZMQInteractiveShell):
+    """The shell of an engine: it keeps tracebacks for the task's client."""
+
+    displayhook_class = Type(CollectingDisplayHook)
+    display_pub_class = Type(CollectingPublisher)
+
+    rendered_traceback: str | None = None
+
+    def _showtraceback(self, etype: Any, evalue: Any, stb: list[str]) -> None:
+        """Keep a traceback instead of publishing it."""
+        del etype, evalue
+        self.rendered_traceback = "\n".join(stb)
+
+
+class EngineKernel(IPythonKernel):
+    """The kernel of an engine."""
+
+    shell_class = Type(EngineShell)
+
+
+def build() -> EngineKernel:
+    """Build the kernel and its shell. Starts no thread and opens no socket or file."""
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.HistoryManager.hist_file = ":memory:"
+    config.InteractiveShell.colors = "nocolor"
+    config.InteractiveShell.xmode = "Context"
+    with _without_debugger():
+        kernel: EngineKernel = EngineKernel.instance(config=config)
+    return kernel
+
+
+@contextmanager
+def _without_debugger() -> Iterator[None]:
+    """Have ipykernel find no debugpy: importing it takes as long as all the rest."""
+    hidden = "debugpy" not in sys.modules
+    if hidden:
+        sys.modules["debugpy"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if hidden:
+            del sys.modules["debugpy"]
+            sys.modules.pop("ipykernel.debugger", None)

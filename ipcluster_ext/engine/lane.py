@@ -1,0 +1,166 @@
+"""The task lane: what an engine is to do, in order, and what it has done and not yet said.
+
+Two threads meet here: the I/O thread puts tasks in and takes unbegun ones back, the main thread
+takes the next one and hands outcomes over. Results leave in batches: at once when nothing is
+left to do, else every `FLUSH_AFTER` seconds or `FLUSH_COUNT` results, by the main thread itself
+before it begins the next task, or by the I/O thread if that one takes long.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from queue import SimpleQueue
+from typing import NamedTuple
+
+from ipcluster_ext.protocol.frames import Frame
+from ipcluster_ext.protocol.ids import TaskId
+from ipcluster_ext.protocol.messages import ResultItem, TaskItem, TaskSpec
+
+FLUSH_AFTER = 0.0005
+FLUSH_COUNT = 256
+
+
+class Assignment(NamedTuple):
+    """A task to be done, with the frames that came for it."""
+
+    spec: TaskSpec
+    item: TaskItem
+    frames: Sequence[Frame]
+
+
+class Finished(NamedTuple):
+    """Results not yet said, with their frames."""
+
+    items: list[ResultItem]
+    frames: list[Frame]
+
+
+class Lane:
+    """Tasks in, results out.
+
+    Parameters
+    ----------
+    on_unsaid
+        Called from the main thread when results begin to wait although it goes on working.
+    """
+
+    def __init__(self, on_unsaid: Callable[[], None]) -> None:
+        self._lock = threading.Lock()
+        self._tasks: deque[Assignment] = deque()
+        self._wake: SimpleQueue[None] = SimpleQueue()
+        self._finished = Finished([], [])
+        self._unsaid_since = 0.0
+        self._on_unsaid = on_unsaid
+        self._stopped = False
+        self.current: TaskId | None = None
+        self.watched = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether a task is being done."""
+        return self.current is not None
+
+    @property
+    def unsaid(self) -> bool:
+        """Whether results wait to be said."""
+        return bool(self._finished.items)
+
+    def put(self, tasks: Iterable[Assignment]) -> None:
+        """Add tasks at the end."""
+        with self._lock:
+            idle = not self._tasks
+            self._tasks.extend(tasks)
+        if idle:
+            self._wake.put(None)
+
+    def stop(self) -> None:
+        """Have `next` return None from now on."""
+        self._stopped = True
+        self._wake.put(None)
+
+    def next(self, flush: Callable[[], None]) -> Assignment | None:
+        """Take the next task, waiting for one if need be; None when the lane was stopped.
+
+        Parameters
+        ----------
+        flush
+            Says the finished results; called before waiting, and when they are due.
+        """
+        while not self._stopped:
+            if self._due():
+                flush()
+            with self._lock:
+                if self._tasks:
+                    assignment = self._tasks.popleft()
+                    self.current = assignment.item.id
+                    return assignment
+            if self._finished.items:
+                flush()
+            else:
+                self._wake.get()
+        return None
+
+    def _due(self) -> bool:
+        items = self._finished.items
+        if not items:
+            return False
+        return (
+            len(items) >= FLUSH_COUNT or time.monotonic() - self._unsaid_since >= FLUSH_AFTER
+        )
+
+    def finish(self, item: ResultItem, frames: Sequence[Frame]) -> None:
+        """Hand over the current task's outcome."""
+        with self._lock:
+            self.current = None
+            finished = self._finished
+            first = not finished.items
+            finished.items.append(item)
+            if frames:
+                finished.frames.extend(frames)
+            more = bool(self._tasks)
+        if first:
+            self._unsaid_since = time.monotonic()
+            if more and not self.watched:
+                self.watched = True
+                self._on_unsaid()
+
+    def take_finished(self) -> Finished:
+        """Take the results that wait to be said."""
+        with self._lock:
+            finished, self._finished = self._finished, Finished([], [])
+        return finished
+
+    def take_back(self, count: int) -> list[TaskId]:
+        """Take back up to so many unbegun balanced tasks from the end of the lane.
+
+        Returns
+        -------
+        Their ids, in the order in which they had been put in.
+        """
+        taken: list[TaskId] = []
+        with self._lock:
+            kept: list[Assignment] = []
+            while self._tasks and len(taken) < count:
+                assignment = self._tasks.pop()
+                if assignment.spec.balanced:
+                    taken.append(assignment.item.id)
+                else:
+                    kept.append(assignment)
+            self._tasks.extend(reversed(kept))
+        taken.reverse()
+        return taken
+
+    def drop(self, ids: Iterable[TaskId]) -> list[TaskId]:
+        """Take back those of these tasks that have not begun.
+
+        Returns
+        -------
+        Their ids.
+        """
+        wanted = frozenset(ids)
+        with self._lock:
+            dropped = [task.item.id for task in self._tasks if task.item.id in wanted]
+            if dropped:
+                self._tasks = deque(t for t in self._tasks if t.item.id not in wanted)
+        return dropped

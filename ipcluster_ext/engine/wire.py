@@ -1,0 +1,158 @@
+"""The engine's I/O thread: receives while the main thread computes.
+
+So aborts, recalls and signs of life never wait for user code (unless that holds the interpreter
+lock).
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+from ipcluster_ext.engine.functions import Functions
+from ipcluster_ext.engine.lane import Assignment, Lane
+from ipcluster_ext.engine.streams import Printed, Written
+from ipcluster_ext.errors import ProtocolError
+from ipcluster_ext.protocol.frames import Frame, frames_of
+from ipcluster_ext.protocol.ids import TaskId
+from ipcluster_ext.protocol.messages import (
+    Define,
+    Done,
+    Drop,
+    EngineHello,
+    Message,
+    Output,
+    Recall,
+    Refused,
+    Returned,
+    Run,
+    Started,
+    Undefine,
+    Welcome,
+)
+from ipcluster_ext.transport.channel import Channel
+
+WATCHING = 0.002
+BUSY = 0.05
+IDLE = 2.0
+GREETING = 0.5
+REFUSED_EXIT = 3
+
+log = logging.getLogger(__name__)
+
+
+class Wire:
+    """Joins the channel to the lane.
+
+    Parameters
+    ----------
+    channel
+        To the hub.
+    hello
+        The engine's greeting.
+    functions
+        Where definitions go.
+    """
+
+    def __init__(self, channel: Channel, hello: EngineHello, functions: Functions) -> None:
+        self._channel = channel
+        self._hello = hello
+        self._functions = functions
+        self._greeted = False
+        self._pinged_at = 0.0
+        self._told: TaskId | None = None
+        self.lane = Lane(channel.wake)
+        self.printed = Printed(lambda: self.lane.current)
+        self._thread = threading.Thread(target=self._run, name="ipcluster_ext-io", daemon=True)
+
+    def start(self) -> None:
+        """Greet the hub and begin to receive."""
+        self._channel.mention(self._hello)
+        self._thread.start()
+
+    def flush(self) -> None:
+        """Say the finished results, from any thread."""
+        finished = self.lane.take_finished()
+        if finished.items:
+            self._channel.say([Done(finished.items)], finished.frames)
+
+    def say_written(self, written: Sequence[Written]) -> None:
+        """Pass on what tasks wrote."""
+        if written:
+            self._channel.say([Output(task, stream, text) for task, stream, text in written])
+
+    def _run(self) -> None:
+        try:
+            while not self._channel.closed:
+                seen = self.lane.current
+                self._channel.wait(self._timeout())
+                for messages, frames in self._channel.receive():
+                    self._hear(messages, iter(frames))
+                self._look_after(seen)
+        except ProtocolError:
+            log.exception("the hub sent what this engine does not understand")
+            os._exit(REFUSED_EXIT)
+
+    def _timeout(self) -> float:
+        if not self._greeted:
+            return GREETING
+        if self.lane.watched:
+            return WATCHING
+        return BUSY if self.lane.busy else IDLE
+
+    def _look_after(self, seen: TaskId | None) -> None:
+        """Do what the main thread, busy with a task, may have left undone."""
+        lane = self.lane
+        if lane.watched:
+            if lane.unsaid:
+                self.flush()
+            else:
+                lane.watched = False
+        if self.printed.pending:
+            self.say_written(self.printed.take())
+        current = lane.current
+        if current is not None and current == seen and current != self._told:
+            self._told = current
+            self._channel.say([Started([current])])
+        now = time.monotonic()
+        if now - self._pinged_at >= IDLE:
+            self._pinged_at = now
+            self._channel.ping()
+        if not self._greeted:
+            self._channel.mention(self._hello)
+        self._channel.acknowledge()
+
+    def _hear(self, messages: Sequence[Message], frames: Iterator[Frame]) -> None:
+        assignments: list[Assignment] = []
+        for message in messages:
+            if isinstance(message, Run):
+                for item in message.items:
+                    own = [next(frames) for _ in range(frames_of(item.buffers))]
+                    assignments.append(Assignment(message.spec, item, own))
+                continue
+            if assignments:
+                self.lane.put(assignments)
+                assignments = []
+            self._obey(message)
+        if assignments:
+            self.lane.put(assignments)
+
+    def _obey(self, message: Message) -> None:
+        match message:
+            case Define():
+                self._functions.define(message.function, message.inline)
+            case Undefine():
+                for digest in message.functions:
+                    self._functions.forget(digest)
+            case Recall():
+                self._channel.say([Returned(self.lane.take_back(message.count))])
+            case Drop():
+                self._channel.say([Returned(self.lane.drop(message.ids))])
+            case Welcome():
+                self._greeted = True
+            case Refused():
+                log.error("the hub refused this engine: %s", message.reason)
+                os._exit(REFUSED_EXIT)
+            case _:
+                log.warning("unexpected %s from the hub", type(message).__name__)

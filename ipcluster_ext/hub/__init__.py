@@ -1,0 +1,1 @@
+"""The hub process: carries events to the core and its effects to their destinations."""

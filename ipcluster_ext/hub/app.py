@@ -1,0 +1,50 @@
+"""The hub's process: reads its configuration, binds its sockets, runs its loop."""
+
+import gc
+import logging
+import os
+import secrets
+import sys
+from pathlib import Path
+
+import msgspec
+
+from ipcluster_ext.core.hub import Hub
+from ipcluster_ext.core.state import Place
+from ipcluster_ext.hub.loop import Loop
+from ipcluster_ext.hub.ports import Ports
+from ipcluster_ext.protocol.process import HubConfig
+from ipcluster_ext.transport.blobs import host_identity
+from ipcluster_ext.transport.files import client_socket, engine_socket
+from ipcluster_ext.transport.router import Router
+
+log = logging.getLogger(__name__)
+
+
+def main() -> int:
+    """Run a hub until its standard input ends.
+
+    Returns
+    -------
+    The exit code.
+    """
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    config = msgspec.json.decode(sys.stdin.buffer.raw.readline(), type=HubConfig)  # type: ignore[union-attr,attr-defined]
+    _tame_the_collector()
+    folder = Path(config.folder)
+    router = Router(
+        [client_socket(folder), engine_socket(folder)], lifeline=sys.stdin.fileno()
+    )
+    core = Hub(Place(os.getpid(), host_identity(), config.blobs))
+    try:
+        Loop(core, Ports(router, secrets.randbits(31)), router).run()
+    finally:
+        router.close()
+    return 0
+
+
+def _tame_the_collector() -> None:
+    """Have the garbage collector look seldom: the hub's tables hold no cycles."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(200_000, 50, 1_000)

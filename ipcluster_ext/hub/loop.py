@@ -1,0 +1,55 @@
+"""The hub's only loop: wait, drain everything that has come, decide, send.
+
+Because all that has come is one batch, batches are as large as the load: none at low load, so
+that nothing waits, and large at high load, so that cost per task falls.
+"""
+
+import time
+
+from ipcluster_ext.core.hub import Hub
+from ipcluster_ext.hub.ports import Ports
+from ipcluster_ext.transport.router import Router
+
+LONGEST_WAIT = 2.0
+
+
+class Loop:
+    """Carries events to the core and its effects to their destinations.
+
+    Parameters
+    ----------
+    core
+        Decides.
+    ports
+        The peers.
+    router
+        The sockets, to wait on.
+    """
+
+    def __init__(self, core: Hub, ports: Ports, router: Router) -> None:
+        self._core = core
+        self._ports = ports
+        self._router = router
+
+    def run(self) -> None:
+        """Run until the lifeline ends."""
+        while self._router.wait(self._until_deadline()):
+            self.turn()
+
+    def _until_deadline(self) -> float:
+        deadline = self._ports.deadline
+        if self._core.deadline is not None:
+            deadline = min(deadline, self._core.deadline)
+        return min(LONGEST_WAIT, max(0.0, deadline - time.monotonic()))
+
+    def turn(self) -> None:
+        """Handle what has come until now."""
+        now = time.monotonic()
+        events = self._ports.hear(now)
+        while True:
+            effects = self._core.handle(events, now=now)
+            events = self._ports.carry(effects)
+            if not events:
+                events = self._ports.keep_up(now)
+                if not events:
+                    return

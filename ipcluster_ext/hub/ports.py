@@ -1,0 +1,192 @@
+"""Packets to events, effects to packets: who the peers are, and what each may say.
+
+A peer's role follows from the door it came through and from its greeting. What its role may not
+say is dropped here and counted, and so is what is no packet: a peer that breaks the protocol is
+told so and forgotten.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ipcluster_ext.core.effects import Dismiss, Effect, Send
+from ipcluster_ext.core.events import Delivered, Event, Left, PeerId, Said
+from ipcluster_ext.errors import ProtocolError
+from ipcluster_ext.protocol.frames import decode
+from ipcluster_ext.protocol.ledger import Ledger
+from ipcluster_ext.protocol.messages import (
+    FROM_AGENT,
+    FROM_CLIENT,
+    FROM_ENGINE,
+    Message,
+    Packet,
+    Refused,
+)
+from ipcluster_ext.transport.router import Address, Arrival, Router
+
+CLIENTS = 0
+ENGINES = 1
+PING_EVERY = 2.0
+ACK_WITHIN = 0.02
+
+_MAY_SAY = {
+    CLIENTS: frozenset(FROM_CLIENT),
+    ENGINES: frozenset(FROM_ENGINE) | frozenset(FROM_AGENT),
+}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class Peer:
+    """Somebody who has spoken to the hub.
+
+    Attributes
+    ----------
+    boot
+        Its incarnation; another one under the same address is another peer.
+    """
+
+    id: PeerId
+    address: Address
+    boot: int
+    ledger: Ledger
+    allowed: frozenset[type] = field(default_factory=frozenset)
+
+
+class Ports:
+    """The peers, and their conversations with the hub.
+
+    Parameters
+    ----------
+    router
+        The hub's sockets.
+    boot
+        The hub's incarnation.
+    """
+
+    def __init__(self, router: Router, boot: int) -> None:
+        self._router = router
+        self._boot = boot
+        self._peers: dict[Address, Peer] = {}
+        self._by_id: dict[PeerId, Peer] = {}
+        self._next = 1
+        self._owing: set[Peer] = set()
+        self._ack_at: float | None = None
+        self._ping_at = 0.0
+        self.malformed = 0
+        self.forbidden = 0
+
+    def hear(self, now: float) -> list[Event]:
+        """Return what the peers said since the last time."""
+        events: list[Event] = []
+        for arrival in self._router.receive():
+            try:
+                packet = decode(arrival.header, frame_count=len(arrival.frames))
+            except ProtocolError as error:
+                self._refuse(arrival.address, error)
+            else:
+                self._take(arrival, packet, events)
+        if self._owing and self._ack_at is None:
+            self._ack_at = now + ACK_WITHIN
+        return events
+
+    def _refuse(self, address: Address, error: ProtocolError) -> None:
+        self.malformed += 1
+        if self.malformed & (self.malformed - 1) == 0:
+            log.warning("refused %d malformed packets so far, the last: %s", self.malformed, error)
+        known = self._peers.get(address)
+        ledger = known.ledger if known is not None else Ledger(self._boot)
+        self._router.send(address, ledger.mention(Refused(str(error))))
+
+    def _take(self, arrival: Arrival, packet: Packet, events: list[Event]) -> None:
+        peer = self._peers.get(arrival.address)
+        if peer is not None and peer.boot != packet.boot:
+            events.append(Left(peer.id, "another process took its place"))
+            self._forget(peer)
+            peer = None
+        if peer is None:
+            peer = self._meet(arrival.address, packet.boot)
+        taken = peer.ledger.take(packet)
+        events.extend(Delivered(token) for token in taken.released)
+        for wire in taken.resend:
+            self._router.send(peer.address, wire)
+        if packet.seq:
+            self._owing.add(peer)
+        if taken.messages:
+            said = self._permitted(peer, taken.messages)
+            if said:
+                events.append(Said(peer.id, said, arrival.frames))
+
+    def _permitted(self, peer: Peer, messages: Sequence[Message]) -> list[Message]:
+        """Drop what the peer's role may not say, and count it."""
+        said = [message for message in messages if type(message) in peer.allowed]
+        self.forbidden += len(messages) - len(said)
+        return said
+
+    def _meet(self, address: Address, boot: int) -> Peer:
+        peer = Peer(PeerId(self._next), address, boot, Ledger(self._boot), _MAY_SAY[address.door])
+        self._next += 1
+        self._peers[address] = self._by_id[peer.id] = peer
+        return peer
+
+    def _forget(self, peer: Peer) -> None:
+        self._by_id.pop(peer.id, None)
+        self._owing.discard(peer)
+        if self._peers.get(peer.address) is peer:
+            del self._peers[peer.address]
+
+    def carry(self, effects: Iterable[Effect]) -> list[Event]:
+        """Do what the core wants done.
+
+        Returns
+        -------
+        The peers that turned out to be gone, to be handled at once.
+        """
+        gone: list[Event] = []
+        for effect in effects:
+            peer = self._by_id.get(effect.peer)
+            if peer is None:
+                if isinstance(effect, Send) and effect.token is not None:
+                    gone.append(Delivered(effect.token))
+                continue
+            if isinstance(effect, Dismiss):
+                gone.extend(self._unreceived(peer))
+                self._forget(peer)
+                continue
+            self._owing.discard(peer)
+            wire = peer.ledger.say(effect.messages, effect.frames, token=effect.token)
+            if not self._router.send(peer.address, wire):
+                gone.append(Left(peer.id, "its connection is gone"))
+        return gone
+
+    def _unreceived(self, peer: Peer) -> list[Event]:
+        """Return the tokens that a peer that is gone will not receive."""
+        return [Delivered(token) for token in peer.ledger.restart() if token is not None]
+
+    def keep_up(self, now: float) -> list[Event]:
+        """Acknowledge and ping what is due.
+
+        Returns
+        -------
+        The peers that turned out to be gone.
+        """
+        if self._ack_at is not None and now >= self._ack_at:
+            for peer in self._owing:
+                if peer.ledger.owes_ack:
+                    self._router.send(peer.address, peer.ledger.mention())
+            self._owing.clear()
+            self._ack_at = None
+        if now < self._ping_at:
+            return []
+        self._ping_at = now + PING_EVERY
+        return [
+            Left(peer.id, "its connection is gone")
+            for peer in list(self._peers.values())
+            if not self._router.send(peer.address, peer.ledger.ping())
+        ]
+
+    @property
+    def deadline(self) -> float:
+        """When `keep_up` wants to be called next."""
+        return self._ping_at if self._ack_at is None else min(self._ping_at, self._ack_at)

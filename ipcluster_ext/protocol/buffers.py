@@ -1,0 +1,149 @@
+"""Objects to pickles with their large buffers beside them, and back, without copies.
+
+Pickle protocol 5 (PEP 574): what an object exports as a `pickle.PickleBuffer` (numpy arrays,
+Arrow tables, bytearrays wrapped by their owners) is handed out instead of being written into
+the stream. Buffers below `BESIDE_LIMIT` stay in the stream, where a copy is cheaper than a frame.
+"""
+
+import io
+import pickle
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import cloudpickle
+
+from ipcluster_ext.errors import SerializationError
+
+BESIDE_LIMIT = 32 * 1024
+PICKLE_PROTOCOL = 5
+
+_ATOMS = frozenset({int, float, bool, complex, str, bytes, type(None)})
+
+
+class Dumped(NamedTuple):
+    """A pickled object: the stream, and the buffers that are not in it."""
+
+    stream: bytes
+    buffers: list[memoryview]
+
+
+class _Pickler(cloudpickle.Pickler):
+    """A cloudpickle pickler that sets large buffers aside."""
+
+    def __init__(self, file: io.BytesIO, beside: list[memoryview]) -> None:
+        super().__init__(file, PICKLE_PROTOCOL, buffer_callback=self._set_aside)
+        self._beside = beside
+
+    def _set_aside(self, buffer: pickle.PickleBuffer) -> bool:
+        """Take a large buffer; answer whether it belongs into the stream instead."""
+        try:
+            raw = buffer.raw()
+        except BufferError:
+            return True
+        if raw.nbytes < BESIDE_LIMIT:
+            return True
+        self._beside.append(raw)
+        return False
+
+
+def dump(value: object, *, what: str = "the value") -> Dumped:
+    """Pickle an object, by value where it is defined in ``__main__``.
+
+    Parameters
+    ----------
+    value
+        Anything that cloudpickle can pickle.
+    what
+        How an error message calls it.
+
+    Returns
+    -------
+    The stream and the buffers beside it; these are views of the object's own memory.
+
+    Raises
+    ------
+    SerializationError
+        It cannot be pickled; the message names the part that is to blame.
+    """
+    if type(value) in _ATOMS:
+        return Dumped(pickle.dumps(value, PICKLE_PROTOCOL), [])
+    beside: list[memoryview] = []
+    with io.BytesIO() as file:
+        try:
+            _Pickler(file, beside).dump(value)
+        except Exception as error:
+            raise SerializationError(what, explain(value, error)) from error
+        return Dumped(file.getvalue(), beside)
+
+
+def dump_arguments(args: tuple[Any, ...], kwargs: dict[str, Any], *, what: str) -> Dumped:
+    """Pickle a call's arguments; atoms by the quickest way there is.
+
+    Raises
+    ------
+    SerializationError
+        An argument cannot be pickled.
+    """
+    if not kwargs and all(type(value) in _ATOMS for value in args):
+        return Dumped(pickle.dumps((args, kwargs), PICKLE_PROTOCOL), [])
+    return dump((args, kwargs), what=what)
+
+
+def dump_items(items: list[Any], *, what: str) -> Dumped:
+    """Pickle a chunk of a map's items; atoms by the quickest way there is.
+
+    Raises
+    ------
+    SerializationError
+        An item cannot be pickled.
+    """
+    if all(type(value) in _ATOMS for value in items):
+        return Dumped(pickle.dumps(items, PICKLE_PROTOCOL), [])
+    return dump(items, what=what)
+
+
+def load(stream: bytes | memoryview, buffers: Iterable[memoryview]) -> Any:
+    """Unpickle an object. Its arrays use the buffers as their memory.
+
+    Raises
+    ------
+    Exception
+        Whatever unpickling raises: this runs the sender's code.
+    """
+    return pickle.loads(stream, buffers=buffers)
+
+
+def explain(value: object, error: BaseException) -> str:
+    """Say why a value cannot be pickled, and which part of it is to blame."""
+    reason = f"{type(error).__name__}: {error}"
+    path = _culprit(value, depth=4)
+    return f"{reason} (in {path})" if path else reason
+
+
+def _culprit(value: object, *, depth: int) -> str:
+    """Find the innermost part that does not pickle, as ``['args'][0].lock``."""
+    if depth == 0:
+        return ""
+    for step, part in _parts(value):
+        try:
+            cloudpickle.dumps(part, protocol=PICKLE_PROTOCOL)
+        except Exception:  # noqa: BLE001 - user classes may raise anything while they are pickled
+            return f"{step} of type {type(part).__name__}" + (
+                f", {inner}" if (inner := _culprit(part, depth=depth - 1)) else ""
+            )
+    return ""
+
+
+def _parts(value: object) -> Iterator[tuple[str, object]]:
+    if isinstance(value, dict):
+        yield from ((f"item {key!r}", part) for key, part in list(value.items())[:100])
+    elif isinstance(value, list | tuple | set | frozenset):
+        yield from ((f"item {index}", part) for index, part in enumerate(list(value)[:100]))
+    else:
+        yield from ((f"attribute {k!r}", part) for k, part in list(vars_of(value).items())[:100])
+
+
+def vars_of(value: object) -> dict[str, object]:
+    """Return an object's attributes, or none if it keeps none."""
+    attributes = getattr(value, "__dict__", None)
+    return attributes if isinstance(attributes, dict) else {}

@@ -1,0 +1,197 @@
+"""Functions made to travel: pickled once, called by their digest.
+
+Pickling a function that is defined in a notebook costs more than running a short task, so its
+pickle is kept as long as it cannot have changed: as long as its code, defaults, closure and the
+globals that it refers to are the very same objects and none of them is mutable. A function
+that refers to a list, a dict or an instance is pickled anew at each call, so what it sees on the
+engine is what it would have seen here.
+"""
+
+import sys
+import weakref
+from collections.abc import Callable, Iterator
+from hashlib import blake2b
+from importlib.machinery import PathFinder
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from typing import Any, NamedTuple
+
+import cloudpickle
+
+from ipcluster_ext.errors import SerializationError
+from ipcluster_ext.protocol.buffers import PICKLE_PROTOCOL, explain
+
+DIGEST_SIZE = 16
+
+_ATOMS = frozenset({int, float, bool, complex, str, bytes, type(None)})
+_MAIN = frozenset({"__main__", "__mp_main__"})
+
+
+class PackedFunction(NamedTuple):
+    """A function as it travels."""
+
+    digest: bytes
+    pickled: bytes
+
+
+class _Remembered(NamedTuple):
+    fingerprint: tuple[object, ...]
+    packed: PackedFunction
+
+
+_remembered: weakref.WeakKeyDictionary[Callable[..., Any], _Remembered] = (
+    weakref.WeakKeyDictionary()
+)
+_names_of_code: weakref.WeakKeyDictionary[CodeType, tuple[str, ...]] = weakref.WeakKeyDictionary()
+_modules_elsewhere: dict[str, bool] = {}
+
+
+def pack(function: Callable[..., Any]) -> PackedFunction:
+    """Pickle a callable, or recall its pickle if it cannot have changed.
+
+    Raises
+    ------
+    TypeError
+        The object is not callable.
+    SerializationError
+        It cannot be pickled.
+    """
+    if not callable(function):
+        msg = f"{function!r} is not callable"
+        raise TypeError(msg)
+    fingerprint = fingerprint_of(function)
+    if fingerprint is None:
+        return _pickle(function)
+    known = _remembered.get(function)
+    if known is not None and _same(known.fingerprint, fingerprint):
+        return known.packed
+    packed = _pickle(function)
+    _remembered[function] = _Remembered(fingerprint, packed)
+    return packed
+
+
+def _pickle(function: Callable[..., Any]) -> PackedFunction:
+    _register_module(function)
+    try:
+        pickled = cloudpickle.dumps(function, protocol=PICKLE_PROTOCOL)
+    except Exception as error:
+        name = getattr(function, "__qualname__", repr(function))
+        raise SerializationError(f"the function {name!r}", explain(function, error)) from error
+    return PackedFunction(blake2b(pickled, digest_size=DIGEST_SIZE).digest(), pickled)
+
+
+def _register_module(function: Callable[..., Any]) -> None:
+    """Have functions of modules that an engine could not import travel by value."""
+    name = getattr(function, "__module__", None)
+    if not isinstance(name, str) or name in _MAIN or importable_elsewhere(name):
+        return
+    module = sys.modules.get(name)
+    if module is not None:
+        cloudpickle.register_pickle_by_value(module)
+
+
+def importable_elsewhere(name: str) -> bool:
+    """Tell whether another process with our ``sys.path`` could import a module by its name."""
+    known = _modules_elsewhere.get(name)
+    if known is None:
+        known = _modules_elsewhere[name] = _importable(name)
+    return known
+
+
+def _importable(name: str) -> bool:
+    if name in sys.builtin_module_names or name in sys.stdlib_module_names:
+        return True
+    path: list[str] | None = None
+    parent = ""
+    for part in name.split("."):
+        parent = f"{parent}.{part}" if parent else part
+        if (module := sys.modules.get(parent)) is None:
+            return False
+        spec = PathFinder.find_spec(parent, path)
+        if spec is None or spec.origin != getattr(module, "__file__", spec.origin):
+            return False
+        path = list(getattr(module, "__path__", []))
+    return True
+
+
+def _same(before: tuple[object, ...], now: tuple[object, ...]) -> bool:
+    return len(before) == len(now) and all(a is b for a, b in zip(before, now, strict=True))
+
+
+def fingerprint_of(function: Callable[..., Any]) -> tuple[object, ...] | None:
+    """List the objects that a function's pickle depends on, if none of them can change.
+
+    Returns
+    -------
+    The objects, to be compared by identity; None if the function has to be pickled each time.
+    """
+    parts: list[object] = []
+    return tuple(parts) if _collect(function, parts, set()) else None
+
+
+def _collect(value: object, parts: list[object], seen: set[int]) -> bool:
+    """Append what a value's pickle depends on; answer whether all of it is immutable."""
+    kind = type(value)
+    if kind in _ATOMS or kind is ModuleType or kind is BuiltinFunctionType:
+        parts.append(value)
+        return True
+    if id(value) in seen:
+        return True
+    seen.add(id(value))
+    if isinstance(value, FunctionType):
+        if by_reference(value):
+            parts.append(value)
+            return True
+        return _collect_function(value, parts, seen)
+    if kind is tuple or kind is frozenset:
+        parts.append(value)
+        return all(_collect(part, parts, seen) for part in value)  # type: ignore[attr-defined]
+    if isinstance(value, type) and by_reference(value):
+        parts.append(value)
+        return True
+    return False
+
+
+def _collect_function(function: FunctionType, parts: list[object], seen: set[int]) -> bool:
+    if function.__dict__ or function.__kwdefaults__:
+        return False
+    parts.append(function.__code__)
+    if not _collect(function.__defaults__, parts, seen):
+        return False
+    try:
+        cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    except ValueError:
+        return False
+    if not all(_collect(cell, parts, seen) for cell in cells):
+        return False
+    names = function.__globals__
+    return all(
+        _collect(names[name], parts, seen)
+        for name in global_names(function.__code__)
+        if name in names
+    )
+
+
+def by_reference(value: type | FunctionType) -> bool:
+    """Tell whether a class or function can be found by its name, here and on an engine."""
+    module = value.__module__
+    if module in _MAIN or not isinstance(module, str) or not importable_elsewhere(module):
+        return False
+    found: object = sys.modules.get(module)
+    for part in value.__qualname__.split("."):
+        found = getattr(found, part, None)
+    return found is value
+
+
+def global_names(code: CodeType) -> tuple[str, ...]:
+    """Return the names that code may look up among its globals, nested functions included."""
+    names = _names_of_code.get(code)
+    if names is None:
+        names = _names_of_code[code] = tuple(dict.fromkeys(_names(code)))
+    return names
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)

@@ -1,0 +1,53 @@
+"""Identities: who is who on the wire, and how a task is called.
+
+A task's id is made by its client, before anybody else has seen the task: the client's own
+random number in the upper 32 bits, a counter in the lower. Ids of one call are consecutive, so
+that a batch of them is one addition, and ids hash and compare as fast as integers do.
+"""
+
+from typing import NewType
+
+ClientId = NewType("ClientId", int)
+EngineId = NewType("EngineId", int)
+TaskId = NewType("TaskId", int)
+
+COUNTER_BITS = 32
+CLIENT_ID_LIMIT = 1 << 31
+
+
+def first_task(client: ClientId, count_before: int) -> TaskId:
+    """Return the id of a client's next task.
+
+    Parameters
+    ----------
+    client
+        The client's number, 0 < client < 2**31.
+    count_before
+        How many ids the client has used up.
+    """
+    return TaskId((client << COUNTER_BITS) + count_before)
+
+
+def client_of(task: TaskId) -> ClientId:
+    """Return the client that made the task."""
+    return ClientId(task >> COUNTER_BITS)
+
+
+def task_text(task: TaskId) -> str:
+    """Write a task id as users see it, as ``'1f3a09bc-17'``."""
+    return f"{task >> COUNTER_BITS:08x}-{task & 0xFFFFFFFF}"
+
+
+def parse_task(text: str) -> TaskId:
+    """Read a task id as `task_text` writes it.
+
+    Raises
+    ------
+    ValueError
+        The text is not a task id.
+    """
+    client, dash, count = text.partition("-")
+    if not (dash and len(client) == 8 and count.isdecimal()):
+        msg = f"{text!r} is not a task id; task ids look like '1f3a09bc-17'"
+        raise ValueError(msg)
+    return TaskId((int(client, 16) << COUNTER_BITS) + int(count))

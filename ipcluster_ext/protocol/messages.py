@@ -1,0 +1,390 @@
+"""Every message of the wire, one tagged struct each, and what each role may say.
+
+A *packet* is what travels at once: a header (this process's incarnation, numbers for the
+ledger) and a list of messages, encoded as MessagePack arrays in the first frame; payload
+buffers follow as frames of their own (`frames`). Messages decode straight into these types:
+what does not fit is refused before anybody thinks about it.
+
+Payloads are opaque here: ``inline`` is a pickle, or an encoded `Failure`; ``buffers`` describes
+what travels beside it: the length of a frame, or the name of a blob in shared memory. Where
+``inline`` is empty the pickle itself is the first buffer.
+"""
+
+import msgspec
+
+from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId
+from ipcluster_ext.protocol.status import EngineStatus, Kind, TaskStatus
+
+PROTOCOL_VERSION = 1
+
+
+class _Part(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A piece of a message."""
+
+
+class _Message(msgspec.Struct, frozen=True, array_like=True, gc=False, tag_field="t"):
+    """A message; its tag is its number on the wire."""
+
+
+# ---------------------------------------------------------------- parts
+
+
+class Blob(_Part):
+    """A buffer in shared memory, readable by every process of one host.
+
+    ``name`` is a file name inside the cluster's blob folder, ``nbytes`` its length.
+    """
+
+    name: str
+    nbytes: int
+
+
+Buffers = tuple[int | Blob, ...]
+
+
+class TaskItem(_Part):
+    """One task of a submission: its id and its payload."""
+
+    id: TaskId
+    inline: bytes
+    buffers: Buffers = ()
+
+
+class ResultItem(_Part):
+    """One task's outcome. Times are seconds since the epoch, by the engine's clock."""
+
+    id: TaskId
+    status: TaskStatus
+    started: float
+    completed: float
+    inline: bytes
+    buffers: Buffers = ()
+
+
+class TaskSpec(_Part):
+    """What the tasks of one submission have in common.
+
+    ``function`` is a digest (empty where the kind needs none); ``host`` tells an engine whether
+    the asker can read its blobs; ``balanced`` whether the hub chooses the engine, ``engines``
+    restricts its choice, None meaning any; ``retries`` is how often a task that failed or was
+    lost may run again.
+    """
+
+    kind: Kind
+    function: bytes = b""
+    host: str = ""
+    label: str = ""
+    retries: int = 0
+    balanced: bool = True
+    engines: tuple[EngineId, ...] | None = None
+    return_exceptions: bool = False
+
+
+class EngineInfo(_Part):
+    """What clients know of an engine."""
+
+    id: EngineId
+    status: EngineStatus
+    host: str = ""
+    pid: int = 0
+    reason: str = ""
+
+
+class Failure(_Part):
+    """Why a task did not return: text always, the pickled exception where it can be pickled."""
+
+    ename: str
+    evalue: str
+    traceback: str
+    pickled: bytes = b""
+    engine: EngineId | None = None
+
+
+# ---------------------------------------------------------------- said by anybody
+
+
+class Ping(_Message, tag=1):
+    """Ask for a `Pong`; ``mark`` is the last packet number sent before it."""
+
+    mark: int
+
+
+class Pong(_Message, tag=2):
+    """Answer a `Ping` with its mark: whatever was sent up to it has arrived, or is lost."""
+
+    mark: int
+
+
+class Bye(_Message, tag=3):
+    """The sender leaves and will not come back under this identity."""
+
+
+class Define(_Message, tag=4):
+    """A function under its digest; sent before its first use, to the hub and to an engine."""
+
+    function: bytes
+    inline: bytes
+
+
+# ---------------------------------------------------------------- client to hub
+
+
+class ClientHello(_Message, tag=10):
+    """Introduce a client. Always the first message; may be repeated."""
+
+    client: ClientId
+    host: str
+    pid: int
+    name: str = ""
+
+
+class Submit(_Message, tag=11):
+    """Tasks for whichever engine is free; their payload buffers follow in order."""
+
+    spec: TaskSpec
+    items: list[TaskItem]
+
+
+class SubmitEach(_Message, tag=12):
+    """The same payload once to each of ``engines``, as tasks of consecutive ids from ``item.id``."""
+
+    spec: TaskSpec
+    item: TaskItem
+    engines: list[EngineId]
+
+
+class Cancel(_Message, tag=13):
+    """Take back tasks that have not begun. Each that can be comes as a cancelled result."""
+
+    ids: list[TaskId]
+    request: int
+
+
+class Steer(_Message, tag=14):
+    """Start, stop, restart or signal engines: ``action`` is one of those words.
+
+    ``count`` is for start, ``engines`` for the others, ``signum`` for signal.
+    """
+
+    request: int
+    action: str
+    engines: list[EngineId] = []
+    count: int = 0
+    signum: int = 0
+
+
+class QueueQuery(_Message, tag=15):
+    """Ask how much is queued; answered by `QueueReply`."""
+
+    request: int
+
+
+# ---------------------------------------------------------------- hub to client
+
+
+class Welcome(_Message, tag=20):
+    """The hub knows the peer. ``blobs`` is the host's blob folder, ``host`` the hub's host."""
+
+    hub_pid: int
+    host: str
+    blobs: str
+    engines: list[EngineInfo] = []
+
+
+class Refused(_Message, tag=21):
+    """The hub will not serve this peer."""
+
+    reason: str
+
+
+class Engines(_Message, tag=22):
+    """Engines changed; those not named did not."""
+
+    engines: list[EngineInfo]
+
+
+class Results(_Message, tag=23):
+    """Outcomes of tasks that one engine ended, or that the hub ended (engine -1)."""
+
+    engine: EngineId
+    items: list[ResultItem]
+
+
+class Output(_Message, tag=24):
+    """Text a running task wrote; ``stream`` is 'stdout' or 'stderr'. From engine and hub alike."""
+
+    id: TaskId
+    stream: str
+    text: str
+
+
+class Cancelled(_Message, tag=25):
+    """Answer to `Cancel`: the tasks among those named that will never run."""
+
+    request: int
+    ids: list[TaskId]
+
+
+class Steered(_Message, tag=26):
+    """Answer to `Steer`: the engines it concerns, or why it was refused."""
+
+    request: int
+    engines: list[EngineId]
+    refused: str = ""
+
+
+class QueueReply(_Message, tag=27):
+    """Answer to `QueueQuery`: tasks queued in the hub, and with each engine (begun or not)."""
+
+    request: int
+    queued: int
+    engines: dict[EngineId, int]
+
+
+class Need(_Message, tag=28):
+    """The hub does not have this function; `Define` it again."""
+
+    function: bytes
+
+
+class Started(_Message, tag=29):
+    """These tasks have been running for a while. From engine and hub alike."""
+
+    ids: list[TaskId]
+
+
+# ---------------------------------------------------------------- hub to engine
+
+
+class Run(_Message, tag=40):
+    """Do these, in order, after what was sent before."""
+
+    spec: TaskSpec
+    items: list[TaskItem]
+
+
+class Recall(_Message, tag=41):
+    """Give back up to ``count`` balanced tasks that have not begun, the last first."""
+
+    count: int
+
+
+class Drop(_Message, tag=42):
+    """Give back these tasks if they have not begun."""
+
+    ids: list[TaskId]
+
+
+class Undefine(_Message, tag=43):
+    """Forget these functions."""
+
+    functions: list[bytes]
+
+
+# ---------------------------------------------------------------- engine to hub
+
+
+class EngineHello(_Message, tag=50):
+    """Introduce an engine. ``agent`` names the agent that started it, ``boot`` this life of it."""
+
+    engine: EngineId
+    boot: int
+    agent: int
+    host: str
+    pid: int
+
+
+class Done(_Message, tag=51):
+    """Outcomes; their payload buffers follow in order."""
+
+    items: list[ResultItem]
+
+
+class Returned(_Message, tag=52):
+    """Tasks given back unbegun, in the order in which they had been sent. None is an answer too."""
+
+    ids: list[TaskId]
+
+
+# ---------------------------------------------------------------- agent to hub and back
+
+
+class AgentHello(_Message, tag=60):
+    """Introduce an agent, willing to start ``count`` engines at once."""
+
+    agent: int
+    host: str
+    pid: int
+    count: int
+
+
+class EngineExited(_Message, tag=61):
+    """An engine's process ended.
+
+    ``began`` is the last task it began, as its black box says (0 for none); ``again`` says
+    whether the agent starts it anew.
+    """
+
+    engine: EngineId
+    boot: int
+    cause: str
+    began: TaskId
+    again: bool
+
+
+class StartEngines(_Message, tag=62):
+    """Start engines under these ids."""
+
+    engines: list[EngineId]
+
+
+class StopEngines(_Message, tag=63):
+    """Stop these engines; ``again`` asks for a new process under the same id."""
+
+    engines: list[EngineId]
+    again: bool = False
+
+
+class SignalEngines(_Message, tag=64):
+    """Send a signal to these engines."""
+
+    engines: list[EngineId]
+    signum: int
+
+
+class FreeBlobs(_Message, tag=65):
+    """Nobody needs these blobs any more."""
+
+    names: list[str]
+
+
+Message = (
+    Ping | Pong | Bye | Define
+    | ClientHello | Submit | SubmitEach | Cancel | Steer | QueueQuery
+    | Welcome | Refused | Engines | Results | Output | Cancelled | Steered | QueueReply | Need
+    | Started
+    | Run | Recall | Drop | Undefine
+    | EngineHello | Done | Returned
+    | AgentHello | EngineExited | StartEngines | StopEngines | SignalEngines | FreeBlobs
+)  # fmt: skip
+
+FROM_CLIENT = (ClientHello, Define, Submit, SubmitEach, Cancel, Steer, QueueQuery, Bye)
+"""What a client may say to the hub, beside `Ping` and `Pong`."""
+FROM_ENGINE = (EngineHello, Done, Returned, Output, Started, Bye)
+"""What an engine may say to the hub, beside `Ping` and `Pong`."""
+FROM_AGENT = (AgentHello, EngineExited, Bye)
+"""What an agent may say to the hub, beside `Ping` and `Pong`."""
+
+
+class Packet(_Part):
+    """What travels at once.
+
+    ``boot`` is the sender's incarnation; ``seq`` numbers packets that must arrive (0 for those
+    that need not), ``ack`` is the highest number received in order from the other side.
+    """
+
+    version: int
+    boot: int
+    seq: int
+    ack: int
+    messages: list[Message]

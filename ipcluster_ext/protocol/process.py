@@ -1,0 +1,111 @@
+"""What processes are told when they are started, and what the zygote and its agent say.
+
+A process reads its configuration as one line of JSON from its standard input: nothing of it
+appears in the list of processes. The zygote and its agent go on talking in such lines.
+"""
+
+import msgspec
+
+from ipcluster_ext.protocol.ids import EngineId
+
+
+class _Line(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of JSON."""
+
+
+class HubConfig(_Line):
+    """What the hub is told.
+
+    Attributes
+    ----------
+    cluster
+        The cluster's id.
+    folder
+        The cluster's folder, of mode 0700; the hub makes its sockets there.
+    blobs
+        The host's blob folder, empty if there is none.
+    """
+
+    cluster: str
+    folder: str
+    blobs: str
+
+
+class AgentConfig(_Line):
+    """What a host agent is told.
+
+    Attributes
+    ----------
+    cluster, folder, blobs
+        As for the hub; this agent starts the hub, and deletes both folders in the end.
+    count
+        How many engines to start.
+    owner
+        The process with which the cluster dies; 0 if it lives until it is stopped.
+    cwd
+        The engines' working directory.
+    sys_path
+        Where engines look for modules, after the standard library and before what is installed.
+    """
+
+    cluster: str
+    folder: str
+    blobs: str
+    count: int
+    owner: int = 0
+    cwd: str = ""
+    sys_path: list[str] = []
+
+
+class EngineConfig(_Line):
+    """What an engine is told.
+
+    Attributes
+    ----------
+    engine
+        Its id, the same in all its lives.
+    boot
+        A random number for this life.
+    agent
+        The number of its agent.
+    folder, blobs, cwd, sys_path
+        As for the agent.
+    box
+        The file of its black box (`transport.blackbox`).
+    log
+        The file that takes what is written to its file descriptors 1 and 2.
+    """
+
+    engine: EngineId
+    boot: int
+    agent: int
+    folder: str
+    blobs: str
+    box: str
+    log: str
+    cwd: str = ""
+    sys_path: list[str] = []
+
+
+class Warm(_Line, tag="warm"):
+    """The zygote is ready to fork, or says why engines have to be started one by one."""
+
+    hostile: str = ""
+
+
+class Forked(_Line, tag="forked"):
+    """The zygote has forked an engine."""
+
+    engine: EngineId
+    boot: int
+    pid: int
+
+
+class Ended(_Line, tag="ended"):
+    """A forked engine ended; ``status`` is what ``waitpid`` says."""
+
+    pid: int
+    status: int
+
+
+FromZygote = Warm | Forked | Ended

@@ -1,0 +1,199 @@
+"""Large buffers through shared memory, by name.
+
+On one host a buffer of `BLOB_LIMIT` bytes or more is written once into a file in ``/dev/shm``
+and mapped by whoever needs it, privately (``MAP_PRIVATE``): arrays arrive writable, nothing is
+copied, and all engines of the host share the physical pages until one writes. The hub counts who
+needs a blob; the host agent deletes it; a mapping keeps its pages after that. Where shared
+memory is full or missing, buffers travel as frames.
+"""
+
+import hashlib
+import itertools
+import mmap
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ipcluster_ext.errors import ProtocolError
+from ipcluster_ext.protocol.buffers import Dumped
+from ipcluster_ext.protocol.frames import Frame, join, split
+from ipcluster_ext.protocol.messages import Blob, Buffers, ResultItem, TaskItem
+
+BLOB_LIMIT = 1024 * 1024
+SHARED_MEMORY = Path("/dev/shm")
+_NAME = re.compile(r"[a-z0-9]{1,32}-[0-9]{1,20}")
+_WRITE_AT_ONCE = 1 << 30
+
+
+class Body(NamedTuple):
+    """A payload as it travels: its place in the message, and the frames beside it."""
+
+    inline: bytes
+    buffers: Buffers
+    frames: list[Frame]
+
+
+def host_identity() -> str:
+    """Name this host so that two processes with the same name share its memory files.
+
+    Containers of one machine have a ``/dev/shm`` each and so differ.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        device = SHARED_MEMORY.stat().st_dev
+    except OSError:
+        return os.uname().nodename
+    mixed = hashlib.blake2b(f"{boot}:{device}".encode(), digest_size=6).hexdigest()
+    return f"{os.uname().nodename}-{mixed}"
+
+
+class BlobStore:
+    """One process's access to the blobs of its cluster.
+
+    Parameters
+    ----------
+    folder
+        The cluster's blob folder; empty if this host has none.
+    owner
+        Distinguishes the names of this process from those of others: lower-case letters and
+        digits.
+    limit
+        Buffers from this many bytes on become blobs.
+    """
+
+    def __init__(self, folder: str, owner: str, *, limit: int = BLOB_LIMIT) -> None:
+        self._folder = Path(folder) if folder else None
+        self._owner = owner
+        self._limit = limit
+        self._numbers = itertools.count(1)
+
+    def place(self, dumped: Dumped, *, shared: bool) -> Body:
+        """Decide how a pickled object travels, and take a snapshot of its buffers.
+
+        Parameters
+        ----------
+        dumped
+            What `protocol.buffers.dump` returned.
+        shared
+            Whether the receiver can read this host's blobs.
+
+        Returns
+        -------
+        A body that no longer depends on the object: it may be changed at once.
+        """
+        if not dumped.buffers and len(dumped.stream) < self._limit:
+            return Body(dumped.stream, (), [])
+        inline = dumped.stream
+        parts = list(dumped.buffers)
+        if len(inline) >= self._limit:
+            parts.insert(0, memoryview(inline))
+            inline = b""
+        described: list[int | Blob] = []
+        frames: list[Frame] = []
+        for part in parts:
+            blob = self._write(part) if shared and part.nbytes >= self._limit else None
+            if blob is None:
+                described.append(part.nbytes)
+                frames.extend(split(memoryview(bytes(part))))
+            else:
+                described.append(blob)
+        return Body(inline, tuple(described), frames)
+
+    def _write(self, buffer: memoryview) -> Blob | None:
+        """Write a buffer as a blob; None if there is no room."""
+        if self._folder is None:
+            return None
+        name = f"{self._owner}-{next(self._numbers)}"
+        path = self._folder / name
+        try:
+            fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
+        except OSError:
+            return None
+        try:
+            _write_all(fd, buffer)
+        except OSError:
+            path.unlink(missing_ok=True)
+            return None
+        finally:
+            os.close(fd)
+        return Blob(name, buffer.nbytes)
+
+    def collect(
+        self, item: TaskItem | ResultItem, frames: Iterator[Frame]
+    ) -> tuple[bytes | memoryview, list[memoryview]]:
+        """Bring an item's payload together: its stream, and the buffers beside it.
+
+        Parameters
+        ----------
+        item
+            What came.
+        frames
+            The frames that came with it, from its own first on; its own are consumed.
+
+        Raises
+        ------
+        ProtocolError
+            A blob is not there, or something is not as long as was said.
+        """
+        if not item.buffers:
+            return item.inline, []
+        parts = [self._read(part, frames) for part in item.buffers]
+        return (item.inline, parts) if item.inline else (parts[0], parts[1:])
+
+    def _read(self, part: int | Blob, frames: Iterator[Frame]) -> memoryview:
+        if isinstance(part, int):
+            return _writable(join(frames, part))
+        return self._map(part)
+
+    def _map(self, blob: Blob) -> memoryview:
+        if self._folder is None or not _NAME.fullmatch(blob.name):
+            raise ProtocolError(f"blob {blob.name!r} does not belong to this cluster")
+        if not blob.nbytes:
+            return memoryview(bytearray())
+        try:
+            fd = os.open(self._folder / blob.name, os.O_RDONLY | os.O_NOFOLLOW)
+        except OSError as error:
+            raise ProtocolError(f"blob {blob.name} cannot be read: {error.strerror}") from None
+        try:
+            if os.fstat(fd).st_size != blob.nbytes:
+                raise ProtocolError(f"blob {blob.name} is not {blob.nbytes} bytes long")
+            mapped = mmap.mmap(
+                fd, blob.nbytes, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE
+            )
+        finally:
+            os.close(fd)
+        return memoryview(mapped)
+
+
+def _write_all(fd: int, buffer: memoryview) -> None:
+    rest = buffer.cast("B") if buffer.ndim != 1 or buffer.format != "B" else buffer
+    while rest.nbytes:
+        rest = rest[os.write(fd, rest[:_WRITE_AT_ONCE]) :]
+
+
+def _writable(buffer: memoryview) -> memoryview:
+    return memoryview(bytearray(buffer)) if buffer.readonly else buffer
+
+
+def free_blobs(folder: Path, names: Sequence[str], *, on_error: Callable[[str], None]) -> None:
+    """Delete blobs that nobody needs any more; their mappings live on.
+
+    Parameters
+    ----------
+    folder
+        The cluster's blob folder.
+    names
+        Their names; any that is not a blob's name is passed to `on_error`.
+    on_error
+        Called with a sentence for each that could not be deleted.
+    """
+    for name in names:
+        if not _NAME.fullmatch(name):
+            on_error(f"{name!r} is not the name of a blob")
+            continue
+        try:
+            (folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            on_error(f"blob {name} cannot be deleted: {error}")

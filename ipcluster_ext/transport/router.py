@@ -1,0 +1,108 @@
+"""The hub's end of the wires: one socket for clients, one for engines and agents."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import zmq
+
+from ipcluster_ext.protocol.frames import Frame
+from ipcluster_ext.protocol.ledger import Wire
+from ipcluster_ext.transport.channel import receive_frames
+from ipcluster_ext.transport.sockets import bind_router
+
+MOST_PACKETS = 4096
+
+
+class Address(NamedTuple):
+    """Where a peer is: which socket, and by what name there."""
+
+    door: int
+    identity: bytes
+
+
+class Arrival(NamedTuple):
+    """A packet that came, still in bytes."""
+
+    address: Address
+    header: bytes
+    frames: list[Frame]
+
+
+class Router:
+    """Several bound sockets, read and written by one thread.
+
+    Parameters
+    ----------
+    doors
+        Their socket files; a peer's `Address.door` is an index of this list.
+    lifeline
+        A file descriptor whose end means that this process should end.
+    """
+
+    def __init__(self, doors: Sequence[Path], *, lifeline: int) -> None:
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
+        self._sockets = [bind_router(self._context, path) for path in doors]
+        self._poller = zmq.Poller()
+        for socket in self._sockets:
+            self._poller.register(socket, zmq.POLLIN)
+        self._lifeline = lifeline
+        self._poller.register(lifeline, zmq.POLLIN)
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until something has come, or for so many seconds.
+
+        Returns
+        -------
+        False when the lifeline has ended.
+        """
+        ready = dict(self._poller.poll(max(0, -int(-timeout * 1000 // 1))))
+        return not (self._lifeline in ready and self._lifeline_ended())
+
+    def _lifeline_ended(self) -> bool:
+        return os.read(self._lifeline, 1024) == b""
+
+    def receive(self) -> list[Arrival]:
+        """Return everything that has come, in order for each peer."""
+        arrivals: list[Arrival] = []
+        for door, socket in enumerate(self._sockets):
+            for _ in range(MOST_PACKETS):
+                try:
+                    identity, frames = receive_frames(socket)
+                except zmq.Again:
+                    break
+                if frames:
+                    header = bytes(frames[0])
+                    arrivals.append(Arrival(Address(door, identity), header, frames[1:]))
+        return arrivals
+
+    def send(self, address: Address, wire: Wire) -> bool:
+        """Send a packet.
+
+        Returns
+        -------
+        Whether the peer is there. A packet that finds its queue full is dropped here and kept
+        in the ledger, like one that is lost on its way.
+        """
+        socket = self._sockets[address.door]
+        try:
+            if len(wire) == 1:
+                socket.send(address.identity, zmq.NOBLOCK | zmq.SNDMORE)
+                socket.send(wire[0], zmq.NOBLOCK)
+            else:
+                socket.send_multipart([address.identity, *wire], zmq.NOBLOCK, copy=False)
+        except zmq.Again:
+            return True
+        except zmq.ZMQError as error:
+            if error.errno != zmq.EHOSTUNREACH:
+                raise
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close the sockets; what could not be sent at once is lost."""
+        for socket in self._sockets:
+            socket.close(linger=0)
+        self._context.term()
+
