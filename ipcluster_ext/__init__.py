@@ -1,1 +1,119 @@
-"""Interactive parallel computing for Jupyter."""
+"""Interactive parallel computing for Jupyter.
+
+>>> import ipcluster_ext as ipp
+>>> with ipp.Cluster(n=4) as rc:
+...     rc.load_balanced_view().map_sync(abs, [-1, -2, -3])
+[1, 2, 3]
+
+Names are imported when they are first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ipcluster_ext.client.balanced import LoadBalancedView
+    from ipcluster_ext.client.client import Client
+    from ipcluster_ext.client.direct import BroadcastView, DirectView
+    from ipcluster_ext.client.maps import AsyncMapResult
+    from ipcluster_ext.client.replies import ExecuteReply
+    from ipcluster_ext.client.result import AsyncResult
+    from ipcluster_ext.cluster.cluster import Cluster
+    from ipcluster_ext.errors import (
+        ClientClosed,
+        ClientError,
+        ClusterError,
+        ClusterStopped,
+        CompositeError,
+        EngineError,
+        EngineLost,
+        ForkedClientError,
+        HubGone,
+        IpclusterError,
+        NoEnginesRegistered,
+        NoSuchEngine,
+        ProtocolError,
+        RemoteError,
+        SerializationError,
+        StartupError,
+        TaskAborted,
+        VersionMismatch,
+    )
+
+_HOMES = {
+    "client.balanced": ("LoadBalancedView",),
+    "client.client": ("Client",),
+    "client.direct": ("BroadcastView", "DirectView"),
+    "client.maps": ("AsyncMapResult",),
+    "client.replies": ("ExecuteReply",),
+    "client.result": ("AsyncResult",),
+    "cluster.cluster": ("Cluster",),
+    "errors": (
+        "ClientClosed",
+        "ClientError",
+        "ClusterError",
+        "ClusterStopped",
+        "CompositeError",
+        "EngineError",
+        "EngineLost",
+        "ForkedClientError",
+        "HubGone",
+        "IpclusterError",
+        "NoEnginesRegistered",
+        "NoSuchEngine",
+        "ProtocolError",
+        "RemoteError",
+        "SerializationError",
+        "StartupError",
+        "TaskAborted",
+        "VersionMismatch",
+    ),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "AsyncMapResult",
+    "AsyncResult",
+    "BroadcastView",
+    "Client",
+    "ClientClosed",
+    "ClientError",
+    "Cluster",
+    "ClusterError",
+    "ClusterStopped",
+    "CompositeError",
+    "DirectView",
+    "EngineError",
+    "EngineLost",
+    "ExecuteReply",
+    "ForkedClientError",
+    "HubGone",
+    "IpclusterError",
+    "LoadBalancedView",
+    "NoEnginesRegistered",
+    "NoSuchEngine",
+    "ProtocolError",
+    "RemoteError",
+    "SerializationError",
+    "StartupError",
+    "TaskAborted",
+    "VersionMismatch",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415 - seldom needed
+
+        return version("ipcluster-ext")
+    home = _HOME_OF.get(name)
+    if home is None:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

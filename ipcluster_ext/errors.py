@@ -26,6 +26,7 @@ Constructors take facts and build the sentence; the facts stay as attributes.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import CancelledError
 
 
 class IpclusterError(Exception):
@@ -220,8 +221,11 @@ class NoEnginesRegistered(EngineError):
         super().__init__(reason)
 
 
-class TaskAborted(IpclusterError):
-    """The task was cancelled before it began; it has not run."""
+class TaskAborted(IpclusterError, CancelledError):
+    """The task was cancelled before it began; it has not run.
+
+    Also a `concurrent.futures.CancelledError`.
+    """
 
     def __init__(self, reason: str = "the task was cancelled before it began") -> None:
         super().__init__(reason)

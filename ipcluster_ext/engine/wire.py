@@ -86,7 +86,8 @@ class Wire:
         try:
             while not self._channel.closed:
                 seen = self.lane.current
-                self._channel.wait(self._timeout())
+                if not self._channel.wait(self._timeout()):
+                    self._channel.acknowledge()
                 for messages, frames in self._channel.receive():
                     self._hear(messages, iter(frames))
                 self._look_after(seen)
@@ -121,7 +122,6 @@ class Wire:
             self._channel.ping()
         if not self._greeted:
             self._channel.mention(self._hello)
-        self._channel.acknowledge()
 
     def _hear(self, messages: Sequence[Message], frames: Iterator[Frame]) -> None:
         assignments: list[Assignment] = []

@@ -5,14 +5,21 @@ random number in the upper 32 bits, a counter in the lower. Ids of one call are 
 that a batch of them is one addition, and ids hash and compare as fast as integers do.
 """
 
-from typing import NewType
+import re
+from typing import Annotated, NewType
 
-ClientId = NewType("ClientId", int)
-EngineId = NewType("EngineId", int)
-TaskId = NewType("TaskId", int)
+from msgspec import Meta
 
 COUNTER_BITS = 32
 CLIENT_ID_LIMIT = 1 << 31
+LAST_TASK = (CLIENT_ID_LIMIT << COUNTER_BITS) - 1
+
+ClientId = NewType("ClientId", int)
+EngineId = NewType("EngineId", int)
+TaskId = NewType("TaskId", Annotated[int, Meta(ge=0, le=LAST_TASK)])
+"""A task's id; others than those that a client can make are refused as they come in."""
+
+_TEXT = re.compile(r"([0-7][0-9a-f]{7})-([0-9]{1,10})")
 
 
 def first_task(client: ClientId, count_before: int) -> TaskId:
@@ -46,8 +53,9 @@ def parse_task(text: str) -> TaskId:
     ValueError
         The text is not a task id.
     """
-    client, dash, count = text.partition("-")
-    if not (dash and len(client) == 8 and count.isdecimal()):
+    match = _TEXT.fullmatch(text)
+    count = int(match[2]) if match else 0
+    if match is None or count >> COUNTER_BITS:
         msg = f"{text!r} is not a task id; task ids look like '1f3a09bc-17'"
         raise ValueError(msg)
-    return TaskId((int(client, 16) << COUNTER_BITS) + int(count))
+    return TaskId((int(match[1], 16) << COUNTER_BITS) + count)

@@ -98,16 +98,22 @@ class Ledger:
         Returns
         -------
         The frames to send.
+
+        Raises
+        ------
+        UnicodeEncodeError, OverflowError
+            A message holds what the wire has no form for; nothing has changed.
         """
-        self._last += 1
+        seq = self._last + 1
+        header = encode(Packet(PROTOCOL_VERSION, self.boot, seq, self.received, messages))
+        self._last = seq
         self._acked = self.received
-        header = encode(Packet(PROTOCOL_VERSION, self.boot, self._last, self.received, messages))
         wire: Wire = [header, *frames]
         nbytes = len(header)
         for frame in frames:
             nbytes += memoryview(frame).nbytes
         self.unacked_nbytes += nbytes
-        self._kept.append(_Kept(self._last, wire, token, nbytes))
+        self._kept.append(_Kept(seq, wire, token, nbytes))
         return wire
 
     def mention(self, *messages: Message) -> Wire:

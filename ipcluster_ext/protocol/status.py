@@ -37,8 +37,7 @@ class EngineStatus(IntEnum):
 
     STARTING = 0
     READY = 1
-    DEAD = 2
-    STOPPED = 3
+    STOPPED = 2
 
 
 class Kind(IntEnum):

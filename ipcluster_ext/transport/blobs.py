@@ -66,8 +66,13 @@ class BlobStore:
     def __init__(self, folder: str, owner: str, *, limit: int = BLOB_LIMIT) -> None:
         self._folder = Path(folder) if folder else None
         self._owner = owner
-        self._limit = limit
+        self.limit = limit
         self._numbers = itertools.count(1)
+
+    @property
+    def available(self) -> bool:
+        """Whether this process can use the cluster's shared memory."""
+        return self._folder is not None
 
     def place(self, dumped: Dumped, *, shared: bool) -> Body:
         """Decide how a pickled object travels, and take a snapshot of its buffers.
@@ -83,17 +88,17 @@ class BlobStore:
         -------
         A body that no longer depends on the object: it may be changed at once.
         """
-        if not dumped.buffers and len(dumped.stream) < self._limit:
+        if not dumped.buffers and len(dumped.stream) < self.limit:
             return Body(dumped.stream, (), [])
         inline = dumped.stream
         parts = list(dumped.buffers)
-        if len(inline) >= self._limit:
+        if len(inline) >= self.limit:
             parts.insert(0, memoryview(inline))
             inline = b""
         described: list[int | Blob] = []
         frames: list[Frame] = []
         for part in parts:
-            blob = self._write(part) if shared and part.nbytes >= self._limit else None
+            blob = self._write(part) if shared and part.nbytes >= self.limit else None
             if blob is None:
                 described.append(part.nbytes)
                 frames.extend(split(memoryview(bytes(part))))

@@ -60,6 +60,11 @@ class Channel:
         return self._ledger.unacked
 
     @property
+    def owes_ack(self) -> bool:
+        """Whether something was received that the hub has not been told of."""
+        return self._ledger.owes_ack
+
+    @property
     def closed(self) -> bool:
         """Whether `close` was called."""
         return self._closed

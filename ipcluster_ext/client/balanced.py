@@ -1,0 +1,206 @@
+"""The view for which the hub chooses the engine: whoever is free does the next task."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ipcluster_ext.client.chunks import rows
+from ipcluster_ext.client.maps import AsyncMapResult
+from ipcluster_ext.client.result import AsyncResult
+from ipcluster_ext.client.view import View
+from ipcluster_ext.protocol.buffers import dump_arguments, dump_items
+from ipcluster_ext.protocol.frames import Frame
+from ipcluster_ext.protocol.functions import PackedFunction, pack
+from ipcluster_ext.protocol.ids import EngineId, TaskId
+from ipcluster_ext.protocol.messages import Submit, TaskItem, TaskSpec
+from ipcluster_ext.protocol.status import Kind
+
+if TYPE_CHECKING:
+    from ipcluster_ext.client.client import Client
+
+TASKS_AT_ONCE = 512
+"""How many tasks of a map are sent in one message, so that engines begin before all are pickled."""
+
+
+class LoadBalancedView(View):
+    """Tasks for whichever engine is free.
+
+    Attributes
+    ----------
+    targets
+        Engine ids to which the hub's choice is restricted; None for all.
+    retries
+        How often a task that failed, or whose engine died, may run again.
+    """
+
+    flags: ClassVar[tuple[str, ...]] = (*View.flags, "targets", "retries")
+
+    def __init__(self, client: "Client", targets: list[EngineId] | None = None) -> None:
+        super().__init__(client)
+        self.targets = targets
+        self.retries = 0
+
+    def __repr__(self) -> str:
+        where = "all engines" if self.targets is None else f"engines {self.targets}"
+        return f"<LoadBalancedView over {where}>"
+
+    def _spec(
+        self, kind: Kind, function: PackedFunction, *, return_exceptions: bool = False
+    ) -> TaskSpec:
+        return TaskSpec(
+            kind,
+            function.digest,
+            self._host(),
+            self.label,
+            self.retries,
+            engines=None if self.targets is None else tuple(self.targets),
+            return_exceptions=return_exceptions,
+        )
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> AsyncResult:
+        """Call a function on some engine.
+
+        Parameters
+        ----------
+        function
+            Any callable that can be pickled; a notebook's own functions can.
+        *args, **kwargs
+            What to call it with.
+
+        Returns
+        -------
+        The answer to come, a `concurrent.futures.Future`.
+
+        Raises
+        ------
+        SerializationError
+            The function or an argument cannot be pickled.
+        ClientError
+            The client is closed or has lost its hub.
+        """
+        packed = pack(function)
+        body = self._place(dump_arguments(args, kwargs, what="an argument"))
+        connection = self.client.connection
+        result = AsyncResult(connection, 1, single=True, label=self.label)
+        item = TaskItem(result.first, body.inline, body.buffers)
+        connection.say(
+            [Submit(self._spec(Kind.APPLY, packed), [item])], body.frames, function=packed
+        )
+        return result
+
+    def apply_async(
+        self, function: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> AsyncResult:
+        """Call a function on some engine, as `submit` does."""
+        return self.submit(function, *args, **kwargs)
+
+    def map(
+        self,
+        function: Callable[..., Any],
+        /,
+        *sequences: Iterable[Any],
+        block: bool | None = None,
+        chunksize: int = 1,
+        ordered: bool = True,
+        return_exceptions: bool = False,
+        label: str | None = None,
+    ) -> Any:
+        """Call a function with each item of a sequence, or of several side by side.
+
+        Parameters
+        ----------
+        function
+            Called with one item of each sequence.
+        *sequences
+            Any iterables; the shortest decides how many calls are made.
+        block
+            Whether to wait for the answer; the view's `block` if None.
+        chunksize
+            How many items make one task, at least 1.
+        ordered
+            Whether iterating over the answer follows the order of the items, or yields values
+            as they come.
+        return_exceptions
+            Whether exceptions stand among the values instead of being raised.
+        label
+            What the work is called; the view's `label` if None.
+
+        Returns
+        -------
+        The list of values if it waits, else the `AsyncMapResult`.
+
+        Raises
+        ------
+        TypeError
+            There is no sequence, or the function is not callable.
+        ValueError
+            The chunk size is not positive.
+        SerializationError
+            The function or an item cannot be pickled.
+        """
+        if chunksize < 1:
+            msg = f"chunksize must be at least 1, not {chunksize}"
+            raise ValueError(msg)
+        packed = pack(function)
+        items = rows(sequences)
+        count = len(items)
+        lengths = [chunksize] * (count // chunksize)
+        if count % chunksize:
+            lengths.append(count % chunksize)
+        name = self.label if label is None else label
+        kind = Kind.MAP if len(sequences) == 1 else Kind.STARMAP
+        spec = self._spec(kind, packed, return_exceptions=return_exceptions)
+        batches = self._batches(items, chunksize)
+        ready = next(batches, None)
+        result = AsyncMapResult(
+            self.client.connection, lengths, ordered=ordered, label=name
+        )
+        first = result.first
+        while ready is not None:
+            self._send_batch(spec, packed, first, ready)
+            first = TaskId(first + len(ready[0]))
+            ready = next(batches, None)
+        return self._answer(result, block)
+
+    def _batches(
+        self, items: list[Any], chunksize: int
+    ) -> Iterator[tuple[list[tuple[bytes, Any]], list[Frame]]]:
+        """Pickle the chunks, so many at a time: what stands in the message, and the frames."""
+        bodies: list[tuple[bytes, Any]] = []
+        frames: list[Frame] = []
+        for start in range(0, len(items), chunksize):
+            dumped = dump_items(items[start : start + chunksize], what="an item of the map")
+            body = self._place(dumped)
+            bodies.append((body.inline, body.buffers))
+            frames.extend(body.frames)
+            if len(bodies) == TASKS_AT_ONCE:
+                yield bodies, frames
+                bodies, frames = [], []
+        if bodies:
+            yield bodies, frames
+
+    def _send_batch(
+        self,
+        spec: TaskSpec,
+        packed: PackedFunction,
+        first: TaskId,
+        batch: tuple[list[tuple[bytes, Any]], list[Frame]],
+    ) -> None:
+        bodies, frames = batch
+        items = [
+            TaskItem(TaskId(first + place), inline, buffers)
+            for place, (inline, buffers) in enumerate(bodies)
+        ]
+        self.client.connection.say([Submit(spec, items)], frames, function=packed)
+
+    def map_async(
+        self, function: Callable[..., Any], /, *sequences: Iterable[Any], **options: Any
+    ) -> AsyncMapResult:
+        """Call a function with each item, without waiting; options as for `map`."""
+        result: AsyncMapResult = self.map(function, *sequences, **{**options, "block": False})
+        return result
+
+    def map_sync(
+        self, function: Callable[..., Any], /, *sequences: Iterable[Any], **options: Any
+    ) -> Any:
+        """Call a function with each item and wait for the values; options as for `map`."""
+        return self.map(function, *sequences, **{**options, "block": True})

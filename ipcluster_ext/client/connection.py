@@ -1,0 +1,283 @@
+"""The client's wire: one I/O thread that receives, and any thread that sends."""
+
+import logging
+import os
+import secrets
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from ipcluster_ext.client.pending import Outcome, Owner, Payload, Pending
+from ipcluster_ext.client.roster import Roster
+from ipcluster_ext.errors import (
+    ClientClosed,
+    ClientError,
+    ForkedClientError,
+    HubGone,
+    ProtocolError,
+)
+from ipcluster_ext.protocol.frames import Frame
+from ipcluster_ext.protocol.functions import PackedFunction
+from ipcluster_ext.protocol.ids import CLIENT_ID_LIMIT, ClientId, TaskId
+from ipcluster_ext.protocol.messages import (
+    Bye,
+    Cancelled,
+    ClientHello,
+    Define,
+    Engines,
+    Message,
+    Need,
+    Output,
+    QueueReply,
+    Refused,
+    ResultItem,
+    Results,
+    Started,
+    Steered,
+    Welcome,
+)
+from ipcluster_ext.transport.blobs import BlobStore, host_identity
+from ipcluster_ext.transport.channel import Channel
+
+ACK_WITHIN = 0.02
+PING_EVERY = 2.0
+GIVE_UP_AFTER = 10.0
+
+log = logging.getLogger(__name__)
+
+
+class Connection:
+    """A client's conversation with its hub.
+
+    Parameters
+    ----------
+    path
+        The hub's socket file for clients.
+    name
+        How error messages call the hub.
+    """
+
+    def __init__(self, path: Path, *, name: str) -> None:
+        self.client = ClientId(secrets.randbelow(CLIENT_ID_LIMIT - 1) + 1)
+        self.host = host_identity()
+        self.name = name
+        self.pending = Pending(self.client)
+        self.roster = Roster()
+        self.blobs = BlobStore("", f"c{self.client:x}")
+        self.hub_pid = 0
+        self._pid = os.getpid()
+        self._lock = threading.RLock()
+        self._defined: dict[bytes, bytes] = {}
+        self._requests: dict[int, Future[Any]] = {}
+        self._request_count = 0
+        self._welcomed = threading.Event()
+        self._error: ClientError | None = None
+        self._pinged_at = time.monotonic()
+        boot = secrets.randbits(31)
+        identity = f"c{self.client:08x}".encode()
+        self._channel = Channel(path, identity=identity, boot=boot)
+        self._hello = ClientHello(self.client, self.host, os.getpid())
+        self._channel.mention(self._hello)
+        self.thread = threading.Thread(target=self._run, name="ipcluster_ext-io", daemon=True)
+        self.thread.start()
+
+    # ------------------------------------------------------------ for callers, on any thread
+
+    def wait_for_welcome(self, timeout: float) -> None:
+        """Wait until the hub has answered.
+
+        Raises
+        ------
+        HubGone
+            It did not within so many seconds.
+        ClientError
+            It refused this client.
+        """
+        if not self._welcomed.wait(timeout):
+            self.close()
+            raise HubGone(self.name, timeout)
+        self._check()
+
+    def _check(self) -> None:
+        if os.getpid() != self._pid:
+            msg = "this client was opened before the fork; open a new one in this process"
+            raise ForkedClientError(msg)
+        if self._error is not None:
+            raise self._error
+
+    def reserve(self, count: int, owner: Owner) -> TaskId:
+        """Make ids for tasks whose results go to an owner.
+
+        Raises
+        ------
+        ClientError
+            The client is closed, was opened before a fork, or has lost its hub.
+        """
+        self._check()
+        with self._lock:
+            return self.pending.reserve(count, owner)
+
+    def say(
+        self,
+        messages: list[Message],
+        frames: Sequence[Frame] = (),
+        *,
+        function: PackedFunction | None = None,
+    ) -> None:
+        """Send messages; a function they need goes first, if the hub does not have it."""
+        self._check()
+        if function is not None and function.digest not in self._defined:
+            self._defined[function.digest] = function.pickled
+            messages = [Define(function.digest, function.pickled), *messages]
+        self._channel.say(messages, frames)
+
+    def request(self, make: Any, timeout: float = 10.0) -> Any:
+        """Ask the hub something and wait for its answer.
+
+        Parameters
+        ----------
+        make
+            Called with the request's number; returns the message.
+        timeout
+            How long to wait, in seconds.
+
+        Raises
+        ------
+        HubGone
+            No answer came in time.
+        """
+        self._check()
+        answer: Future[Any] = Future()
+        with self._lock:
+            self._request_count += 1
+            number = self._request_count
+            self._requests[number] = answer
+        self._channel.say([make(number)])
+        try:
+            return answer.result(timeout)
+        except TimeoutError:
+            raise HubGone(self.name, timeout) from None
+        finally:
+            self._requests.pop(number, None)
+
+    def shares_memory(self) -> bool:
+        """Tell whether every engine can read this host's blobs."""
+        return self.blobs.available and self.roster.hosts <= {self.host}
+
+    def close(self) -> None:
+        """Leave the hub. What is still owed fails with `ClientClosed`. May be called twice."""
+        if os.getpid() != self._pid or self._channel.closed:
+            return
+        msg = "the client was closed before this result arrived"
+        self._give_up(ClientClosed(msg))
+        self._channel.close(Bye())
+        if threading.current_thread() is not self.thread:
+            self.thread.join()
+        self._channel.release()
+
+    # ------------------------------------------------------------ on the I/O thread
+
+    def _run(self) -> None:
+        while not self._channel.closed:
+            owes = self._channel.owes_ack
+            ready = self._channel.wait(ACK_WITHIN if owes else PING_EVERY)
+            if owes and not ready:
+                self._channel.acknowledge()
+            try:
+                for messages, frames in self._channel.receive():
+                    self._hear(messages, iter(frames))
+            except ProtocolError as error:
+                self._give_up(ClientError(f"the hub at {self.name} cannot be understood: {error}"))
+                return
+            self._look_after()
+
+    def _look_after(self) -> None:
+        now = time.monotonic()
+        if now - self._pinged_at >= PING_EVERY:
+            self._pinged_at = now
+            if self._welcomed.is_set():
+                self._channel.ping()
+            else:
+                self._channel.mention(self._hello)
+        silent_for = now - self._channel.heard_at
+        if silent_for > GIVE_UP_AFTER and self._welcomed.is_set():
+            self._give_up(HubGone(self.name, silent_for))
+
+    def _give_up(self, error: ClientError) -> None:
+        """Fail whatever is owed, and everything that is asked from now on."""
+        if self._error is not None:
+            return
+        self._error = error
+        with self._lock:
+            self.pending.abandon(error)
+        for answer in list(self._requests.values()):
+            if not answer.done():
+                answer.set_exception(error)
+        self.roster.fail(error)
+        self._welcomed.set()
+
+    def _hear(self, messages: Sequence[Message], frames: Iterator[Frame]) -> None:
+        outcomes: list[Outcome] = []
+        for message in messages:
+            if isinstance(message, Results):
+                engine = message.engine
+                for item in message.items:
+                    payload = self._collect(item, frames) if item.buffers else None
+                    outcomes.append(Outcome(engine, item, payload))
+                continue
+            self._settle(outcomes)
+            outcomes = []
+            self._obey(message)
+        self._settle(outcomes)
+
+    def _collect(self, item: ResultItem, frames: Iterator[Frame]) -> Payload:
+        """Map a result's blobs now: they may be freed once the hub knows that it arrived."""
+        try:
+            return self.blobs.collect(item, frames)
+        except ProtocolError as error:
+            log.warning("task %d: %s", item.id, error)
+            return error
+
+    def _settle(self, outcomes: list[Outcome]) -> None:
+        if outcomes:
+            with self._lock:
+                deliveries = self.pending.settle(outcomes)
+            for owner, group in deliveries:
+                owner.deliver(group)
+
+    def _obey(self, message: Message) -> None:
+        match message:
+            case Output():
+                if (owner := self.pending.owner(message.id)) is not None:
+                    owner.note_output(message.id, message.stream, message.text)
+            case Started():
+                for task in message.ids:
+                    if (owner := self.pending.owner(task)) is not None:
+                        owner.note_started(task)
+            case Engines():
+                self.roster.update(message.engines)
+            case Welcome():
+                self._welcome(message)
+            case Need():
+                if (pickled := self._defined.get(message.function)) is not None:
+                    self._channel.say([Define(message.function, pickled)])
+            case Cancelled() | Steered() | QueueReply():
+                answer = self._requests.get(message.request)
+                if answer is not None and not answer.done():
+                    answer.set_result(message)
+            case Refused():
+                self._give_up(ClientError(f"the hub at {self.name} refused: {message.reason}"))
+            case _:
+                log.warning("unexpected %s from the hub", type(message).__name__)
+
+    def _welcome(self, message: Welcome) -> None:
+        if self._welcomed.is_set():
+            return
+        self.hub_pid = message.hub_pid
+        if message.host == self.host and message.blobs:
+            self.blobs = BlobStore(message.blobs, f"c{self.client:x}")
+        self.roster.update(message.engines)
+        self._welcomed.set()

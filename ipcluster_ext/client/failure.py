@@ -1,0 +1,113 @@
+"""Failures made into exceptions that are of the user's own type and a `RemoteError` as well."""
+
+from typing import Any
+
+from ipcluster_ext.errors import (
+    EngineLost,
+    NoEnginesRegistered,
+    NoSuchEngine,
+    RemoteError,
+    TaskAborted,
+)
+from ipcluster_ext.protocol.buffers import load
+from ipcluster_ext.protocol.frames import decode_failure
+from ipcluster_ext.protocol.messages import Failure, ResultItem
+from ipcluster_ext.protocol.status import TaskStatus
+
+_classes: dict[type[BaseException], type[RemoteError]] = {}
+
+
+def error_of(item: ResultItem) -> BaseException:
+    """Make the exception that a task's failure means at the client.
+
+    Parameters
+    ----------
+    item
+        The outcome of a task that did not return.
+
+    Returns
+    -------
+    For a task that raised, an instance of `RemoteError` and of the class it raised, if that
+    class can be had here; for a task that was cancelled or lost, this package's own error.
+    """
+    failure = decode_failure(item.inline)
+    if item.status is TaskStatus.CANCELLED:
+        return TaskAborted()
+    if item.status is TaskStatus.LOST:
+        return _lost(failure)
+    return _raised(failure)
+
+
+def _lost(failure: Failure) -> BaseException:
+    engine = -1 if failure.engine is None else int(failure.engine)
+    if failure.ename == "NoEnginesRegistered":
+        return NoEnginesRegistered()
+    if failure.ename == "NoSuchEngine":
+        error = NoSuchEngine(engine, [])
+        error.args = (failure.evalue,)
+        return error
+    return EngineLost(engine, failure.evalue)
+
+
+def _raised(failure: Failure) -> RemoteError:
+    facts = (failure.ename, failure.evalue, failure.traceback, failure.engine)
+    original: BaseException | None = None
+    if failure.pickled:
+        try:
+            loaded = load(failure.pickled, ())
+        except BaseException:  # noqa: BLE001 - unpickling an exception runs its author's code
+            loaded = None
+        original = loaded if isinstance(loaded, BaseException) else None
+    return rebuild(original, facts)
+
+
+def rebuild(
+    original: BaseException | None, facts: tuple[str, str, str, int | None]
+) -> RemoteError:
+    """Join an exception with what is known of its origin; also how such an error is unpickled."""
+    if original is None or isinstance(original, RemoteError):
+        plain = RemoteError(*facts)
+        plain.__cause__ = original
+        return plain
+    try:
+        error = _join(original, facts)
+    except Exception:  # noqa: BLE001 - classes with odd constructors or layouts cannot be joined
+        error = RemoteError(*facts)
+    error.__cause__ = original
+    return error
+
+
+def _join(original: BaseException, facts: tuple[str, str, str, int | None]) -> RemoteError:
+    joined = _class_for(type(original))
+    error: RemoteError = joined.__new__(joined, *original.args)
+    builtin = next(c for c in type(original).__mro__ if c.__module__ == "builtins")
+    builtin.__init__(error, *original.args)  # type: ignore[misc] - sets errno, code, name and such
+    error.__dict__.update(original.__dict__)
+    error.args = original.args
+    error.ename, error.evalue, error.traceback, error.engine = facts
+    return error
+
+
+def _class_for(kind: type[BaseException]) -> type[RemoteError]:
+    """Return the class that is both a `RemoteError` and ``kind``."""
+    joined = _classes.get(kind)
+    if joined is None:
+        body: dict[str, Any] = {
+            "__module__": kind.__module__,
+            "__qualname__": kind.__qualname__,
+            "__doc__": kind.__doc__,
+            "__reduce__": _reduce,
+            "__reduce_ex__": _reduce_ex,
+        }
+        joined = _classes[kind] = type(kind.__name__, (RemoteError, kind), body)
+    return joined
+
+
+def _reduce(self: RemoteError) -> tuple[Any, ...]:
+    facts = (self.ename, self.evalue, self.traceback, self.engine)
+    return rebuild, (self.__cause__, facts)
+
+
+def _reduce_ex(self: RemoteError, protocol: int) -> tuple[Any, ...]:
+    del protocol
+    return _reduce(self)

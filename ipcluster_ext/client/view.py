@@ -1,0 +1,121 @@
+"""What all views share: flags, and the way from a call to messages."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from ipcluster_ext.client.result import AsyncResult
+from ipcluster_ext.protocol.buffers import Dumped
+from ipcluster_ext.transport.blobs import Body
+
+if TYPE_CHECKING:
+    from ipcluster_ext.client.client import Client
+
+
+class View:
+    """A way to address engines.
+
+    Parameters
+    ----------
+    client
+        Whose view it is.
+
+    Attributes
+    ----------
+    block
+        Whether calls without an explicit choice wait for the answer.
+    label
+        What the work is called, in progress bars, errors and the history.
+    """
+
+    flags: ClassVar[tuple[str, ...]] = ("block", "label")
+
+    def __init__(self, client: "Client") -> None:
+        self.client = client
+        self.block = False
+        self.label = ""
+        self.history: list[str] = []
+
+    def set_flags(self, **flags: Any) -> Self:
+        """Set flags for all later calls.
+
+        Raises
+        ------
+        KeyError
+            There is no such flag.
+        """
+        for name, value in flags.items():
+            if name not in self.flags:
+                msg = f"{type(self).__name__} has no flag {name!r}; flags: {', '.join(self.flags)}"
+                raise KeyError(msg)
+            setattr(self, name, value)
+        return self
+
+    @contextmanager
+    def temp_flags(self, **flags: Any) -> Iterator[Self]:
+        """Set flags within a ``with`` block.
+
+        Raises
+        ------
+        KeyError
+            There is no such flag.
+        """
+        before = {name: getattr(self, name) for name in flags if name in self.flags}
+        self.set_flags(**flags)
+        try:
+            yield self
+        finally:
+            self.set_flags(**before)
+
+    def _place(self, dumped: Dumped) -> Body:
+        connection = self.client.connection
+        if not dumped.buffers and len(dumped.stream) < connection.blobs.limit:
+            return Body(dumped.stream, (), [])
+        return connection.blobs.place(dumped, shared=connection.shares_memory())
+
+    def _host(self) -> str:
+        """Return our host, for engines that can give us results through shared memory."""
+        connection = self.client.connection
+        return connection.host if connection.blobs.available else ""
+
+    def _answer(self, result: AsyncResult, block: bool | None) -> Any:
+        """Wait for a result if that is wanted; an interrupt hands the result over as it is."""
+        if not (self.block if block is None else block):
+            return result
+        try:
+            return result.get()
+        except KeyboardInterrupt:
+            if result.done():
+                raise
+            return result
+
+    def apply(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Call a function; wait for the answer if `block` is set.
+
+        Returns
+        -------
+        What `apply_sync` or `apply_async` returns.
+        """
+        return self._answer(self.apply_async(function, *args, **kwargs), None)
+
+    def apply_sync(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Call a function and wait for the answer.
+
+        Returns
+        -------
+        Its value; the `AsyncResult` if waiting was interrupted (Ctrl-C): the work goes on.
+
+        Raises
+        ------
+        RemoteError
+            It raised; also an instance of the class that it raised.
+        SerializationError
+            It, or an argument, cannot be pickled.
+        """
+        return self._answer(self.apply_async(function, *args, **kwargs), True)  # noqa: FBT003
+
+    def apply_async(
+        self, function: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> AsyncResult:
+        """Call a function without waiting for the answer."""
+        raise NotImplementedError

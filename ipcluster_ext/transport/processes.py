@@ -1,0 +1,187 @@
+"""What the system knows of processes, and how families of them begin and end (Linux).
+
+Who starts a process ends it, and whatever that process has started in turn: engines lead a
+process group each, which ends with them; what leaves its group falls to the host agent, as the
+next *subreaper* above it; and every process of a cluster carries the cluster's id in its
+environment, so that it can be found even when its agent is gone.
+"""
+
+import os
+import signal
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+CLUSTER_VARIABLE = "IPCLUSTER_EXT_CLUSTER"
+"""The environment variable that names the cluster a process belongs to."""
+
+_PROC = Path("/proc")
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_STATE, _PARENT, _STARTED = 0, 1, 19
+_DEAD = frozenset("ZXx")
+
+FileAction = tuple[int, ...]
+
+
+class Exit(NamedTuple):
+    """The end of a process; ``code`` as in `subprocess`: negative numbers are signals."""
+
+    pid: int
+    code: int
+
+    @property
+    def text(self) -> str:
+        """How it ended, as ``"killed by SIGKILL"``."""
+        return exit_text(self.code)
+
+
+def _stat(pid: int) -> list[str] | None:
+    """Return what ``/proc/PID/stat`` says after the command's name, None without such a process."""
+    try:
+        text = (_PROC / str(pid) / "stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return text.rpartition(")")[2].split()
+
+
+def start_of(pid: int) -> int | None:
+    """Return when a process started, in clock ticks since boot; None if it does not run.
+
+    Together with its number this names a process for good. One that is dead and has not been
+    waited for does not run.
+    """
+    fields = _stat(pid)
+    return None if fields is None or fields[_STATE] in _DEAD else int(fields[_STARTED])
+
+
+def _prctl(option: int, value: int) -> None:
+    import ctypes  # noqa: PLC0415 - takes a while to import, and a hub never needs it
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(option, value, 0, 0, 0):
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+
+
+def die_with(parent: int) -> None:
+    """Have the system kill this process when the thread that started it ends.
+
+    Parameters
+    ----------
+    parent
+        The process that started this one. If it is gone already, this process ends at once.
+    """
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every descendant whose own parent dies."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def start(
+    module: str, *, stdin: int, stdout: int, stderr: int, own_session: bool = False
+) -> int:
+    """Start a module of this package as a process, as quickly as can be.
+
+    Parameters
+    ----------
+    module
+        Its name, as ``"ipcluster_ext.hub"``.
+    stdin, stdout, stderr
+        File descriptors for its standard streams.
+    own_session
+        Whether it leads a session, and so a process group, of its own.
+
+    Returns
+    -------
+    Its process id.
+    """
+    import sys  # noqa: PLC0415 - only those that start something
+
+    redirections: list[FileAction] = [
+        (os.POSIX_SPAWN_DUP2, fd, place) for place, fd in enumerate((stdin, stdout, stderr))
+    ]
+    return os.posix_spawn(
+        sys.executable,
+        [sys.executable, "-P", "-m", module],
+        os.environ,
+        file_actions=redirections,
+        setsid=own_session,
+        setsigmask=(),
+        setsigdef=(signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD),
+    )
+
+
+def signal_group(leader: int, signum: int) -> None:
+    """Send a signal to a process and what it has started; if it is gone, do nothing."""
+    try:
+        os.killpg(leader, signum)
+    except ProcessLookupError:
+        signal_one(leader, signum)  # it may not lead its group yet
+
+
+def signal_one(pid: int, signum: int) -> None:
+    """Send a signal to a process; if it is gone, do nothing."""
+    try:
+        os.kill(pid, signum)
+    except ProcessLookupError:
+        return
+
+
+def reap(leaders: Iterable[int]) -> Iterator[Exit]:
+    """Take leave of the children that have ended, without waiting for others.
+
+    Parameters
+    ----------
+    leaders
+        Children that lead a process group. What is left of it is killed while the number is
+        still theirs, so that nobody else can be hit.
+    """
+    groups = frozenset(leaders)
+    while True:
+        try:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if ended is None:
+                return
+            if ended.si_pid in groups:
+                signal_group(ended.si_pid, signal.SIGKILL)
+            pid, status = os.waitpid(ended.si_pid, 0)
+        except ChildProcessError:
+            return
+        yield Exit(pid, os.waitstatus_to_exitcode(status))
+
+
+def has_children() -> bool:
+    """Whether this process has children, ended or not."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def children() -> list[int]:
+    """Return the children of this process, those that have ended included."""
+    own = str(os.getpid())
+    pids = (int(name) for name in os.listdir(_PROC) if name.isdecimal())
+    return [pid for pid in pids if (stat := _stat(pid)) is not None and stat[_PARENT] == own]
+
+
+def members(cluster: str) -> list[int]:
+    """Return the processes of a cluster, as their environments tell; never this one."""
+    mark = f"{CLUSTER_VARIABLE}={cluster}".encode()
+    found: list[int] = []
+    for name in os.listdir(_PROC):
+        if not name.isdecimal() or int(name) == os.getpid():
+            continue
+        try:
+            environment = (_PROC / name / "environ").read_bytes()
+        except OSError:
+            continue  # it is gone, or somebody else's
+        if mark in environment.split(b"\0"):
+            found.append(int(name))
+    return found
