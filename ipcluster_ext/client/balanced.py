@@ -38,6 +38,8 @@ class LoadBalancedView(View):
         super().__init__(client)
         self.targets = targets
         self.retries = 0
+        self._facts: tuple[object, ...] = ()
+        self._last_spec = TaskSpec(Kind.APPLY)
 
     def __repr__(self) -> str:
         where = "all engines" if self.targets is None else f"engines {self.targets}"
@@ -46,15 +48,26 @@ class LoadBalancedView(View):
     def _spec(
         self, kind: Kind, function: PackedFunction, *, return_exceptions: bool = False
     ) -> TaskSpec:
-        return TaskSpec(
-            kind,
-            function.digest,
-            self._host(),
-            self.label,
-            self.retries,
-            engines=None if self.targets is None else tuple(self.targets),
-            return_exceptions=return_exceptions,
-        )
+        """Return what a call's tasks have in common: the same object as for the call before it,
+        if nothing has changed.
+        """
+        targets = None if self.targets is None else tuple(self.targets)
+        facts = (
+            kind, function.digest, self._host(), self.label, self.retries, targets,
+            return_exceptions,
+        )  # fmt: skip
+        if facts != self._facts:
+            spec = TaskSpec(
+                kind,
+                function.digest,
+                self._host(),
+                self.label,
+                self.retries,
+                engines=targets,
+                return_exceptions=return_exceptions,
+            )
+            self._facts, self._last_spec = facts, spec
+        return self._last_spec
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> AsyncResult:
         """Call a function on some engine.
@@ -82,9 +95,7 @@ class LoadBalancedView(View):
         connection = self.client.connection
         result = AsyncResult(connection, 1, single=True, label=self.label)
         item = TaskItem(result.first, body.inline, body.buffers)
-        connection.say(
-            [Submit(self._spec(Kind.APPLY, packed), [item])], body.frames, function=packed
-        )
+        connection.submit(self._spec(Kind.APPLY, packed), item, body.frames, packed)
         return result
 
     def apply_async(

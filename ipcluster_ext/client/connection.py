@@ -1,15 +1,21 @@
-"""The client's wire: one I/O thread that receives, and any thread that sends."""
+"""The client's wire: any thread sends; the thread that waits for an answer receives.
+
+While nobody waits, an I/O thread receives, so that callbacks run and progress is seen; it steps
+in `STEP_IN_AFTER` seconds after a submission that nobody waits for.
+"""
 
 import logging
 import os
 import secrets
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from ipcluster_ext.client.interrupts import deferred_interrupts
+from ipcluster_ext.client.outgoing import Outgoing
 from ipcluster_ext.client.pending import Outcome, Owner, Payload, Pending
 from ipcluster_ext.client.roster import Roster
 from ipcluster_ext.errors import (
@@ -37,13 +43,18 @@ from ipcluster_ext.protocol.messages import (
     Results,
     Started,
     Steered,
+    TaskItem,
+    TaskSpec,
     Welcome,
 )
+from ipcluster_ext.transport.baton import Alarm, Baton
 from ipcluster_ext.transport.blobs import BlobStore, host_identity
 from ipcluster_ext.transport.channel import Channel
 
 ACK_WITHIN = 0.02
 PING_EVERY = 2.0
+STEP_IN_AFTER = 0.001
+PARK = 0.05
 GIVE_UP_AFTER = 10.0
 
 log = logging.getLogger(__name__)
@@ -81,6 +92,13 @@ class Connection:
         self._channel = Channel(path, identity=identity, boot=boot)
         self._hello = ClientHello(self.client, self.host, os.getpid())
         self._channel.mention(self._hello)
+        self._baton = Baton(self._channel.wake)
+        self._alarm = Alarm(STEP_IN_AFTER)
+        self._channel.watch(self._alarm.fd)
+        self._outgoing = Outgoing()
+        self._foreground = threading.Lock()
+        self._parked = False
+        self._alarm_set = False
         self.thread = threading.Thread(target=self._run, name="ipcluster_ext-io", daemon=True)
         self.thread.start()
 
@@ -120,6 +138,22 @@ class Connection:
         with self._lock:
             return self.pending.reserve(count, owner)
 
+    def submit(
+        self, spec: TaskSpec, item: TaskItem, frames: Sequence[Frame], function: PackedFunction
+    ) -> None:
+        """Send one task, at once or together with those that follow closely."""
+        with self._lock:
+            outgoing = self._outgoing
+            if function.digest not in self._defined:
+                self._defined[function.digest] = function.pickled
+                outgoing.define(Define(function.digest, function.pickled))
+            outgoing.add(spec, item, frames)
+            now = time.monotonic()
+            if outgoing.due(now):
+                self._channel.say(*outgoing.take(now))
+            if self._parked or outgoing:
+                self._have_attended()
+
     def say(
         self,
         messages: list[Message],
@@ -127,12 +161,23 @@ class Connection:
         *,
         function: PackedFunction | None = None,
     ) -> None:
-        """Send messages; a function they need goes first, if the hub does not have it."""
+        """Send messages now; a function they need goes first, if the hub does not have it."""
         self._check()
-        if function is not None and function.digest not in self._defined:
-            self._defined[function.digest] = function.pickled
-            messages = [Define(function.digest, function.pickled), *messages]
-        self._channel.say(messages, frames)
+        with self._lock:
+            self._flush()
+            if function is not None and function.digest not in self._defined:
+                self._defined[function.digest] = function.pickled
+                messages = [Define(function.digest, function.pickled), *messages]
+            self._channel.say(messages, frames)
+            if self._parked:
+                self._have_attended()
+
+    def _flush(self) -> None:
+        """Send the submissions that wait for others."""
+        if self._outgoing:
+            with self._lock:
+                if self._outgoing:
+                    self._channel.say(*self._outgoing.take(time.monotonic()))
 
     def request(self, make: Any, timeout: float = 10.0) -> Any:
         """Ask the hub something and wait for its answer.
@@ -155,9 +200,11 @@ class Connection:
             self._request_count += 1
             number = self._request_count
             self._requests[number] = answer
-        self._channel.say([make(number)])
+        self.say([make(number)])
+        deadline = time.monotonic() + timeout
+        self.attend(answer.done, deadline)
         try:
-            return answer.result(timeout)
+            return answer.result(max(0.0, deadline - time.monotonic()))
         except TimeoutError:
             raise HubGone(self.name, timeout) from None
         finally:
@@ -174,25 +221,94 @@ class Connection:
         msg = "the client was closed before this result arrived"
         self._give_up(ClientClosed(msg))
         self._channel.close(Bye())
-        if threading.current_thread() is not self.thread:
+        self._alarm.ring()
+        if not self.on_io_thread:
             self.thread.join()
+        self._alarm.close()
         self._channel.release()
 
-    # ------------------------------------------------------------ on the I/O thread
+    def attend(self, done: Callable[[], bool], deadline: float | None) -> bool:
+        """Receive on the calling thread until something is done.
+
+        Parameters
+        ----------
+        done
+            Tells whether it is.
+        deadline
+            When to give up, by `time.monotonic`; None for never.
+
+        Returns
+        -------
+        False, at once, if another thread receives in the foreground already.
+        """
+        if self.on_io_thread or not self._foreground.acquire(blocking=False):
+            return False
+        try:
+            self._alarm_set = False
+            self._flush()
+            with deferred_interrupts(self._channel.wake) as interrupted:
+                self._baton.take()
+                try:
+                    while not (done() or interrupted() or self._channel.closed):
+                        left = PING_EVERY
+                        if deadline is not None:
+                            left = min(left, deadline - time.monotonic())
+                            if left <= 0:
+                                break
+                        self._step(left)
+                finally:
+                    self._baton.give()
+        finally:
+            self._foreground.release()
+            if len(self.pending) or self._requests:
+                self._have_attended()
+        return True
+
+    @property
+    def on_io_thread(self) -> bool:
+        """Whether the calling thread is the one that runs callbacks."""
+        return threading.current_thread() is self.thread
+
+    def _have_attended(self) -> None:
+        """Have the I/O thread step in soon, unless somebody waits by then."""
+        if not self._alarm_set:
+            self._alarm_set = True
+            self._alarm.set()
+
+    # ------------------------------------------------------------ on the thread that receives
 
     def _run(self) -> None:
+        """Receive while nobody else does."""
         while not self._channel.closed:
-            owes = self._channel.owes_ack
-            ready = self._channel.wait(ACK_WITHIN if owes else PING_EVERY)
-            if owes and not ready:
-                self._channel.acknowledge()
-            try:
-                for messages, frames in self._channel.receive():
-                    self._hear(messages, iter(frames))
-            except ProtocolError as error:
-                self._give_up(ClientError(f"the hub at {self.name} cannot be understood: {error}"))
-                return
-            self._look_after()
+            if self._baton.try_take():
+                try:
+                    self._parked = False
+                    while not (self._baton.wanted or self._channel.closed):
+                        self._step(PING_EVERY)
+                    self._parked = True
+                finally:
+                    self._baton.give()
+            self._alarm.wait(PARK)
+            self._alarm_set = False
+            self._flush()
+
+    def _step(self, timeout: float) -> None:
+        """Wait for what comes, for so many seconds at most, and hear it."""
+        owes = self._channel.owes_ack
+        ready = self._channel.wait(min(timeout, ACK_WITHIN) if owes else timeout)
+        if owes and not ready:
+            self._channel.acknowledge()
+        if self._alarm.fd in ready:
+            self._alarm.clear()
+            self._alarm_set = False
+            self._flush()
+        try:
+            for messages, frames in self._channel.receive():
+                self._hear(messages, iter(frames))
+        except ProtocolError as error:
+            self._give_up(ClientError(f"the hub at {self.name} cannot be understood: {error}"))
+            self._channel.close()
+        self._look_after()
 
     def _look_after(self) -> None:
         now = time.monotonic()

@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
@@ -119,13 +118,17 @@ class AsyncResult(Future[Any]):
         -------
         Whether it is there.
         """
+        if self.done():
+            return True
         self._refuse_io_thread()
-        limit = None if timeout is None or timeout < 0 else timeout
+        deadline = None if timeout is None or timeout < 0 else time.monotonic() + timeout
+        self._connection.attend(self.done, deadline)
+        left = None if deadline is None else deadline - time.monotonic()
         with self._condition:
-            return self._condition.wait_for(self.done, limit)
+            return self._condition.wait_for(self.done, left)
 
     def _refuse_io_thread(self) -> None:
-        if threading.current_thread() is self._connection.thread and not self.done():
+        if self._connection.on_io_thread and not self.done():
             msg = "a callback must not wait for another result: it would wait for itself"
             raise RuntimeError(msg)
 
@@ -236,6 +239,7 @@ class AsyncResult(Future[Any]):
         if condition():
             return
         self._refuse_io_thread()
+        self._connection.attend(lambda: condition() or self.done(), None)
         with self._condition:
             self._listeners += 1
             try:

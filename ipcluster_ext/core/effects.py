@@ -44,12 +44,25 @@ Effect = Send | Dismiss
 
 
 class Line:
-    """What one peer is to be told in this batch."""
+    """What one peer is to be told in this batch.
 
-    __slots__ = ("_gathering", "_items", "_key", "frames", "messages", "peer", "token")
+    Parameters
+    ----------
+    peer
+        Whom.
+    open_lines
+        Where the line enters itself when there is something to tell.
+    """
 
-    def __init__(self, peer: PeerId) -> None:
+    __slots__ = (
+        "_gathering", "_is_open", "_items", "_key", "_open_lines", "frames", "messages", "peer",
+        "token",
+    )  # fmt: skip
+
+    def __init__(self, peer: PeerId, open_lines: "list[Line]") -> None:
         self.peer = peer
+        self._open_lines = open_lines
+        self._is_open = False
         self.messages: list[Message] = []
         self.frames: list[Frame] = []
         self.token: list[str] = []
@@ -57,14 +70,22 @@ class Line:
         self._key: TaskSpec | EngineId | None = None
         self._items: list[Any] = []
 
+    def _open(self) -> None:
+        self._is_open = True
+        self._open_lines.append(self)
+
     def say(self, message: Message) -> None:
         """Add a message."""
+        if not self._is_open:
+            self._open()
         self._close()
         self.messages.append(message)
 
     def run(self, spec: TaskSpec, item: TaskItem, frames: Sequence[Frame]) -> None:
         """Add a task for an engine."""
         if self._key is not spec:
+            if not self._is_open:
+                self._open()
             self._close()
             self._gathering, self._key = Run, spec
         self._items.append(item)
@@ -74,6 +95,8 @@ class Line:
     def result(self, engine: EngineId, item: ResultItem, frames: Sequence[Frame]) -> None:
         """Add a result for a client."""
         if self._key != engine or self._gathering is not Results:
+            if not self._is_open:
+                self._open()
             self._close()
             self._gathering, self._key = Results, engine
         self._items.append(item)
@@ -85,11 +108,10 @@ class Line:
             self.messages.append(self._gathering(self._key, self._items))  # type: ignore[arg-type]
             self._gathering, self._key, self._items = None, None, []
 
-    def take(self) -> Send | None:
-        """Return everything added since the last time as one effect, None if there is nothing."""
+    def take(self) -> Send:
+        """Return everything added since the last time as one effect."""
         self._close()
-        if not self.messages:
-            return None
+        self._is_open = False
         send = Send(self.peer, self.messages, self.frames, tuple(self.token) or None)
         self.messages, self.frames, self.token = [], [], []
         return send

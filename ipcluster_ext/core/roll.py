@@ -22,6 +22,7 @@ from ipcluster_ext.protocol.messages import (
 from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
 
 MOST_ENGINES = 10_000
+_HOW_MANY = f"at most {MOST_ENGINES} can be asked for"
 
 
 class Roll:
@@ -55,9 +56,14 @@ class Roll:
     def agent(self, peer: PeerId, hello: AgentHello) -> None:
         """Admit an agent and have it start its engines."""
         state, place = self._state, self._state.place
+        line = state.line(peer)
+        if not 0 <= hello.count <= MOST_ENGINES:
+            line.say(Refused(f"an agent cannot start {hello.count} engines; {_HOW_MANY}"))
+            state.dismiss(peer)
+            return
         if hello.agent in state.agents:
             return
-        agent = Agent(hello.agent, hello.host, state.line(peer))
+        agent = Agent(hello.agent, hello.host, line)
         state.peers[peer] = state.agents[hello.agent] = agent
         agent.line.say(Welcome(place.pid, place.host, place.blobs))
         self._start(agent, hello.count)
@@ -180,7 +186,7 @@ class Roll:
         if agent is None:
             return [], "the cluster has no host agent"
         if not 0 < count <= MOST_ENGINES:
-            return [], f"cannot start {count} engines; between 1 and {MOST_ENGINES} can be asked for"
+            return [], f"cannot start {count} engines; {_HOW_MANY}"
         return self._start(agent, count), ""
 
     def _stop(self, engines: list[EngineId], *, again: bool) -> None:

@@ -42,7 +42,7 @@ class State:
     peers
         Who is behind each peer.
     lines
-        What each peer is to be told in this batch.
+        What each peer is to be told; those with something to tell are in `open_lines` too.
     changed
         Engines whose load or availability changed in this batch.
     """
@@ -50,6 +50,7 @@ class State:
     place: Place = field(default_factory=Place)
     peers: dict[PeerId, Client | Engine | Agent] = field(default_factory=dict)
     lines: dict[PeerId, Line] = field(default_factory=dict)
+    open_lines: list[Line] = field(default_factory=list)
     clients: dict[ClientId, Client] = field(default_factory=dict)
     engines: dict[EngineId, Engine] = field(default_factory=dict)
     agents: dict[int, Agent] = field(default_factory=dict)
@@ -68,7 +69,7 @@ class State:
         """Return the line to a peer."""
         line = self.lines.get(peer)
         if line is None:
-            line = self.lines[peer] = Line(peer)
+            line = self.lines[peer] = Line(peer, self.open_lines)
         return line
 
     def dismiss(self, peer: PeerId) -> None:
@@ -95,7 +96,10 @@ class State:
         if unneeded:
             for agent in self.agents.values():
                 agent.line.say(FreeBlobs(unneeded))
-        effects: list[Effect] = [send for line in self.lines.values() if (send := line.take())]
+        effects: list[Effect] = [line.take() for line in self.open_lines]
+        self.open_lines.clear()
+        if not self.dismissed:
+            return effects
         for peer in self.dismissed:
             self.lines.pop(peer, None)
             effects.append(Dismiss(peer))

@@ -1,6 +1,5 @@
 """What happened to a task, told from a bounded log of what happened to batches of tasks."""
 
-from array import array
 from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -13,7 +12,7 @@ RECORDS = 512
 class _Record(NamedTuple):
     at: float
     what: str
-    ids: "array[int]"
+    ids: tuple[TaskId, ...]
 
 
 class Chapter(NamedTuple):
@@ -37,7 +36,7 @@ class Log:
 
     def note(self, at: float, what: str, ids: Iterable[TaskId]) -> None:
         """Remember that something happened to these tasks."""
-        self._records.append(_Record(at, what, array("Q", ids)))
+        self._records.append(_Record(at, what, tuple(ids)))
 
     def story(self, task: TaskId) -> list[Chapter]:
         """Tell what is remembered of a task, the oldest first."""

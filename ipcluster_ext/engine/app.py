@@ -84,7 +84,8 @@ def _serve(config: EngineConfig, kernel: EngineKernel) -> None:
 def _work(wire: Wire, applier: Applier, box: BlackBox) -> None:
     """Do tasks for ever."""
     lane, printed = wire.lane, wire.printed
-    while (assignment := lane.next(wire.flush)) is not None:
+    while True:
+        assignment = lane.next(wire.flush, wire.wait_for_work)
         box.began(assignment.item.id)
         result, body = applier.perform(assignment)
         wire.say_written(printed.end_task())

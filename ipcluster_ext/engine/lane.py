@@ -1,6 +1,6 @@
 """The task lane: what an engine is to do, in order, and what it has done and not yet said.
 
-Two threads meet here: the I/O thread puts tasks in and takes unbegun ones back, the main thread
+Whoever receives (see `engine.wire`) puts tasks in and takes unbegun ones back; the main thread
 takes the next one and hands outcomes over. Results leave in batches: at once when nothing is
 left to do, else every `FLUSH_AFTER` seconds or `FLUSH_COUNT` results, by the main thread itself
 before it begins the next task, or by the I/O thread if that one takes long.
@@ -10,7 +10,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from queue import SimpleQueue
 from typing import NamedTuple
 
 from ipcluster_ext.protocol.frames import Frame
@@ -48,11 +47,9 @@ class Lane:
     def __init__(self, on_unsaid: Callable[[], None]) -> None:
         self._lock = threading.Lock()
         self._tasks: deque[Assignment] = deque()
-        self._wake: SimpleQueue[None] = SimpleQueue()
         self._finished = Finished([], [])
         self._unsaid_since = 0.0
         self._on_unsaid = on_unsaid
-        self._stopped = False
         self.current: TaskId | None = None
         self.watched = False
 
@@ -66,28 +63,27 @@ class Lane:
         """Whether results wait to be said."""
         return bool(self._finished.items)
 
+    @property
+    def empty(self) -> bool:
+        """Whether no task waits to be begun."""
+        return not self._tasks
+
     def put(self, tasks: Iterable[Assignment]) -> None:
         """Add tasks at the end."""
         with self._lock:
-            idle = not self._tasks
             self._tasks.extend(tasks)
-        if idle:
-            self._wake.put(None)
 
-    def stop(self) -> None:
-        """Have `next` return None from now on."""
-        self._stopped = True
-        self._wake.put(None)
-
-    def next(self, flush: Callable[[], None]) -> Assignment | None:
-        """Take the next task, waiting for one if need be; None when the lane was stopped.
+    def next(self, flush: Callable[[], None], wait: Callable[[], None]) -> Assignment:
+        """Take the next task, waiting for one if need be.
 
         Parameters
         ----------
         flush
             Says the finished results; called before waiting, and when they are due.
+        wait
+            Returns when there may be a task.
         """
-        while not self._stopped:
+        while True:
             if self._due():
                 flush()
             with self._lock:
@@ -98,8 +94,7 @@ class Lane:
             if self._finished.items:
                 flush()
             else:
-                self._wake.get()
-        return None
+                wait()
 
     def _due(self) -> bool:
         items = self._finished.items

@@ -1,7 +1,8 @@
-"""The engine's I/O thread: receives while the main thread computes.
+"""The engine's wire: the main thread receives while it has nothing to do, else the I/O thread.
 
-So aborts, recalls and signs of life never wait for user code (unless that holds the interpreter
-lock).
+So a short task costs no change of threads, and aborts, recalls and signs of life never wait for
+user code (unless that holds the interpreter lock): when a task takes longer than `STEP_IN_AFTER`,
+the I/O thread takes over until the main thread is idle again.
 """
 
 import logging
@@ -31,8 +32,10 @@ from ipcluster_ext.protocol.messages import (
     Undefine,
     Welcome,
 )
+from ipcluster_ext.transport.baton import Alarm, Baton
 from ipcluster_ext.transport.channel import Channel
 
+STEP_IN_AFTER = 0.002
 WATCHING = 0.002
 BUSY = 0.05
 IDLE = 2.0
@@ -64,6 +67,8 @@ class Wire:
         self._told: TaskId | None = None
         self.lane = Lane(channel.wake)
         self.printed = Printed(lambda: self.lane.current)
+        self._baton = Baton(channel.wake)
+        self._alarm = Alarm(STEP_IN_AFTER)
         self._thread = threading.Thread(target=self._run, name="ipcluster_ext-io", daemon=True)
 
     def start(self) -> None:
@@ -82,25 +87,40 @@ class Wire:
         if written:
             self._channel.say([Output(task, stream, text) for task, stream, text in written])
 
-    def _run(self) -> None:
+    def wait_for_work(self) -> None:
+        """Receive until there is a task, on the main thread."""
+        self._baton.take()
         try:
-            while not self._channel.closed:
-                seen = self.lane.current
-                if not self._channel.wait(self._timeout()):
-                    self._channel.acknowledge()
-                for messages, frames in self._channel.receive():
-                    self._hear(messages, iter(frames))
-                self._look_after(seen)
+            while self.lane.empty:
+                self._step(IDLE if self._greeted else GREETING)
+        finally:
+            self._alarm.set()
+            self._baton.give()
+
+    def _run(self) -> None:
+        """Receive whenever the main thread has been busy for a while."""
+        while not self._channel.closed:
+            self._alarm.wait()
+            if not self._baton.try_take():
+                continue
+            try:
+                while not self._baton.wanted and not self._channel.closed:
+                    self._step(self._timeout())
+            finally:
+                self._baton.give()
+
+    def _step(self, timeout: float) -> None:
+        """Wait for what comes, for so many seconds at most, and do what it says."""
+        seen = self.lane.current
+        try:
+            if not self._channel.wait(timeout):
+                self._channel.acknowledge()
+            for messages, frames in self._channel.receive():
+                self._hear(messages, iter(frames))
         except ProtocolError:
             log.exception("the hub sent what this engine does not understand")
             os._exit(REFUSED_EXIT)
-
-    def _timeout(self) -> float:
-        if not self._greeted:
-            return GREETING
-        if self.lane.watched:
-            return WATCHING
-        return BUSY if self.lane.busy else IDLE
+        self._look_after(seen)
 
     def _look_after(self, seen: TaskId | None) -> None:
         """Do what the main thread, busy with a task, may have left undone."""

@@ -20,7 +20,7 @@ from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.frames import Frame, decode
 from ipcluster_ext.protocol.ledger import Ledger, Wire
 from ipcluster_ext.protocol.messages import Message, Packet
-from ipcluster_ext.transport.sockets import connect_dealer
+from ipcluster_ext.transport.sockets import MORE_COMES, NOW, connect_dealer, has_arrivals
 
 _MOST_PACKETS = 256
 _COPY_BELOW = 64 * 1024
@@ -91,12 +91,12 @@ class Channel:
         copy = len(wire) == 1
         try:
             if copy:
-                self._socket.send(wire[0], zmq.NOBLOCK)
+                self._socket.send(wire[0], NOW)
             else:
-                self._socket.send_multipart(wire, zmq.NOBLOCK, copy=False)
+                self._socket.send_multipart(wire, NOW, copy=False)
         except zmq.Again:
             return  # kept in the ledger; a ping finds out that it was not sent
-        if self._socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+        if has_arrivals(self._socket):
             self.wake()
 
     def wake(self) -> None:
@@ -127,7 +127,7 @@ class Channel:
         The watched file descriptors that are readable.
         """
         with self._lock:
-            if self._closed or self._socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+            if self._closed or has_arrivals(self._socket):
                 timeout = 0.0
         ready = self._poll.poll(None if timeout is None else max(0.0, timeout * 1000))
         fds = [fd for fd, _ in ready]
@@ -158,11 +158,10 @@ class Channel:
 
     def _packets(self) -> list[Received]:
         packets: list[Received] = []
-        while not self._closed and len(packets) < _MOST_PACKETS:
-            try:
-                header, frames = receive_frames(self._socket)
-            except zmq.Again:
-                break
+        while (
+            not self._closed and len(packets) < _MOST_PACKETS and has_arrivals(self._socket)
+        ):
+            header, frames = receive_frames(self._socket)
             self.heard_at = time.monotonic()
             try:
                 packets.append((decode(header, frame_count=len(frames)), frames))
@@ -210,9 +209,9 @@ def receive_frames(socket: zmq.Socket[bytes]) -> tuple[bytes, list[Frame]]:
     zmq.Again
         Nothing has come.
     """
-    header = socket.recv(zmq.NOBLOCK)
+    header = socket.recv(NOW)
     frames: list[Frame] = []
-    while socket.getsockopt(zmq.RCVMORE):
+    while socket.getsockopt(MORE_COMES):
         frame = socket.recv(copy=False)
         frames.append(frame.buffer if frame.buffer.nbytes >= _COPY_BELOW else frame.bytes)
     return header, frames

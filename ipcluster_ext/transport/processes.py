@@ -2,18 +2,18 @@
 
 Who starts a process ends it, and whatever that process has started in turn: engines lead a
 process group each, which ends with them; what leaves its group falls to the host agent, as the
-next *subreaper* above it; and every process of a cluster carries the cluster's id in its
+next *subreaper* above it; and every process of a cluster carries the cluster's folder in its
 environment, so that it can be found even when its agent is gone.
 """
 
 import os
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 CLUSTER_VARIABLE = "IPCLUSTER_EXT_CLUSTER"
-"""The environment variable that names the cluster a process belongs to."""
+"""The environment variable that names the folder of the cluster a process belongs to."""
 
 _PROC = Path("/proc")
 _PR_SET_PDEATHSIG = 1
@@ -29,11 +29,6 @@ class Exit(NamedTuple):
 
     pid: int
     code: int
-
-    @property
-    def text(self) -> str:
-        """How it ended, as ``"killed by SIGKILL"``."""
-        return exit_text(self.code)
 
 
 def _stat(pid: int) -> list[str] | None:
@@ -56,7 +51,7 @@ def start_of(pid: int) -> int | None:
 
 
 def _prctl(option: int, value: int) -> None:
-    import ctypes  # noqa: PLC0415 - takes a while to import, and a hub never needs it
+    import ctypes  # takes a while to import, and a hub never needs it
 
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(option, value, 0, 0, 0):
@@ -83,7 +78,13 @@ def adopt_orphans() -> None:
 
 
 def start(
-    module: str, *, stdin: int, stdout: int, stderr: int, own_session: bool = False
+    module: str,
+    *,
+    stdin: int,
+    stdout: int,
+    stderr: int,
+    own_session: bool = False,
+    environment: Mapping[str, str] | None = None,
 ) -> int:
     """Start a module of this package as a process, as quickly as can be.
 
@@ -95,12 +96,14 @@ def start(
         File descriptors for its standard streams.
     own_session
         Whether it leads a session, and so a process group, of its own.
+    environment
+        Its environment; this process's if not given.
 
     Returns
     -------
     Its process id.
     """
-    import sys  # noqa: PLC0415 - only those that start something
+    import sys  # only those that start something
 
     redirections: list[FileAction] = [
         (os.POSIX_SPAWN_DUP2, fd, place) for place, fd in enumerate((stdin, stdout, stderr))
@@ -108,7 +111,7 @@ def start(
     return os.posix_spawn(
         sys.executable,
         [sys.executable, "-P", "-m", module],
-        os.environ,
+        os.environ if environment is None else environment,
         file_actions=redirections,
         setsid=own_session,
         setsigmask=(),
@@ -167,21 +170,29 @@ def has_children() -> bool:
 def children() -> list[int]:
     """Return the children of this process, those that have ended included."""
     own = str(os.getpid())
-    pids = (int(name) for name in os.listdir(_PROC) if name.isdecimal())
-    return [pid for pid in pids if (stat := _stat(pid)) is not None and stat[_PARENT] == own]
+    stats = ((pid, _stat(pid)) for pid in _all())
+    return [pid for pid, stat in stats if stat is not None and stat[_PARENT] == own]
 
 
-def members(cluster: str) -> list[int]:
-    """Return the processes of a cluster, as their environments tell; never this one."""
-    mark = f"{CLUSTER_VARIABLE}={cluster}".encode()
+def members(folder: str) -> list[int]:
+    """Return the processes of a cluster, as their environments tell; never this one.
+
+    Parameters
+    ----------
+    folder
+        The cluster's folder.
+    """
+    mark = os.fsencode(f"{CLUSTER_VARIABLE}={folder}")
     found: list[int] = []
-    for name in os.listdir(_PROC):
-        if not name.isdecimal() or int(name) == os.getpid():
-            continue
+    for pid in _all():
         try:
-            environment = (_PROC / name / "environ").read_bytes()
+            environment = (_PROC / str(pid) / "environ").read_bytes()
         except OSError:
             continue  # it is gone, or somebody else's
-        if mark in environment.split(b"\0"):
-            found.append(int(name))
+        if mark in environment.split(b"\0") and pid != os.getpid():
+            found.append(pid)
     return found
+
+
+def _all() -> list[int]:
+    return [int(path.name) for path in _PROC.iterdir() if path.name.isdecimal()]

@@ -1,6 +1,7 @@
 """The hub's end of the wires: one socket for clients, one for engines and agents."""
 
 import os
+import select
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +11,7 @@ import zmq
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ledger import Wire
 from ipcluster_ext.transport.channel import receive_frames
-from ipcluster_ext.transport.sockets import bind_router
+from ipcluster_ext.transport.sockets import MORE_NOW, NOW, bind_router, has_arrivals
 
 MOST_PACKETS = 4096
 
@@ -44,11 +45,11 @@ class Router:
     def __init__(self, doors: Sequence[Path], *, lifeline: int) -> None:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
         self._sockets = [bind_router(self._context, path) for path in doors]
-        self._poller = zmq.Poller()
-        for socket in self._sockets:
-            self._poller.register(socket, zmq.POLLIN)
         self._lifeline = lifeline
-        self._poller.register(lifeline, zmq.POLLIN)
+        self._poll = select.poll()
+        for socket in self._sockets:
+            self._poll.register(socket.getsockopt(zmq.FD), select.POLLIN)
+        self._poll.register(lifeline, select.POLLIN)
 
     def wait(self, timeout: float) -> bool:
         """Wait until something has come, or for so many seconds.
@@ -57,21 +58,21 @@ class Router:
         -------
         False when the lifeline has ended.
         """
-        ready = dict(self._poller.poll(max(0, -int(-timeout * 1000 // 1))))
-        return not (self._lifeline in ready and self._lifeline_ended())
-
-    def _lifeline_ended(self) -> bool:
-        return os.read(self._lifeline, 1024) == b""
+        if any(has_arrivals(socket) for socket in self._sockets):
+            timeout = 0.0
+        ready = self._poll.poll(max(0.0, timeout * 1000))
+        return not (
+            any(fd == self._lifeline for fd, _ in ready) and os.read(self._lifeline, 1024) == b""
+        )
 
     def receive(self) -> list[Arrival]:
         """Return everything that has come, in order for each peer."""
         arrivals: list[Arrival] = []
         for door, socket in enumerate(self._sockets):
-            for _ in range(MOST_PACKETS):
-                try:
-                    identity, frames = receive_frames(socket)
-                except zmq.Again:
-                    break
+            left = MOST_PACKETS
+            while left and has_arrivals(socket):
+                left -= 1
+                identity, frames = receive_frames(socket)
                 if frames:
                     header = bytes(frames[0])
                     arrivals.append(Arrival(Address(door, identity), header, frames[1:]))
@@ -88,10 +89,10 @@ class Router:
         socket = self._sockets[address.door]
         try:
             if len(wire) == 1:
-                socket.send(address.identity, zmq.NOBLOCK | zmq.SNDMORE)
-                socket.send(wire[0], zmq.NOBLOCK)
+                socket.send(address.identity, MORE_NOW)
+                socket.send(wire[0], NOW)
             else:
-                socket.send_multipart([address.identity, *wire], zmq.NOBLOCK, copy=False)
+                socket.send_multipart([address.identity, *wire], NOW, copy=False)
         except zmq.Again:
             return True
         except zmq.ZMQError as error:

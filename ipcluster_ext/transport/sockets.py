@@ -16,6 +16,13 @@ HIGH_WATER_MARK = 20_000
 BACKLOG = 4096
 RECONNECT_MS = 10
 RECONNECT_MAX_MS = 500
+# Plain integers: combining ZeroMQ's enums costs more than sending a small message.
+NOW = int(zmq.NOBLOCK)
+MORE_NOW = int(zmq.NOBLOCK) | int(zmq.SNDMORE)
+MORE_COMES = int(zmq.RCVMORE)
+_EVENTS = int(zmq.EVENTS)
+_POLLIN = int(zmq.POLLIN)
+
 PATH_LIMIT = 100
 """Length of a socket's path, in bytes, that every system accepts (Linux allows 107)."""
 
@@ -50,6 +57,11 @@ def check_folder(folder: Path) -> None:
     if status.st_mode & 0o077:
         msg = f"{folder} is open to others (mode {status.st_mode & 0o777:o}); run chmod 700 on it"
         raise ClusterError(msg)
+
+
+def has_arrivals(socket: zmq.Socket[bytes]) -> bool:
+    """Tell whether something can be received; resets the edge of the socket's descriptor."""
+    return bool(int(socket.getsockopt(_EVENTS)) & _POLLIN)
 
 
 def _limit(socket: zmq.Socket[bytes]) -> None:

@@ -1,0 +1,1 @@
+"""One adapter per system that can be measured, all behind ``contract.System``."""

@@ -1,0 +1,67 @@
+"""What every measured system must offer, in one Protocol."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+Argument = TypeVar("Argument")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Value = TypeVar("Value")
+
+
+class NotOfferedError(Exception):
+    """The system has no such operation; a workload that lists it there is wrong."""
+
+
+class System(Protocol):
+    """A started or startable system; one instance lives through one measurement."""
+
+    def start(self, count: int) -> None:
+        """Start `count` engines and return when all have joined."""
+
+    def stop(self) -> None:
+        """Stop everything that was started; harmless when nothing was, or called twice."""
+
+    def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+        """Run one task per item through the system's own map and return the results in order."""
+
+    def submit(self, function: Callable[[int], int], item: int) -> object:
+        """Submit one task and return at once with whatever `gather` understands."""
+
+    def gather(self, submitted: Sequence[object]) -> list[int]:
+        """Wait for submitted tasks and return their results in order."""
+
+    def call(self, function: Callable[[Argument], Result], argument: Argument) -> Result:
+        """Run one task and wait for its result."""
+
+    def broadcast(self, function: Callable[[], Result], *, tree: bool) -> list[Result]:
+        """Run a function once on every engine, by the broadcast view if `tree`."""
+
+    def push(self, name: str, value: object) -> None:
+        """Give every engine a value under a name and return when all have it."""
+
+    def read_pushed(self, function: Callable[[Value], float], name: str) -> list[float]:
+        """Call the function with the value pushed before, on every engine."""
+
+    def hub_pids(self) -> list[int]:
+        """List the processes between client and engines; empty where there are none."""
+
+
+class FanOutMissing:
+    """The part of the contract that a plain pool of processes cannot fulfil."""
+
+    def broadcast(self, function: Callable[[], Result], *, tree: bool) -> list[Result]:
+        raise NotOfferedError
+
+    def push(self, name: str, value: object) -> None:
+        raise NotOfferedError
+
+    def read_pushed(self, function: Callable[[Value], float], name: str) -> list[float]:
+        raise NotOfferedError
+
+    def hub_pids(self) -> list[int]:
+        return []

@@ -1,0 +1,32 @@
+"""All workloads by name, in the order in which a run takes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.bench.workloads.arrays import ARRAY, ARRAY_MODIFIED, PUSH
+from tests.bench.workloads.broadcast import BROADCAST
+from tests.bench.workloads.endurance import HUB_MEMORY
+from tests.bench.workloads.sleeps import MAKESPAN, SCALING
+from tests.bench.workloads.starting import START
+from tests.bench.workloads.tasks import LATENCY, MAP, SUBMIT
+
+if TYPE_CHECKING:
+    from tests.bench.workloads.contract import Workload
+
+WORKLOADS: dict[str, Workload] = {
+    workload.name: workload
+    for workload in (
+        MAP,
+        SUBMIT,
+        LATENCY,
+        BROADCAST,
+        ARRAY,
+        ARRAY_MODIFIED,
+        PUSH,
+        START,
+        MAKESPAN,
+        SCALING,
+        HUB_MEMORY,
+    )
+}
