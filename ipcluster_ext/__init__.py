@@ -103,7 +103,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        from importlib.metadata import version  # noqa: PLC0415 - seldom needed
+        from importlib.metadata import version
 
         return version("ipcluster-ext")
     home = _HOME_OF.get(name)

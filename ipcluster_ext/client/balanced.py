@@ -1,21 +1,18 @@
 """The view for which the hub chooses the engine: whoever is free does the next task."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from ipcluster_ext.client.chunks import rows
 from ipcluster_ext.client.maps import AsyncMapResult
 from ipcluster_ext.client.result import AsyncResult
-from ipcluster_ext.client.view import View
+from ipcluster_ext.client.view import View, ViewOwner
 from ipcluster_ext.protocol.buffers import dump_arguments, dump_items
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.functions import PackedFunction, pack
 from ipcluster_ext.protocol.ids import EngineId, TaskId
 from ipcluster_ext.protocol.messages import Submit, TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import Kind
-
-if TYPE_CHECKING:
-    from ipcluster_ext.client.client import Client
 
 TASKS_AT_ONCE = 512
 """How many tasks of a map are sent in one message, so that engines begin before all are pickled."""
@@ -34,7 +31,7 @@ class LoadBalancedView(View):
 
     flags: ClassVar[tuple[str, ...]] = (*View.flags, "targets", "retries")
 
-    def __init__(self, client: "Client", targets: list[EngineId] | None = None) -> None:
+    def __init__(self, client: ViewOwner, targets: list[EngineId] | None = None) -> None:
         super().__init__(client)
         self.targets = targets
         self.retries = 0
@@ -48,9 +45,7 @@ class LoadBalancedView(View):
     def _spec(
         self, kind: Kind, function: PackedFunction, *, return_exceptions: bool = False
     ) -> TaskSpec:
-        """Return what a call's tasks have in common: the same object as for the call before it,
-        if nothing has changed.
-        """
+        """Return what a call's tasks have in common, the object used before if nothing changed."""
         targets = None if self.targets is None else tuple(self.targets)
         facts = (
             kind, function.digest, self._host(), self.label, self.retries, targets,
@@ -162,15 +157,13 @@ class LoadBalancedView(View):
         spec = self._spec(kind, packed, return_exceptions=return_exceptions)
         batches = self._batches(items, chunksize)
         ready = next(batches, None)
-        result = AsyncMapResult(
-            self.client.connection, lengths, ordered=ordered, label=name
-        )
+        result = AsyncMapResult(self.client.connection, lengths, ordered=ordered, label=name)
         first = result.first
         while ready is not None:
             self._send_batch(spec, packed, first, ready)
             first = TaskId(first + len(ready[0]))
             ready = next(batches, None)
-        return self._answer(result, block)
+        return self._answer(result, block=block)
 
     def _batches(
         self, items: list[Any], chunksize: int

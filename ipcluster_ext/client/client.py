@@ -13,7 +13,7 @@ from ipcluster_ext.client.connection import Connection
 from ipcluster_ext.client.direct import BroadcastView, DirectView
 from ipcluster_ext.client.result import AsyncResult
 from ipcluster_ext.client.targets import Targets, resolve
-from ipcluster_ext.errors import ClientError, ClusterError, EngineError
+from ipcluster_ext.errors import ClientError, ClusterError, EngineError, NoSuchEngine
 from ipcluster_ext.protocol.ids import EngineId, task_text
 from ipcluster_ext.protocol.messages import EngineInfo, QueueQuery, Steer
 from ipcluster_ext.transport.files import (
@@ -79,9 +79,6 @@ class Client:
         return (self[engine] for engine in self.ids)
 
     def __getitem__(self, key: int | slice | list[int] | tuple[int, ...] | range) -> DirectView:
-        if not isinstance(key, int | slice | list | tuple | range):
-            msg = f"index by an engine id, a slice or a list of ids, not by {key!r}"
-            raise TypeError(msg)
         engines, single = resolve(key, self.ids)
         return self.direct_view(engines[0] if single else engines)
 
@@ -100,7 +97,8 @@ class Client:
         """
         found, _ = resolve(engine, self.ids)
         info = self.connection.roster.get(found[0])
-        assert info is not None
+        if info is None:
+            raise NoSuchEngine(engine, self.ids)
         return info
 
     def wait_for_engines(self, n: int | None = None, *, timeout: float | None = -1) -> None:
@@ -174,9 +172,7 @@ class Client:
         view.block = self.block
         return view.set_flags(**flags)
 
-    def load_balanced_view(
-        self, targets: Targets | None = None, **flags: Any
-    ) -> LoadBalancedView:
+    def load_balanced_view(self, targets: Targets | None = None, **flags: Any) -> LoadBalancedView:
         """Return a view for which the hub chooses the engine."""
         engines = None if targets is None or targets == "all" else self._resolve(targets)
         view = LoadBalancedView(self, engines)

@@ -366,13 +366,8 @@ class Connection:
 
     def _obey(self, message: Message) -> None:
         match message:
-            case Output():
-                if (owner := self.pending.owner(message.id)) is not None:
-                    owner.note_output(message.id, message.stream, message.text)
-            case Started():
-                for task in message.ids:
-                    if (owner := self.pending.owner(task)) is not None:
-                        owner.note_started(task)
+            case Output() | Started():
+                self._note(message)
             case Engines():
                 self.roster.update(message.engines)
             case Welcome():
@@ -388,6 +383,18 @@ class Connection:
                 self._give_up(ClientError(f"the hub at {self.name} refused: {message.reason}"))
             case _:
                 log.warning("unexpected %s from the hub", type(message).__name__)
+
+    def _note(self, message: Output | Started) -> None:
+        """Pass on news of tasks that go on."""
+        tasks = [message.id] if isinstance(message, Output) else message.ids
+        for task in tasks:
+            owner = self.pending.owner(task)
+            if owner is None:
+                continue
+            if isinstance(message, Output):
+                owner.note_output(task, message.stream, message.text)
+            else:
+                owner.note_started(task)
 
     def _welcome(self, message: Welcome) -> None:
         if self._welcomed.is_set():

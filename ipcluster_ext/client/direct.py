@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from ipcluster_ext.client.chunks import rows, split_evenly, take
 from ipcluster_ext.client.gather import AsyncGatherResult, AsyncPullResult
@@ -10,15 +10,12 @@ from ipcluster_ext.client.maps import AsyncMapResult
 from ipcluster_ext.client.replies import AsyncExecuteResult
 from ipcluster_ext.client.result import AsyncResult
 from ipcluster_ext.client.targets import Targets, resolve
-from ipcluster_ext.client.view import View
+from ipcluster_ext.client.view import View, ViewOwner
 from ipcluster_ext.protocol.buffers import Dumped, dump, dump_arguments, dump_items
 from ipcluster_ext.protocol.functions import PackedFunction, pack
 from ipcluster_ext.protocol.ids import EngineId, TaskId
 from ipcluster_ext.protocol.messages import Message, SubmitEach, TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import Kind
-
-if TYPE_CHECKING:
-    from ipcluster_ext.client.client import Client
 
 
 class DirectView(View):
@@ -38,7 +35,7 @@ class DirectView(View):
 
     flags: ClassVar[tuple[str, ...]] = (*View.flags, "targets")
 
-    def __init__(self, client: "Client", targets: Targets = "all") -> None:
+    def __init__(self, client: ViewOwner, targets: Targets = "all") -> None:
         super().__init__(client)
         self.targets = targets
 
@@ -104,9 +101,7 @@ class DirectView(View):
         engines, single = self._engines(None)
         packed = pack(function)
         dumped = dump_arguments(args, kwargs, what="an argument")
-        result = AsyncResult(
-            self.client.connection, len(engines), single=single, label=self.label
-        )
+        result = AsyncResult(self.client.connection, len(engines), single=single, label=self.label)
         self._say_each(Kind.APPLY, [(engines, dumped)], result, packed)
         return result
 
@@ -139,7 +134,7 @@ class DirectView(View):
         kind = Kind.MAP if len(sequences) == 1 else Kind.STARMAP
         if parts:
             self._say_each(kind, parts, result, packed, return_exceptions=return_exceptions)
-        return self._answer(result, block)
+        return self._answer(result, block=block)
 
     def map_async(
         self, function: Callable[..., Any], /, *sequences: Iterable[Any], **options: Any
@@ -157,7 +152,7 @@ class DirectView(View):
     def execute(
         self,
         code: str,
-        silent: bool = True,  # noqa: FBT001, FBT002 - ipyparallel's signature
+        silent: bool = True,
         targets: Targets | None = None,
         block: bool | None = None,
         label: str | None = None,
@@ -191,7 +186,7 @@ class DirectView(View):
             label=self.label if label is None else label,
         )
         self._say_each(Kind.EXECUTE, [(engines, dumped)], result)
-        return self._answer(result, block)
+        return self._answer(result, block=block)
 
     def run(
         self, filename: str | Path, targets: Targets | None = None, block: bool | None = None
@@ -266,7 +261,7 @@ class DirectView(View):
             self.client.connection, len(engines), single=single, label=self.label, scalar=scalar
         )
         self._say_each(Kind.PULL, [(engines, dump(wanted))], result)
-        return self._answer(result, block)
+        return self._answer(result, block=block)
 
     def get(self, names: str | list[str]) -> Any:
         """Read names from the engines' namespaces, and wait."""
@@ -279,7 +274,7 @@ class DirectView(View):
         self,
         key: str,
         seq: Any,
-        flatten: bool = False,  # noqa: FBT001, FBT002 - ipyparallel's signature
+        flatten: bool = False,
         targets: Targets | None = None,
         block: bool | None = None,
     ) -> Any:
@@ -303,15 +298,11 @@ class DirectView(View):
             if flatten and len(piece) == 1:
                 piece = piece[0]
             parts.append(([engine], dump({key: piece}, what=f"a part of {key!r}")))
-        result = AsyncResult(
-            self.client.connection, len(engines), single=single, label=self.label
-        )
+        result = AsyncResult(self.client.connection, len(engines), single=single, label=self.label)
         self._say_each(Kind.PUSH, parts, result)
-        return self._answer(result, block)
+        return self._answer(result, block=block)
 
-    def gather(
-        self, key: str, targets: Targets | None = None, block: bool | None = None
-    ) -> Any:
+    def gather(self, key: str, targets: Targets | None = None, block: bool | None = None) -> Any:
         """Read a name from each engine and put the parts together, in the order of the engines.
 
         Returns
@@ -321,18 +312,14 @@ class DirectView(View):
         engines, _ = self._engines(targets)
         result = AsyncGatherResult(self.client.connection, len(engines), label=self.label)
         self._say_each(Kind.PULL, [(engines, dump([key]))], result)
-        return self._answer(result, block)
+        return self._answer(result, block=block)
 
-    def _simple(
-        self, kind: Kind, payload: Any, targets: Targets | None, block: bool | None
-    ) -> Any:
+    def _simple(self, kind: Kind, payload: Any, targets: Targets | None, block: bool | None) -> Any:
         engines, single = self._engines(targets)
         dumped = dump(payload, what="a value")
-        result = AsyncResult(
-            self.client.connection, len(engines), single=single, label=self.label
-        )
+        result = AsyncResult(self.client.connection, len(engines), single=single, label=self.label)
         self._say_each(kind, [(engines, dumped)], result)
-        return self._answer(result, block)
+        return self._answer(result, block=block)
 
 
 class BroadcastView(DirectView):
@@ -345,7 +332,7 @@ class BroadcastView(DirectView):
     flags: ClassVar[tuple[str, ...]] = (*DirectView.flags, "is_coalescing")
 
     def __init__(
-        self, client: "Client", targets: Targets = "all", *, is_coalescing: bool = False
+        self, client: ViewOwner, targets: Targets = "all", *, is_coalescing: bool = False
     ) -> None:
         super().__init__(client, targets)
         self.is_coalescing = is_coalescing

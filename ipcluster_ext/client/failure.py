@@ -61,9 +61,7 @@ def _raised(failure: Failure) -> RemoteError:
     return rebuild(original, facts)
 
 
-def rebuild(
-    original: BaseException | None, facts: tuple[str, str, str, int | None]
-) -> RemoteError:
+def rebuild(original: BaseException | None, facts: tuple[str, str, str, int | None]) -> RemoteError:
     """Join an exception with what is known of its origin; also how such an error is unpickled."""
     if original is None or isinstance(original, RemoteError):
         plain = RemoteError(*facts)
@@ -81,7 +79,8 @@ def _join(original: BaseException, facts: tuple[str, str, str, int | None]) -> R
     joined = _class_for(type(original))
     error: RemoteError = joined.__new__(joined, *original.args)
     builtin = next(c for c in type(original).__mro__ if c.__module__ == "builtins")
-    builtin.__init__(error, *original.args)  # type: ignore[misc] - sets errno, code, name and such
+    # A class of C sets errno, code, name and such in its own initialiser.
+    vars(builtin).get("__init__", Exception.__init__)(error, *original.args)
     error.__dict__.update(original.__dict__)
     error.args = original.args
     error.ename, error.evalue, error.traceback, error.engine = facts

@@ -4,7 +4,7 @@ from typing import Any
 
 from ipcluster_ext.client.chunks import join
 from ipcluster_ext.client.connection import Connection
-from ipcluster_ext.client.result import AsyncResult
+from ipcluster_ext.client.result import AsyncResult, Value
 
 
 class AsyncPullResult(AsyncResult):
@@ -30,7 +30,7 @@ class AsyncPullResult(AsyncResult):
         self._scalar = scalar
         super().__init__(connection, count, single=single, label=label)
 
-    def _decode(self, index: int) -> tuple[Any, BaseException | None]:
+    def _decode(self, index: int) -> Value:
         values, error = super()._decode(index)
         return (values[0] if self._scalar and error is None else values), error
 

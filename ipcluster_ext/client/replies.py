@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ipcluster_ext.client.result import AsyncResult
+from ipcluster_ext.client.result import AsyncResult, Value
 
 
 class ExecuteReply:
@@ -42,7 +42,7 @@ class ExecuteReply:
 class AsyncExecuteResult(AsyncResult):
     """The answer of ``execute``: for each engine an `ExecuteReply`, or None if it was silent."""
 
-    def _decode(self, index: int) -> tuple[Any, BaseException | None]:
+    def _decode(self, index: int) -> Value:
         value, error = super()._decode(index)
         if isinstance(value, dict):
             outcome = self._outcomes[index]

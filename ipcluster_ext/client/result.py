@@ -16,8 +16,9 @@ from ipcluster_ext.protocol.ids import EngineId, TaskId, task_text
 from ipcluster_ext.protocol.messages import Cancel
 from ipcluster_ext.protocol.status import TaskStatus
 
-_UNDECODED = object()
 Metadata = dict[str, Any]
+Value = tuple[Any, BaseException | None]
+"""What a task returned, or what it raised."""
 
 
 class AsyncResult(Future[Any]):
@@ -46,7 +47,7 @@ class AsyncResult(Future[Any]):
         self._connection = connection
         self._single = single
         self._outcomes: list[Outcome | None] = [None] * count
-        self._values: list[Any] = [_UNDECODED] * count
+        self._values: list[Value | None] = [None] * count
         self._left = count
         self._listeners = 0
         self._output: dict[int, dict[str, str]] = {}
@@ -133,7 +134,9 @@ class AsyncResult(Future[Any]):
             raise RuntimeError(msg)
 
     def get(
-        self, timeout: float | None = None, return_exceptions: bool | None = None  # noqa: FBT001 - ipyparallel's signature
+        self,
+        timeout: float | None = None,
+        return_exceptions: bool | None = None,
     ) -> Any:
         """Return the answer, waiting for it if need be.
 
@@ -214,16 +217,15 @@ class AsyncResult(Future[Any]):
         """Make the answer of the values of all tasks."""
         return values
 
-    def _decode(self, index: int) -> tuple[Any, BaseException | None]:
+    def _decode(self, index: int) -> Value:
         """Return a task's value, or its error."""
         value = self._values[index]
-        if value is not _UNDECODED:
-            return value
-        outcome = self._outcomes[index]
-        if outcome is None:
-            return None, self._failure
-        decoded = self._values[index] = _open(outcome)
-        return decoded  # type: ignore[no-any-return]
+        if value is None:
+            outcome = self._outcomes[index]
+            if outcome is None:
+                return None, self._failure
+            value = self._values[index] = _open(outcome)
+        return value
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the values in order, each as soon as it is there."""
@@ -428,7 +430,7 @@ class AsyncResult(Future[Any]):
         -------
         Whether the answer is there.
         """
-        from tqdm.auto import tqdm  # noqa: PLC0415 - slow to import, and seldom needed
+        from tqdm.auto import tqdm
 
         limit = None if timeout is None or timeout < 0 else time.monotonic() + timeout
         total = len(self)
@@ -448,7 +450,7 @@ class AsyncResult(Future[Any]):
         return f"<{type(self).__name__}{name}: {state}>"
 
 
-def _open(outcome: Outcome) -> tuple[Any, BaseException | None]:
+def _open(outcome: Outcome) -> Value:
     """Unpickle an outcome: the value or the error, and None for the other."""
     item = outcome.item
     if isinstance(outcome.payload, ProtocolError):

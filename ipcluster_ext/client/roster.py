@@ -9,6 +9,7 @@ from ipcluster_ext.protocol.ids import EngineId
 from ipcluster_ext.protocol.messages import EngineInfo
 from ipcluster_ext.protocol.status import EngineStatus
 
+
 class Roster:
     """Keeps what the hub says of engines, and wakes those who wait for a change."""
 

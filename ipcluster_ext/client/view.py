@@ -1,18 +1,30 @@
 """What all views share: flags, and the way from a call to messages."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self
 
+from ipcluster_ext.client.connection import Connection
 from ipcluster_ext.client.result import AsyncResult
 from ipcluster_ext.protocol.buffers import Dumped
+from ipcluster_ext.protocol.ids import EngineId
 from ipcluster_ext.transport.blobs import Body
 
-if TYPE_CHECKING:
-    from ipcluster_ext.client.client import Client
+
+class ViewOwner(Protocol):
+    """What a view needs of its client."""
+
+    @property
+    def connection(self) -> Connection:
+        """The wire."""
+
+    @property
+    def ids(self) -> list[EngineId]:
+        """The engines."""
 
 
-class View:
+class View(ABC):
     """A way to address engines.
 
     Parameters
@@ -30,11 +42,10 @@ class View:
 
     flags: ClassVar[tuple[str, ...]] = ("block", "label")
 
-    def __init__(self, client: "Client") -> None:
+    def __init__(self, client: ViewOwner) -> None:
         self.client = client
         self.block = False
         self.label = ""
-        self.history: list[str] = []
 
     def set_flags(self, **flags: Any) -> Self:
         """Set flags for all later calls.
@@ -78,7 +89,7 @@ class View:
         connection = self.client.connection
         return connection.host if connection.blobs.available else ""
 
-    def _answer(self, result: AsyncResult, block: bool | None) -> Any:
+    def _answer(self, result: AsyncResult, *, block: bool | None) -> Any:
         """Wait for a result if that is wanted; an interrupt hands the result over as it is."""
         if not (self.block if block is None else block):
             return result
@@ -96,7 +107,7 @@ class View:
         -------
         What `apply_sync` or `apply_async` returns.
         """
-        return self._answer(self.apply_async(function, *args, **kwargs), None)
+        return self._answer(self.apply_async(function, *args, **kwargs), block=None)
 
     def apply_sync(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Call a function and wait for the answer.
@@ -112,10 +123,10 @@ class View:
         SerializationError
             It, or an argument, cannot be pickled.
         """
-        return self._answer(self.apply_async(function, *args, **kwargs), True)  # noqa: FBT003
+        return self._answer(self.apply_async(function, *args, **kwargs), block=True)
 
+    @abstractmethod
     def apply_async(
         self, function: Callable[..., Any], /, *args: Any, **kwargs: Any
     ) -> AsyncResult:
         """Call a function without waiting for the answer."""
-        raise NotImplementedError

@@ -38,6 +38,6 @@ class Blobs:
                 self._unneeded.append(name)
 
     def take_unneeded(self) -> list[str]:
-        """Return the names that became unneeded since the last time."""
+        """Return the names that became unneeded since the last time, and still are."""
         unneeded, self._unneeded = self._unneeded, []
-        return unneeded
+        return [name for name in dict.fromkeys(unneeded) if name not in self._counts]

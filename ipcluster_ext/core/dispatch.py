@@ -12,7 +12,6 @@ from ipcluster_ext.core.queue import Restriction
 from ipcluster_ext.core.state import State
 from ipcluster_ext.core.task import Task
 from ipcluster_ext.core.tasks import Tasks
-from ipcluster_ext.protocol.ids import TaskId
 from ipcluster_ext.protocol.messages import Recall
 
 STALL = 0.005
@@ -46,6 +45,7 @@ class Dispatcher:
         if len(self._state.queue):
             for lane in self._state.queue.lanes:
                 self._serve(lane, now)
+            self._tasks.refuse_the_hopeless()
             self._note_changes()
         self._balance(now)
 
@@ -82,7 +82,7 @@ class Dispatcher:
         """Assign up to so many tasks, as long as they are of one function."""
         queue, assign = self._state.queue, self._tasks.assign
         function = None
-        ids: list[TaskId] = []
+        ids = []
         while count and (task := queue.head(lane)) is not None:
             if function is not None and task.function is not function:
                 break
@@ -101,7 +101,7 @@ class Dispatcher:
         if idle is None or idle.load > 0:
             return
         for engine in list(self._loaded):
-            if engine.stalled or engine.line is None:
+            if engine.stalled:
                 continue
             due = engine.progress + STALL
             if now < due:
@@ -109,7 +109,7 @@ class Dispatcher:
             elif any(is_balanced(task) for task in list(engine.unfinished.values())[1:]):
                 engine.stalled = True
                 engine.asked.append(None)
-                engine.line.say(Recall(engine.load))
+                engine.open_line.say(Recall(engine.load))
                 self._state.index.enter(engine)
 
 

@@ -9,6 +9,8 @@ from ipcluster_ext.protocol.ids import EngineId, TaskId
 from ipcluster_ext.protocol.messages import EngineHello, EngineInfo
 from ipcluster_ext.protocol.status import EngineStatus
 
+LIVES = 16
+
 
 @dataclass(slots=True, eq=False)
 class Agent:
@@ -26,6 +28,7 @@ class Withdrawal:
 
     line: Line
     request: int
+    wanted: frozenset[TaskId]
     asked: int = 0
     cancelled: list[TaskId] = field(default_factory=list)
 
@@ -52,7 +55,14 @@ class Engine:
     progress
         When it last ended a task, or was given one after having had none.
     stalled
-        Its tasks were recalled, and it has ended none since: it gets no more until it does.
+        Its tasks were recalled, and it has ended none since: it gets no more until it does, or
+        has none left.
+    leaving
+        It was told to stop: it gets no more.
+    restarting
+        It was told to stop and come back: what is for it waits for its next life.
+    buried
+        The lives whose death is known, the last few: their greeting may still be under way.
     successor
         The greeting of its next life, if that came before the news of its death.
     """
@@ -72,10 +82,26 @@ class Engine:
     progress: float = 0.0
     stalled: bool = False
     leaving: bool = False
+    restarting: bool = False
+    buried: deque[int] = field(default_factory=lambda: deque(maxlen=LIVES))
     successor: tuple[EngineHello, Line] | None = None
 
     def __lt__(self, other: "Engine") -> bool:
         return self.id < other.id
+
+    @property
+    def open_line(self) -> Line:
+        """Where to reach it, if it is ready.
+
+        Raises
+        ------
+        LookupError
+            It is not connected: whoever asked made a mistake.
+        """
+        if self.line is None:
+            msg = f"engine {self.id} is not connected"
+            raise LookupError(msg)
+        return self.line
 
     @property
     def load(self) -> int:
@@ -85,7 +111,9 @@ class Engine:
     @property
     def available(self) -> bool:
         """Whether it may be given work."""
-        return self.status is EngineStatus.READY and not self.stalled and not self.leaving
+        if self.stalled or self.leaving or self.restarting:
+            return False
+        return self.status is EngineStatus.READY
 
     @property
     def info(self) -> EngineInfo:

@@ -11,6 +11,7 @@ HORIZON = 0.005
 MOST_CREDIT = 512
 OVERHEAD = 4e-6
 _WEIGHT = 0.1
+_LONGEST = 1e9
 
 
 @dataclass(slots=True, eq=False)
@@ -33,7 +34,9 @@ class Function:
     seconds: float | None = None
 
     def took(self, seconds: float) -> None:
-        """Learn from a task that ended."""
+        """Learn from a task that ended, by a clock that may have jumped meanwhile."""
+        if not 0.0 <= seconds < _LONGEST:
+            return
         if self.seconds is None:
             self.seconds = seconds
         else:

@@ -110,6 +110,8 @@ class Hub:
             self._stranger_said(peer, message, now)
 
     def _stranger_said(self, peer: PeerId, message: Message, now: float) -> None:
+        if peer in self.state.dismissed:
+            return
         match message:
             case ClientHello():
                 self._roll.client(peer, message)

@@ -63,7 +63,7 @@ def _status_tells_the_place(state: State) -> None:
             _hold(task.status is TaskStatus.WAITING, f"task {task.id} is held, not waiting")
         if engine.status is not EngineStatus.READY:
             _hold(not engine.unfinished, f"engine {engine.id} is not ready and has tasks")
-        else:
+        elif not engine.restarting:
             _hold(not engine.held, f"engine {engine.id} is ready and tasks wait for it")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from ipcluster_ext.core.function import Function
 from ipcluster_ext.core.task import Task
-from ipcluster_ext.protocol.ids import TaskId
+from ipcluster_ext.protocol.ids import TaskId, client_of
 
 LIMIT = 64 * 1024 * 1024
 
@@ -58,18 +58,19 @@ class Library:
 
         Returns
         -------
-        Whether it is the first to wait, so that the function has to be asked for.
+        Whether its client has to be asked for the function: the last to wait was another's.
         """
         waiting = self._waiting[task.function.digest]
+        last = next(reversed(waiting), None)
         waiting[task.id] = task
-        return len(waiting) == 1
+        return last is None or client_of(last) != client_of(task.id)
 
     def forget(self, task: Task) -> None:
-        """Let a task wait no longer."""
-        waiting = self._waiting.get(task.function.digest, {})
-        waiting.pop(task.id, None)
-        if not waiting:
-            self._waiting.pop(task.function.digest, None)
+        """Let a task wait no longer; a function for which none waits is not expected any more."""
+        digest = task.function.digest
+        waiting = self._waiting.get(digest, {})
+        if waiting.pop(task.id, None) is not None and not waiting:
+            del self._waiting[digest], self._functions[digest]
 
     def evict(self) -> list[bytes]:
         """Forget unused functions until the rest is within the limit.

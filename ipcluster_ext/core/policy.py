@@ -1,13 +1,15 @@
 """Which engine next: the one with the fewest unfinished tasks, the longest unused among equals.
 
 A heap with stale entries left in it: an engine whose load has changed is entered again, and an
-entry that no longer tells the truth is dropped when it comes to the top. So a choice costs
-O(log engines), and nothing is ever scanned.
+entry that no longer tells the truth is dropped when it comes to the top, or with all others of
+its kind once they are the most. So a choice costs O(log engines), and memory O(engines).
 """
 
 import heapq
 
 from ipcluster_ext.core.engines import Engine
+
+_STALE = 64
 
 
 class LeastLoad:
@@ -17,6 +19,9 @@ class LeastLoad:
         self._heap: list[tuple[int, int, Engine]] = []
         self._turn = 0
         self._entered: dict[Engine, tuple[int, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._heap)
 
     def __contains__(self, engine: Engine) -> bool:
         return self._entered.get(engine, (-1, 0))[0] == engine.load
@@ -32,6 +37,9 @@ class LeastLoad:
         self._turn += 1
         self._entered[engine] = (engine.load, self._turn)
         heapq.heappush(self._heap, (engine.load, self._turn, engine))
+        if len(self._heap) > 2 * len(self._entered) + _STALE:
+            self._heap = [(load, turn, engine) for engine, (load, turn) in self._entered.items()]
+            heapq.heapify(self._heap)
 
     def least(self) -> Engine | None:
         """Return the engine to be given work next, None if there is none."""

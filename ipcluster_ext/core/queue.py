@@ -78,6 +78,8 @@ class Queue:
         return len(self._lanes.get(restriction, ()))
 
     def forget(self, task: Task, status: TaskStatus) -> None:
-        """End a queued task where it stands."""
+        """End a queued task where it stands; with the last one, nothing is left standing."""
         task.move(status)
         self._count -= 1
+        if not self._count:
+            self._lanes = {None: deque()}

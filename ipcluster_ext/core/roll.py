@@ -87,8 +87,12 @@ class Roll:
         if engine is None or engine.agent.id != hello.agent:
             line.say(Refused(f"no agent was asked to start engine {hello.engine}"))
             state.dismiss(peer)
+        elif hello.boot in engine.buried:
+            line.say(Refused(f"engine {hello.engine} has died in this life"))
+            state.dismiss(peer)
         elif engine.status is EngineStatus.READY:
             if engine.boot != hello.boot:
+                self._dismiss_successor(engine)
                 state.peers[peer] = engine
                 engine.successor = (hello, line)
         else:
@@ -114,6 +118,7 @@ class Roll:
         engine = state.engines.get(message.engine)
         if engine is None or engine.agent is not agent:
             return
+        engine.buried.append(message.boot)
         if engine.status is EngineStatus.READY and engine.boot != message.boot:
             return
         successor, engine.successor = engine.successor, None
@@ -121,7 +126,7 @@ class Roll:
             state.dismiss(engine.line.peer)
             engine.line = None
         engine.known.clear()
-        engine.stalled = False
+        engine.stalled = engine.restarting = False
         engine.reason = message.cause
         engine.leaving = engine.leaving and not message.again
         engine.status = EngineStatus.STARTING if message.again else EngineStatus.STOPPED
@@ -132,6 +137,9 @@ class Roll:
             if successor is not None:
                 self._admit(engine, *successor, now)
         else:
+            if successor is not None:
+                successor[1].say(Refused(f"engine {engine.id} was struck off: {message.cause}"))
+                state.dismiss(successor[1].peer)
             self._strike_off(engine)
 
     def _strike_off(self, engine: Engine) -> None:
@@ -142,9 +150,11 @@ class Roll:
             self._tasks.fail(task, "EngineLost", engine.reason, TaskStatus.LOST)
         engine.held = []
         state.tell_clients([engine.info])
-        self._tasks.fail_restricted()
-        if state.hopeless:
-            self._tasks.fail_all_queued()
+
+    def _dismiss_successor(self, engine: Engine) -> None:
+        if engine.successor is not None:
+            self._state.dismiss(engine.successor[1].peer)
+            engine.successor = None
 
     def left(self, peer: PeerId, reason: str, now: float) -> None:
         """Strike off a peer that is gone; tasks of a client go on without it."""
@@ -153,6 +163,10 @@ class Roll:
         state.dismiss(peer)
         if isinstance(who, Client):
             state.clients.pop(who.id, None)
+            self._tasks.client_left(who)
+        elif isinstance(who, Engine):
+            if who.successor is not None and who.successor[1].peer == peer:
+                who.successor = None
         elif isinstance(who, Agent):
             state.agents.pop(who.id, None)
             for engine_id in sorted(who.engines):
@@ -192,7 +206,10 @@ class Roll:
     def _stop(self, engines: list[EngineId], *, again: bool) -> None:
         for engine_id in engines:
             engine = self._state.engines[engine_id]
-            engine.leaving = True
+            if not again:
+                engine.leaving = True
+            elif engine.status is EngineStatus.READY:
+                engine.restarting = True
             self._state.changed.add(engine)
         for agent, ids in self._by_agent(engines):
             agent.line.say(StopEngines(ids, again))

@@ -68,7 +68,7 @@ class Task:
         "target",
     )
 
-    def __init__(  # noqa: PLR0913 - a record; built in two places of the core only
+    def __init__(
         self,
         task_id: TaskId,
         spec: TaskSpec,

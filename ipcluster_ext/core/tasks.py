@@ -21,12 +21,12 @@ from ipcluster_ext.protocol.messages import (
     Submit,
     SubmitEach,
     TaskItem,
-    TaskSpec,
 )
 from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
 
 HUB = EngineId(-1)
 _ASSIGNED = TaskStatus.ASSIGNED
+_DONE = TaskStatus.DONE
 _FAILED = TaskStatus.FAILED
 
 
@@ -60,7 +60,6 @@ class Tasks:
             else:
                 state.queue.push(task)
         state.log.note(now, "submitted", [item.id for item in message.items])
-        self._refuse_the_hopeless(spec)
 
     def submit_each(
         self, client: Client, message: SubmitEach, frames: Iterator[Frame], now: float
@@ -70,14 +69,15 @@ class Tasks:
         own = _take(frames, first)
         function = state.library.get(spec.function)
         names = names_of(first.buffers)
+        state.blobs.hold(names, len(message.engines))
         for place, engine_id in enumerate(message.engines):
             task_id = TaskId(first.id + place)
             if task_id in state.tasks:
+                state.blobs.release(names)
                 continue
             item = first if place == 0 else TaskItem(task_id, first.inline, first.buffers)
             task = state.tasks[task_id] = Task(task_id, spec, item, own, function, engine_id)
             function.live += 1
-            state.blobs.hold(names)
             if function.pickled is None:
                 self._wait_for_function(client, task)
             else:
@@ -101,19 +101,18 @@ class Tasks:
         """Send a task to the one engine it is for, hold it until that comes up, or fail it."""
         engine = self._state.engines.get(task.target if task.target is not None else HUB)
         if engine is None or engine.leaving:
-            ids = sorted(self._state.engines)
+            ids = sorted(e.id for e in self._state.engines.values() if not e.leaving)
             there = ", ".join(map(str, ids[:20])) or "none"
             text = f"there is no engine {task.target}; engines: {there}"
             self.fail(task, "NoSuchEngine", text, TaskStatus.LOST)
-        elif engine.status is EngineStatus.READY:
+        elif engine.status is EngineStatus.READY and not engine.restarting:
             self.assign(engine, task, now)
         else:
             engine.held.append(task)
 
     def assign(self, engine: Engine, task: Task, now: float) -> None:
         """Send a task to an engine that is ready."""
-        line, function = engine.line, task.function
-        assert line is not None
+        line, function = engine.open_line, task.function
         if function.digest and function.digest not in engine.known:
             line.say(Define(function.digest, function.pickled or b""))
             engine.known.add(function.digest)
@@ -137,8 +136,9 @@ class Tasks:
                 state.blobs.release(names_of(item.buffers))
                 continue
             task.function.took(item.completed - item.started)
-            if item.status is _FAILED and task.retries > 0:
-                self.run_again(task, now)
+            if item.status < _DONE or (item.status is _FAILED and task.retries > 0):
+                state.blobs.release(names_of(item.buffers))
+                self._not_over(task, item, now)
                 continue
             task.move(item.status)
             self._settle(task)
@@ -153,6 +153,14 @@ class Tasks:
         engine.stalled = False
         state.changed.add(engine)
         state.log.note(now, f"ended on engine {engine.id}", [item.id for item in message.items])
+
+    def _not_over(self, task: Task, outcome: ResultItem, now: float) -> None:
+        """Settle a task whose outcome is not the last word, or none at all."""
+        if outcome.status.ended:
+            self.run_again(task, now)
+        else:
+            text = f"the engine said that it is {outcome.status.name}"
+            self.fail(task, "EngineLost", text, TaskStatus.LOST)
 
     def _hold_until_delivered(self, client: Client, item: ResultItem) -> None:
         names = names_of(item.buffers)
@@ -195,9 +203,11 @@ class Tasks:
         """Take back tasks that an engine has not begun."""
         withdrawal = engine.asked.popleft() if engine.asked else None
         tasks = [t for i in message.ids if (t := engine.unfinished.pop(i, None)) is not None]
+        if not engine.unfinished:
+            engine.stalled = False
         self._state.changed.add(engine)
         if withdrawal is None:
-            self.take_back(tasks, now)
+            self.take_back(self._without_withdrawn(engine, tasks), now)
         else:
             for task in tasks:
                 self._cancel(task, withdrawal)
@@ -218,7 +228,7 @@ class Tasks:
 
     def cancel(self, client: Client, message: Cancel) -> None:
         """Take back a client's tasks that have not begun; engines are asked for those they have."""
-        withdrawal = Withdrawal(client.line, message.request)
+        withdrawal = Withdrawal(client.line, message.request, frozenset(message.ids))
         held: dict[EngineId, list[TaskId]] = {}
         for task_id in message.ids:
             task = self._state.tasks.get(task_id)
@@ -230,8 +240,7 @@ class Tasks:
                 self._cancel(task, withdrawal)
         for engine_id, ids in held.items():
             engine = self._state.engines[engine_id]
-            assert engine.line is not None
-            engine.line.say(Drop(ids))
+            engine.open_line.say(Drop(ids))
             engine.asked.append(withdrawal)
             withdrawal.asked += 1
         withdrawal.asked += 1
@@ -242,6 +251,17 @@ class Tasks:
             engine.held = [other for other in engine.held if other is not task]
         withdrawal.cancelled.append(task.id)
         self.fail(task, "TaskAborted", "", TaskStatus.CANCELLED)
+
+    def _without_withdrawn(self, engine: Engine, tasks: Sequence[Task]) -> list[Task]:
+        """Cancel those of an engine's unbegun tasks that clients wait to take back."""
+        rest: list[Task] = []
+        for task in tasks:
+            wish = next((w for w in engine.asked if w is not None and task.id in w.wanted), None)
+            if wish is None:
+                rest.append(task)
+            else:
+                self._cancel(task, wish)
+        return rest
 
     def _answer(self, withdrawal: Withdrawal) -> None:
         """Answer a client once everybody who was asked has answered."""
@@ -263,35 +283,30 @@ class Tasks:
                 self.run_again(task, now)
             else:
                 self.fail(task, "EngineLost", cause, TaskStatus.LOST)
+        unbegun = self._without_withdrawn(engine, tasks[begun:])
         for withdrawal in engine.asked:
             if withdrawal is not None:
                 self._answer(withdrawal)
         engine.asked.clear()
-        self.take_back(tasks[begun:], now)
+        self.take_back(unbegun, now)
 
-    def _refuse_the_hopeless(self, spec: TaskSpec) -> None:
-        """Fail what nobody can ever run, rather than let it wait for ever."""
-        if spec.engines is None:
-            if self._state.hopeless:
-                self.fail_all_queued()
-        elif not any(engine in self._state.engines for engine in spec.engines):
-            self._fail_lane(spec.engines)
+    def client_left(self, client: Client) -> None:
+        """Fail what waits for a function that a client that is gone cannot send any more."""
+        for task in self._state.library.waiting:
+            if client_of(task.id) == client.id:
+                self.fail(task, "ClientClosed", "", TaskStatus.LOST)
 
-    def fail_all_queued(self) -> None:
-        """Fail every queued task: there is no engine, and none will come."""
-        for task in list(self._state.queue):
-            self.fail(task, "NoEnginesRegistered", "", TaskStatus.LOST)
-
-    def fail_restricted(self) -> None:
-        """Fail queued tasks none of whose engines is left."""
-        for lane in self._state.queue.lanes:
-            if lane is not None and not any(engine in self._state.engines for engine in lane):
-                self._fail_lane(lane)
-
-    def _fail_lane(self, engines: tuple[EngineId, ...]) -> None:
-        text = f"none of the engines {list(engines)} exists"
-        while (task := self._state.queue.head(engines)) is not None:
-            self.fail(task, "NoSuchEngine", text, TaskStatus.LOST)
+    def refuse_the_hopeless(self) -> None:
+        """Fail what is queued and nobody can ever run, rather than let it wait for ever."""
+        engines, queue = self._state.engines, self._state.queue
+        for lane in queue.lanes:
+            if lane is not None and not any(engine in engines for engine in lane):
+                text = f"none of the engines {list(lane)} exists"
+                while (task := queue.head(lane)) is not None:
+                    self.fail(task, "NoSuchEngine", text, TaskStatus.LOST)
+        if len(queue) and self._state.hopeless:
+            for task in list(queue):
+                self.fail(task, "NoEnginesRegistered", "", TaskStatus.LOST)
 
 
 def _take(frames: Iterator[Frame], item: TaskItem | ResultItem) -> Sequence[Frame]:

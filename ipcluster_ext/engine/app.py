@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import sys
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -35,7 +36,7 @@ def warm(*, numpy: bool = True) -> None:
     _kernel()
     if numpy:
         try:
-            import numpy as _numpy  # noqa: F401, PLC0415 - imported to be shared, where it is installed
+            import_module("numpy")
         except ImportError:
             log.debug("numpy is not installed")
 
@@ -56,7 +57,7 @@ def run(config: EngineConfig) -> NoReturn:
         log.exception("engine %d failed", config.engine)
         code = 1
     try:
-        atexit._run_exitfuncs()
+        atexit._run_exitfuncs()  # noqa: SLF001 - a fork has no other way to run them and no more
     except BaseException:
         log.exception("engine %d: an exit handler failed", config.engine)
         code = code or 1
@@ -67,7 +68,7 @@ def _serve(config: EngineConfig, kernel: EngineKernel) -> None:
     host = host_identity()
     identity = f"e{config.engine}-{config.boot:x}".encode()
     channel = Channel(engine_socket(Path(config.folder)), identity=identity, boot=config.boot)
-    functions = Functions(kernel.shell.user_ns)
+    functions = Functions(kernel.engine_shell.user_ns)
     blobs = BlobStore(config.blobs, f"e{config.engine}x{config.boot:x}")
     applier = Applier(config.engine, kernel, functions, blobs, host)
     hello = EngineHello(config.engine, config.boot, config.agent, host, os.getpid())
@@ -75,7 +76,7 @@ def _serve(config: EngineConfig, kernel: EngineKernel) -> None:
     sys.stdout = TaskStream(wire.printed, "stdout", 1)
     sys.stderr = TaskStream(wire.printed, "stderr", 2)
     _handle_signals(applier)
-    kernel.shell.user_ns["engine_id"] = config.engine
+    kernel.engine_shell.user_ns["engine_id"] = config.engine
     box = BlackBox(Path(config.box))
     wire.start()
     _work(wire, applier, box)

@@ -64,7 +64,8 @@ class Applier:
         host: str,
     ) -> None:
         self._engine = engine
-        self._shell = kernel.shell
+        self._kernel = kernel
+        self._shell = kernel.engine_shell
         self._functions = functions
         self._blobs = blobs
         self._host = host
@@ -156,18 +157,20 @@ class Applier:
         del assignment
         shell = self._shell
         shell.rendered_traceback = None
-        shell.display_pub.take()
-        shell.displayhook.result = None
-        outcome = shell.run_cell(payload["code"], store_history=False, silent=payload["silent"])
+        self._kernel.publisher.take()
+        self._kernel.displayhook.result = None
+        outcome = shell.run_cell(  # type: ignore[no-untyped-call]
+            payload["code"], store_history=False, silent=payload["silent"]
+        )
         error = outcome.error_before_exec or outcome.error_in_exec
         if error is not None:
             raise CellFailed(error, shell.rendered_traceback)
-        outputs = shell.display_pub.take()
+        outputs = self._kernel.publisher.take()
         if payload["silent"] and not outputs:
             return None
         return {
             "outputs": outputs,
-            "execute_result": shell.displayhook.result,
+            "execute_result": self._kernel.displayhook.result,
             "execution_count": shell.execution_count,
         }
 
@@ -187,9 +190,7 @@ class Applier:
     def _pull(self, assignment: Assignment, payload: list[str]) -> list[Any]:
         del assignment
         namespace = self._shell.user_ns
-        return [
-            namespace[name] if name in namespace else self._evaluate(name) for name in payload
-        ]
+        return [namespace[name] if name in namespace else self._evaluate(name) for name in payload]
 
     def _evaluate(self, expression: str) -> Any:
         ast.parse(expression, mode="eval")
@@ -197,7 +198,7 @@ class Applier:
 
     def _clear(self, assignment: Assignment, payload: None) -> None:
         del assignment, payload
-        self._shell.reset(new_session=True)
+        self._shell.reset(new_session=True)  # type: ignore[no-untyped-call]
 
 
 def _attempt(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
@@ -206,4 +207,3 @@ def _attempt(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         return function(*args)
     except Exception as error:  # noqa: BLE001 - the caller asked for exceptions as results
         return error
-

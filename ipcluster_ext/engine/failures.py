@@ -2,7 +2,6 @@
 
 import io
 import traceback
-from types import TracebackType
 
 import cloudpickle
 
@@ -49,7 +48,7 @@ def _text_of(error: BaseException) -> str:
 
 
 def _render(error: BaseException, skip: int) -> str:
-    frames: TracebackType | None = error.__traceback__
+    frames = error.__traceback__
     for _ in range(skip):
         if frames is not None and frames.tb_next is not None:
             frames = frames.tb_next

@@ -8,7 +8,7 @@ published. The kernel is built once, before engines are forked from it.
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 from ipykernel.displayhook import ZMQShellDisplayHook
 from ipykernel.ipkernel import IPythonKernel
@@ -31,9 +31,7 @@ class CollectingDisplayHook(ZMQShellDisplayHook):
     def write_output_prompt(self) -> None:
         """Write no prompt."""
 
-    def write_format_data(
-        self, format_dict: MimeBundle, md_dict: MimeBundle | None = None
-    ) -> None:
+    def write_format_data(self, format_dict: MimeBundle, md_dict: MimeBundle | None = None) -> None:
         """Keep the value, in every format it has."""
         self.result = {"data": format_dict, "metadata": md_dict or {}}
 
@@ -45,7 +43,7 @@ class CollectingPublisher(ZMQDisplayPublisher):
     """Collects what a task displays."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
         self.collected: list[MimeBundle] = []
 
     def publish(  # type: ignore[override]
@@ -57,7 +55,7 @@ class CollectingPublisher(ZMQDisplayPublisher):
         """Keep a displayed object, in every format it has."""
         self.collected.append({"data": data, "metadata": metadata or {}})
 
-    def clear_output(self, wait: bool = False) -> None:  # noqa: FBT001, FBT002, ARG002 - IPython's
+    def clear_output(self, wait: bool = False) -> None:  # noqa: FBT001, FBT002 - IPython's
         """Drop what was displayed before."""
         self.collected.clear()
 
@@ -85,6 +83,21 @@ class EngineKernel(IPythonKernel):
     """The kernel of an engine."""
 
     shell_class = Type(EngineShell)
+
+    @property
+    def engine_shell(self) -> EngineShell:
+        """The shell; it is there from the beginning."""
+        return cast("EngineShell", self.shell)
+
+    @property
+    def publisher(self) -> CollectingPublisher:
+        """What collects displayed objects."""
+        return cast("CollectingPublisher", self.engine_shell.display_pub)
+
+    @property
+    def displayhook(self) -> CollectingDisplayHook:
+        """What collects the value of a cell."""
+        return cast("CollectingDisplayHook", self.engine_shell.displayhook)
 
 
 def build() -> EngineKernel:

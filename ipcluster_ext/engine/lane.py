@@ -100,9 +100,7 @@ class Lane:
         items = self._finished.items
         if not items:
             return False
-        return (
-            len(items) >= FLUSH_COUNT or time.monotonic() - self._unsaid_since >= FLUSH_AFTER
-        )
+        return len(items) >= FLUSH_COUNT or time.monotonic() - self._unsaid_since >= FLUSH_AFTER
 
     def finish(self, item: ResultItem, frames: Sequence[Frame]) -> None:
         """Hand over the current task's outcome."""

@@ -119,7 +119,7 @@ class TaskStream(io.TextIOBase):
         """Return False."""
         return False
 
-    def write(self, text: str) -> int:
+    def write(self, text: object) -> int:
         """Write text.
 
         Raises

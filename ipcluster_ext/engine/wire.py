@@ -122,6 +122,11 @@ class Wire:
             os._exit(REFUSED_EXIT)
         self._look_after(seen)
 
+    def _timeout(self) -> float:
+        if self.lane.watched:
+            return WATCHING
+        return BUSY if self.lane.busy else IDLE
+
     def _look_after(self, seen: TaskId | None) -> None:
         """Do what the main thread, busy with a task, may have left undone."""
         lane = self.lane

@@ -29,12 +29,10 @@ def main() -> int:
     The exit code.
     """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    config = msgspec.json.decode(sys.stdin.buffer.raw.readline(), type=HubConfig)  # type: ignore[union-attr,attr-defined]
+    config = msgspec.json.decode(sys.stdin.buffer.raw.readline(), type=HubConfig)  # type: ignore[union-attr]
     _tame_the_collector()
     folder = Path(config.folder)
-    router = Router(
-        [client_socket(folder), engine_socket(folder)], lifeline=sys.stdin.fileno()
-    )
+    router = Router([client_socket(folder), engine_socket(folder)], lifeline=sys.stdin.fileno())
     core = Hub(Place(os.getpid(), host_identity(), config.blobs))
     try:
         Loop(core, Ports(router, secrets.randbits(31)), router).run()

@@ -7,7 +7,7 @@ the stream. Buffers below `BESIDE_LIMIT` stay in the stream, where a copy is che
 
 import io
 import pickle
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import cloudpickle
@@ -27,23 +27,24 @@ class Dumped(NamedTuple):
     buffers: list[memoryview]
 
 
-class _Pickler(cloudpickle.Pickler):
-    """A cloudpickle pickler that sets large buffers aside."""
+def _setting_aside(beside: list[memoryview]) -> Callable[[pickle.PickleBuffer], bool]:
+    """Make what takes large buffers aside and answers whether a buffer belongs into the stream.
 
-    def __init__(self, file: io.BytesIO, beside: list[memoryview]) -> None:
-        super().__init__(file, PICKLE_PROTOCOL, buffer_callback=self._set_aside)
-        self._beside = beside
+    It knows nothing of its pickler: tied to each other, the two would keep all that was pickled
+    until the garbage collector comes.
+    """
 
-    def _set_aside(self, buffer: pickle.PickleBuffer) -> bool:
-        """Take a large buffer; answer whether it belongs into the stream instead."""
+    def set_aside(buffer: pickle.PickleBuffer) -> bool:
         try:
             raw = buffer.raw()
         except BufferError:
             return True
         if raw.nbytes < BESIDE_LIMIT:
             return True
-        self._beside.append(raw)
+        beside.append(raw)
         return False
+
+    return set_aside
 
 
 def dump(value: object, *, what: str = "the value") -> Dumped:
@@ -70,7 +71,10 @@ def dump(value: object, *, what: str = "the value") -> Dumped:
     beside: list[memoryview] = []
     with io.BytesIO() as file:
         try:
-            _Pickler(file, beside).dump(value)
+            pickler = cloudpickle.Pickler(
+                file, PICKLE_PROTOCOL, buffer_callback=_setting_aside(beside)
+            )
+            pickler.dump(value)
         except Exception as error:
             raise SerializationError(what, explain(value, error)) from error
         return Dumped(file.getvalue(), beside)
@@ -102,7 +106,7 @@ def dump_items(items: list[Any], *, what: str) -> Dumped:
     return dump(items, what=what)
 
 
-def load(stream: bytes | memoryview, buffers: Iterable[memoryview]) -> Any:
+def load(stream: bytes | memoryview, buffers: Iterable[memoryview]) -> Any:  # noqa: ANN401 - the user's own
     """Unpickle an object. Its arrays use the buffers as their memory.
 
     Raises
@@ -115,8 +119,11 @@ def load(stream: bytes | memoryview, buffers: Iterable[memoryview]) -> Any:
 
 def explain(value: object, error: BaseException) -> str:
     """Say why a value cannot be pickled, and which part of it is to blame."""
-    reason = f"{type(error).__name__}: {error}"
-    path = _culprit(value, depth=4)
+    try:
+        reason = f"{type(error).__name__}: {error}"
+        path = _culprit(value, depth=4)
+    except Exception:  # noqa: BLE001 - user classes may raise anything when they are looked at
+        return type(error).__name__
     return f"{reason} (in {path})" if path else reason
 
 

@@ -6,7 +6,6 @@ dictated by a peer.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import cast
 
 import msgspec
 
@@ -18,10 +17,12 @@ from ipcluster_ext.protocol.messages import (
     Failure,
     Message,
     Packet,
+    ResultItem,
     Results,
     Run,
     Submit,
     SubmitEach,
+    TaskItem,
 )
 
 Frame = bytes | bytearray | memoryview
@@ -96,8 +97,8 @@ def frames_of(buffers: Buffers) -> int:
 def frames_described(message: Message) -> int:
     """Count the frames that follow for a message."""
     if isinstance(message, Submit | Run | Done | Results):
-        items = cast("Sequence[msgspec.Struct]", message.items)
-        return sum(frames_of(item.buffers) for item in items if item.buffers)  # type: ignore[attr-defined]
+        items: Sequence[TaskItem | ResultItem] = message.items
+        return sum([frames_of(item.buffers) for item in items if item.buffers])
     if isinstance(message, SubmitEach):
         return frames_of(message.item.buffers)
     return 0

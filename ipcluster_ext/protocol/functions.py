@@ -45,7 +45,7 @@ _names_of_code: weakref.WeakKeyDictionary[CodeType, tuple[str, ...]] = weakref.W
 _modules_elsewhere: dict[str, bool] = {}
 
 
-def pack(function: Callable[..., Any]) -> PackedFunction:
+def pack(function: object) -> PackedFunction:
     """Pickle a callable, or recall its pickle if it cannot have changed.
 
     Raises
@@ -70,7 +70,7 @@ def pack(function: Callable[..., Any]) -> PackedFunction:
 
 
 def _pickle(function: Callable[..., Any]) -> PackedFunction:
-    _register_module(function)
+    _take_along(getattr(function, "__module__", None))
     try:
         pickled = cloudpickle.dumps(function, protocol=PICKLE_PROTOCOL)
     except Exception as error:
@@ -79,14 +79,13 @@ def _pickle(function: Callable[..., Any]) -> PackedFunction:
     return PackedFunction(blake2b(pickled, digest_size=DIGEST_SIZE).digest(), pickled)
 
 
-def _register_module(function: Callable[..., Any]) -> None:
-    """Have functions of modules that an engine could not import travel by value."""
-    name = getattr(function, "__module__", None)
-    if not isinstance(name, str) or name in _MAIN or importable_elsewhere(name):
+def _take_along(module: object) -> None:
+    """Have what is defined in a module travel by value, if an engine could not import it."""
+    if not isinstance(module, str) or module in _MAIN or importable_elsewhere(module):
         return
-    module = sys.modules.get(name)
-    if module is not None:
-        cloudpickle.register_pickle_by_value(module)
+    found = sys.modules.get(module)
+    if found is not None:
+        cloudpickle.register_pickle_by_value(found)
 
 
 def importable_elsewhere(name: str) -> bool:
@@ -129,46 +128,47 @@ def fingerprint_of(function: Callable[..., Any]) -> tuple[object, ...] | None:
 
 
 def _collect(value: object, parts: list[object], seen: set[int]) -> bool:
-    """Append what a value's pickle depends on; answer whether all of it is immutable."""
+    """Append what a value's pickle depends on; answer whether all of it is immutable.
+
+    Modules that an engine could not import are made to travel by value on the way, so nothing
+    that the value refers to is passed over, even after something mutable was found.
+    """
     kind = type(value)
-    if kind in _ATOMS or kind is ModuleType or kind is BuiltinFunctionType:
+    if kind in _ATOMS:
         parts.append(value)
         return True
     if id(value) in seen:
         return True
     seen.add(id(value))
-    if isinstance(value, FunctionType):
-        if by_reference(value):
-            parts.append(value)
-            return True
+    if isinstance(value, FunctionType) and not by_reference(value):
+        _take_along(value.__module__)
         return _collect_function(value, parts, seen)
+    parts.append(value)
+    if isinstance(value, ModuleType):
+        _take_along(value.__name__)
+        return importable_elsewhere(value.__name__)
+    if isinstance(value, BuiltinFunctionType):
+        return _collect(value.__self__, parts, seen)
     if kind is tuple or kind is frozenset:
-        parts.append(value)
-        return all(_collect(part, parts, seen) for part in value)  # type: ignore[attr-defined]
-    if isinstance(value, type) and by_reference(value):
-        parts.append(value)
-        return True
+        frozen = [_collect(part, parts, seen) for part in value]  # type: ignore[attr-defined]
+        return all(frozen)
+    if isinstance(value, type | FunctionType):
+        _take_along(value.__module__)
+        return by_reference(value)
     return False
 
 
 def _collect_function(function: FunctionType, parts: list[object], seen: set[int]) -> bool:
-    if function.__dict__ or function.__kwdefaults__:
-        return False
     parts.append(function.__code__)
-    if not _collect(function.__defaults__, parts, seen):
-        return False
     try:
         cells = [cell.cell_contents for cell in function.__closure__ or ()]
     except ValueError:
         return False
-    if not all(_collect(cell, parts, seen) for cell in cells):
-        return False
+    kept: list[object] = [function.__defaults__, *cells, *(function.__kwdefaults__ or {}).values()]
     names = function.__globals__
-    return all(
-        _collect(names[name], parts, seen)
-        for name in global_names(function.__code__)
-        if name in names
-    )
+    kept += [names[name] for name in global_names(function.__code__) if name in names]
+    frozen = [_collect(part, parts, seen) for part in kept]
+    return all(frozen) and not function.__dict__ and not function.__kwdefaults__
 
 
 def by_reference(value: type | FunctionType) -> bool:

@@ -81,7 +81,7 @@ class Ledger:
         return len(self._kept)
 
     def say(
-        self, messages: list[Message], frames: Sequence[Frame] = (), *, token: Any = None
+        self, messages: list[Message], frames: Sequence[Frame] = (), *, token: object = None
     ) -> Wire:
         """Make a packet that will arrive.
 

@@ -29,7 +29,7 @@ class _Message(msgspec.Struct, frozen=True, array_like=True, gc=False, tag_field
 # ---------------------------------------------------------------- parts
 
 
-class Blob(_Part):
+class Blob(_Part, frozen=True):
     """A buffer in shared memory, readable by every process of one host.
 
     ``name`` is a file name inside the cluster's blob folder, ``nbytes`` its length.
@@ -42,7 +42,7 @@ class Blob(_Part):
 Buffers = tuple[int | Blob, ...]
 
 
-class TaskItem(_Part):
+class TaskItem(_Part, frozen=True):
     """One task of a submission: its id and its payload."""
 
     id: TaskId
@@ -50,7 +50,7 @@ class TaskItem(_Part):
     buffers: Buffers = ()
 
 
-class ResultItem(_Part):
+class ResultItem(_Part, frozen=True):
     """One task's outcome. Times are seconds since the epoch, by the engine's clock."""
 
     id: TaskId
@@ -61,7 +61,7 @@ class ResultItem(_Part):
     buffers: Buffers = ()
 
 
-class TaskSpec(_Part):
+class TaskSpec(_Part, frozen=True):
     """What the tasks of one submission have in common.
 
     ``function`` is a digest (empty where the kind needs none); ``host`` tells an engine whether
@@ -80,7 +80,7 @@ class TaskSpec(_Part):
     return_exceptions: bool = False
 
 
-class EngineInfo(_Part):
+class EngineInfo(_Part, frozen=True):
     """What clients know of an engine."""
 
     id: EngineId
@@ -90,7 +90,7 @@ class EngineInfo(_Part):
     reason: str = ""
 
 
-class Failure(_Part):
+class Failure(_Part, frozen=True):
     """Why a task did not return: text always, the pickled exception where it can be pickled."""
 
     ename: str
@@ -103,23 +103,23 @@ class Failure(_Part):
 # ---------------------------------------------------------------- said by anybody
 
 
-class Ping(_Message, tag=1):
+class Ping(_Message, frozen=True, tag=1):
     """Ask for a `Pong`; ``mark`` is the last packet number sent before it."""
 
     mark: int
 
 
-class Pong(_Message, tag=2):
+class Pong(_Message, frozen=True, tag=2):
     """Answer a `Ping` with its mark: whatever was sent up to it has arrived, or is lost."""
 
     mark: int
 
 
-class Bye(_Message, tag=3):
+class Bye(_Message, frozen=True, tag=3):
     """The sender leaves and will not come back under this identity."""
 
 
-class Define(_Message, tag=4):
+class Define(_Message, frozen=True, tag=4):
     """A function under its digest; sent before its first use, to the hub and to an engine."""
 
     function: bytes
@@ -129,7 +129,7 @@ class Define(_Message, tag=4):
 # ---------------------------------------------------------------- client to hub
 
 
-class ClientHello(_Message, tag=10):
+class ClientHello(_Message, frozen=True, tag=10):
     """Introduce a client. Always the first message; may be repeated."""
 
     client: ClientId
@@ -138,29 +138,29 @@ class ClientHello(_Message, tag=10):
     name: str = ""
 
 
-class Submit(_Message, tag=11):
+class Submit(_Message, frozen=True, tag=11):
     """Tasks for whichever engine is free; their payload buffers follow in order."""
 
     spec: TaskSpec
     items: list[TaskItem]
 
 
-class SubmitEach(_Message, tag=12):
-    """The same payload once to each of ``engines``, as tasks of consecutive ids from ``item.id``."""
+class SubmitEach(_Message, frozen=True, tag=12):
+    """The same payload to each of ``engines``, as tasks of consecutive ids from ``item.id``."""
 
     spec: TaskSpec
     item: TaskItem
     engines: list[EngineId]
 
 
-class Cancel(_Message, tag=13):
+class Cancel(_Message, frozen=True, tag=13):
     """Take back tasks that have not begun. Each that can be comes as a cancelled result."""
 
     ids: list[TaskId]
     request: int
 
 
-class Steer(_Message, tag=14):
+class Steer(_Message, frozen=True, tag=14):
     """Start, stop, restart or signal engines: ``action`` is one of those words.
 
     ``count`` is for start, ``engines`` for the others, ``signum`` for signal.
@@ -173,7 +173,7 @@ class Steer(_Message, tag=14):
     signum: int = 0
 
 
-class QueueQuery(_Message, tag=15):
+class QueueQuery(_Message, frozen=True, tag=15):
     """Ask how much is queued; answered by `QueueReply`."""
 
     request: int
@@ -182,7 +182,7 @@ class QueueQuery(_Message, tag=15):
 # ---------------------------------------------------------------- hub to client
 
 
-class Welcome(_Message, tag=20):
+class Welcome(_Message, frozen=True, tag=20):
     """The hub knows the peer. ``blobs`` is the host's blob folder, ``host`` the hub's host."""
 
     hub_pid: int
@@ -191,26 +191,26 @@ class Welcome(_Message, tag=20):
     engines: list[EngineInfo] = []
 
 
-class Refused(_Message, tag=21):
+class Refused(_Message, frozen=True, tag=21):
     """The hub will not serve this peer."""
 
     reason: str
 
 
-class Engines(_Message, tag=22):
+class Engines(_Message, frozen=True, tag=22):
     """Engines changed; those not named did not."""
 
     engines: list[EngineInfo]
 
 
-class Results(_Message, tag=23):
+class Results(_Message, frozen=True, tag=23):
     """Outcomes of tasks that one engine ended, or that the hub ended (engine -1)."""
 
     engine: EngineId
     items: list[ResultItem]
 
 
-class Output(_Message, tag=24):
+class Output(_Message, frozen=True, tag=24):
     """Text a running task wrote; ``stream`` is 'stdout' or 'stderr'. From engine and hub alike."""
 
     id: TaskId
@@ -218,14 +218,14 @@ class Output(_Message, tag=24):
     text: str
 
 
-class Cancelled(_Message, tag=25):
+class Cancelled(_Message, frozen=True, tag=25):
     """Answer to `Cancel`: the tasks among those named that will never run."""
 
     request: int
     ids: list[TaskId]
 
 
-class Steered(_Message, tag=26):
+class Steered(_Message, frozen=True, tag=26):
     """Answer to `Steer`: the engines it concerns, or why it was refused."""
 
     request: int
@@ -233,7 +233,7 @@ class Steered(_Message, tag=26):
     refused: str = ""
 
 
-class QueueReply(_Message, tag=27):
+class QueueReply(_Message, frozen=True, tag=27):
     """Answer to `QueueQuery`: tasks queued in the hub, and with each engine (begun or not)."""
 
     request: int
@@ -241,13 +241,13 @@ class QueueReply(_Message, tag=27):
     engines: dict[EngineId, int]
 
 
-class Need(_Message, tag=28):
+class Need(_Message, frozen=True, tag=28):
     """The hub does not have this function; `Define` it again."""
 
     function: bytes
 
 
-class Started(_Message, tag=29):
+class Started(_Message, frozen=True, tag=29):
     """These tasks have been running for a while. From engine and hub alike."""
 
     ids: list[TaskId]
@@ -256,26 +256,26 @@ class Started(_Message, tag=29):
 # ---------------------------------------------------------------- hub to engine
 
 
-class Run(_Message, tag=40):
+class Run(_Message, frozen=True, tag=40):
     """Do these, in order, after what was sent before."""
 
     spec: TaskSpec
     items: list[TaskItem]
 
 
-class Recall(_Message, tag=41):
+class Recall(_Message, frozen=True, tag=41):
     """Give back up to ``count`` balanced tasks that have not begun, the last first."""
 
     count: int
 
 
-class Drop(_Message, tag=42):
+class Drop(_Message, frozen=True, tag=42):
     """Give back these tasks if they have not begun."""
 
     ids: list[TaskId]
 
 
-class Undefine(_Message, tag=43):
+class Undefine(_Message, frozen=True, tag=43):
     """Forget these functions."""
 
     functions: list[bytes]
@@ -284,7 +284,7 @@ class Undefine(_Message, tag=43):
 # ---------------------------------------------------------------- engine to hub
 
 
-class EngineHello(_Message, tag=50):
+class EngineHello(_Message, frozen=True, tag=50):
     """Introduce an engine. ``agent`` names the agent that started it, ``boot`` this life of it."""
 
     engine: EngineId
@@ -294,13 +294,13 @@ class EngineHello(_Message, tag=50):
     pid: int
 
 
-class Done(_Message, tag=51):
+class Done(_Message, frozen=True, tag=51):
     """Outcomes; their payload buffers follow in order."""
 
     items: list[ResultItem]
 
 
-class Returned(_Message, tag=52):
+class Returned(_Message, frozen=True, tag=52):
     """Tasks given back unbegun, in the order in which they had been sent. None is an answer too."""
 
     ids: list[TaskId]
@@ -309,7 +309,7 @@ class Returned(_Message, tag=52):
 # ---------------------------------------------------------------- agent to hub and back
 
 
-class AgentHello(_Message, tag=60):
+class AgentHello(_Message, frozen=True, tag=60):
     """Introduce an agent, willing to start ``count`` engines at once."""
 
     agent: int
@@ -318,7 +318,7 @@ class AgentHello(_Message, tag=60):
     count: int
 
 
-class EngineExited(_Message, tag=61):
+class EngineExited(_Message, frozen=True, tag=61):
     """An engine's process ended.
 
     ``began`` is the last task it began, as its black box says (0 for none); ``again`` says
@@ -332,27 +332,27 @@ class EngineExited(_Message, tag=61):
     again: bool
 
 
-class StartEngines(_Message, tag=62):
+class StartEngines(_Message, frozen=True, tag=62):
     """Start engines under these ids."""
 
     engines: list[EngineId]
 
 
-class StopEngines(_Message, tag=63):
+class StopEngines(_Message, frozen=True, tag=63):
     """Stop these engines; ``again`` asks for a new process under the same id."""
 
     engines: list[EngineId]
     again: bool = False
 
 
-class SignalEngines(_Message, tag=64):
+class SignalEngines(_Message, frozen=True, tag=64):
     """Send a signal to these engines."""
 
     engines: list[EngineId]
     signum: int
 
 
-class FreeBlobs(_Message, tag=65):
+class FreeBlobs(_Message, frozen=True, tag=65):
     """Nobody needs these blobs any more."""
 
     names: list[str]
@@ -376,7 +376,7 @@ FROM_AGENT = (AgentHello, EngineExited, Bye)
 """What an agent may say to the hub, beside `Ping` and `Pong`."""
 
 
-class Packet(_Part):
+class Packet(_Part, frozen=True):
     """What travels at once.
 
     ``boot`` is the sender's incarnation; ``seq`` numbers packets that must arrive (0 for those

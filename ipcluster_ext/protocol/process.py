@@ -4,6 +4,8 @@ A process reads its configuration as one line of JSON from its standard input: n
 appears in the list of processes. The zygote and its agent go on talking in such lines.
 """
 
+import signal
+
 import msgspec
 
 from ipcluster_ext.protocol.ids import EngineId
@@ -13,7 +15,7 @@ class _Line(msgspec.Struct, frozen=True, kw_only=True):
     """A line of JSON."""
 
 
-class HubConfig(_Line):
+class HubConfig(_Line, frozen=True):
     """What the hub is told.
 
     Attributes
@@ -31,7 +33,7 @@ class HubConfig(_Line):
     blobs: str
 
 
-class AgentConfig(_Line):
+class AgentConfig(_Line, frozen=True):
     """What a host agent is told.
 
     Attributes
@@ -57,7 +59,7 @@ class AgentConfig(_Line):
     sys_path: list[str] = []
 
 
-class EngineConfig(_Line):
+class EngineConfig(_Line, frozen=True):
     """What an engine is told.
 
     Attributes
@@ -68,6 +70,8 @@ class EngineConfig(_Line):
         A random number for this life.
     agent
         The number of its agent.
+    parent
+        The process of its agent; an engine that was not forked ends with it.
     folder, blobs, cwd, sys_path
         As for the agent.
     box
@@ -79,6 +83,7 @@ class EngineConfig(_Line):
     engine: EngineId
     boot: int
     agent: int
+    parent: int
     folder: str
     blobs: str
     box: str
@@ -87,13 +92,13 @@ class EngineConfig(_Line):
     sys_path: list[str] = []
 
 
-class Warm(_Line, tag="warm"):
+class Warm(_Line, frozen=True, tag="warm"):
     """The zygote is ready to fork, or says why engines have to be started one by one."""
 
     hostile: str = ""
 
 
-class Forked(_Line, tag="forked"):
+class Forked(_Line, frozen=True, tag="forked"):
     """The zygote has forked an engine."""
 
     engine: EngineId
@@ -101,11 +106,27 @@ class Forked(_Line, tag="forked"):
     pid: int
 
 
-class Ended(_Line, tag="ended"):
-    """A forked engine ended; ``status`` is what ``waitpid`` says."""
+class Ended(_Line, frozen=True, tag="ended"):
+    """A forked engine ended; ``code`` as in `subprocess`: negative numbers are signals."""
 
     pid: int
-    status: int
+    code: int
 
 
 FromZygote = Warm | Forked | Ended
+
+
+def exit_text(code: int) -> str:
+    """Write how a process ended, as ``"killed by SIGKILL"`` or ``"exit code 3"``.
+
+    Parameters
+    ----------
+    code
+        As in `subprocess`: negative numbers are signals.
+    """
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"killed by signal {-code}"

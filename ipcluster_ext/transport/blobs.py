@@ -22,7 +22,7 @@ from ipcluster_ext.protocol.frames import Frame, join, split
 from ipcluster_ext.protocol.messages import Blob, Buffers, ResultItem, TaskItem
 
 BLOB_LIMIT = 1024 * 1024
-SHARED_MEMORY = Path("/dev/shm")
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - folders of mode 0700 are made in it
 _NAME = re.compile(r"[a-z0-9]{1,32}-[0-9]{1,20}")
 _WRITE_AT_ONCE = 1 << 30
 

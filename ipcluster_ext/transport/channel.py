@@ -20,7 +20,13 @@ from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.frames import Frame, decode
 from ipcluster_ext.protocol.ledger import Ledger, Wire
 from ipcluster_ext.protocol.messages import Message, Packet
-from ipcluster_ext.transport.sockets import MORE_COMES, NOW, connect_dealer, has_arrivals
+from ipcluster_ext.transport.sockets import (
+    MORE_COMES,
+    NOW,
+    connect_dealer,
+    descriptor_of,
+    has_arrivals,
+)
 
 _MOST_PACKETS = 256
 _COPY_BELOW = 64 * 1024
@@ -48,7 +54,7 @@ class Channel:
         self._ledger = Ledger(boot)
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._poll = select.poll()
-        self._poll.register(self._socket.getsockopt(zmq.FD), select.POLLIN)
+        self._poll.register(descriptor_of(self._socket), select.POLLIN)
         self._poll.register(self._wake_fd, select.POLLIN)
         self._closed = False
         self.malformed = 0
@@ -158,9 +164,7 @@ class Channel:
 
     def _packets(self) -> list[Received]:
         packets: list[Received] = []
-        while (
-            not self._closed and len(packets) < _MOST_PACKETS and has_arrivals(self._socket)
-        ):
+        while not self._closed and len(packets) < _MOST_PACKETS and has_arrivals(self._socket):
             header, frames = receive_frames(self._socket)
             self.heard_at = time.monotonic()
             try:
@@ -189,7 +193,7 @@ class Channel:
             if farewell:
                 self._send(self._ledger.say(list(farewell)))
             self._closed = True
-            self._poll.unregister(self._socket.getsockopt(zmq.FD))
+            self._poll.unregister(descriptor_of(self._socket))
             self._socket.close(linger=200 if farewell else 0)
         self.wake()
         self._context.term()

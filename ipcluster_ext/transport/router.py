@@ -11,7 +11,7 @@ import zmq
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ledger import Wire
 from ipcluster_ext.transport.channel import receive_frames
-from ipcluster_ext.transport.sockets import MORE_NOW, NOW, bind_router, has_arrivals
+from ipcluster_ext.transport.sockets import MORE_NOW, NOW, bind_router, descriptor_of, has_arrivals
 
 MOST_PACKETS = 4096
 
@@ -48,7 +48,7 @@ class Router:
         self._lifeline = lifeline
         self._poll = select.poll()
         for socket in self._sockets:
-            self._poll.register(socket.getsockopt(zmq.FD), select.POLLIN)
+            self._poll.register(descriptor_of(socket), select.POLLIN)
         self._poll.register(lifeline, select.POLLIN)
 
     def wait(self, timeout: float) -> bool:
@@ -106,4 +106,3 @@ class Router:
         for socket in self._sockets:
             socket.close(linger=0)
         self._context.term()
-

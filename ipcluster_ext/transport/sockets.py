@@ -37,7 +37,9 @@ def endpoint_of(path: Path) -> str:
     """
     text = str(path)
     if len(os.fsencode(text)) > PATH_LIMIT:
-        msg = f"{text!r} is too long for a socket ({PATH_LIMIT} bytes); set a shorter XDG_RUNTIME_DIR"
+        msg = (
+            f"{text!r} is too long for a socket ({PATH_LIMIT} bytes); set a shorter XDG_RUNTIME_DIR"
+        )
         raise ClusterError(msg)
     return f"ipc://{text}"
 
@@ -57,6 +59,11 @@ def check_folder(folder: Path) -> None:
     if status.st_mode & 0o077:
         msg = f"{folder} is open to others (mode {status.st_mode & 0o777:o}); run chmod 700 on it"
         raise ClusterError(msg)
+
+
+def descriptor_of(socket: zmq.Socket[bytes]) -> int:
+    """Return the descriptor to wait on; it is edge-triggered, see `has_arrivals`."""
+    return int(socket.getsockopt(zmq.FD))
 
 
 def has_arrivals(socket: zmq.Socket[bytes]) -> bool:

@@ -1,0 +1,253 @@
+"""The host agent: one loop that serves the hub, watches engines, and leaves nothing behind.
+
+Everything that can happen is a file descriptor: the line to the zygote, the pidfd of the owner,
+signals, the connection to the hub.
+"""
+
+import contextlib
+import logging
+import os
+import secrets
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from ipcluster_ext.agent.engines import Engines
+from ipcluster_ext.agent.leavings import end_children, last_lines, sweep
+from ipcluster_ext.agent.nursery import Nursery
+from ipcluster_ext.agent.wakeups import SignalPipe, end_of, wait_for_end
+from ipcluster_ext.protocol.messages import (
+    AgentHello,
+    FreeBlobs,
+    Message,
+    Refused,
+    SignalEngines,
+    StartEngines,
+    StopEngines,
+    Welcome,
+)
+from ipcluster_ext.protocol.process import AgentConfig, exit_text
+from ipcluster_ext.transport import processes
+from ipcluster_ext.transport.blobs import free_blobs, host_identity
+from ipcluster_ext.transport.channel import Channel
+from ipcluster_ext.transport.files import engine_socket
+
+GREETING = 0.5
+"""Until the hub answers, it is greeted this often, in seconds."""
+KEEPING_UP = 2.0
+"""This often the hub is asked whether everything has arrived."""
+ENGINES_WITHIN, HUB_WITHIN, STRAYS_WITHIN = 0.6, 0.2, 0.5
+"""How long the end of the engines, of the hub, and of everything else may take."""
+UP = b"up\n"
+"""What the agent writes to its standard output when the hub has answered."""
+_EXPLAINED = ("hub.log", "agent.log")
+
+log = logging.getLogger(__name__)
+
+
+class Hub(NamedTuple):
+    """The hub's process, and the file descriptor that keeps it alive."""
+
+    pid: int
+    lifeline: int
+
+
+class Agent:
+    """Serves the hub on this host.
+
+    Parameters
+    ----------
+    config
+        What the agent was told.
+    nursery
+        Where engines come from.
+    hub
+        The hub, started already.
+    """
+
+    def __init__(self, config: AgentConfig, nursery: Nursery, hub: Hub) -> None:
+        self._config = config
+        self._folder = Path(config.folder)
+        self._hub = hub
+        number = secrets.randbits(30) + 1
+        self._hello = AgentHello(number, host_identity(), os.getpid(), config.count)
+        identity = f"a{number:x}".encode()
+        self._channel = Channel(engine_socket(self._folder), identity=identity, boot=number)
+        self._engines = Engines(config, agent=number, nursery=nursery, say=self._channel.say)
+        self._signals = SignalPipe()
+        self._owner = end_of(config.owner) if config.owner else None
+        self._link = -1
+        self._greeted = False
+        self._said_at = 0.0
+        self._leave_at: float | None = None
+        self._code = 0
+
+    def run(self) -> int:
+        """Serve until the owner is gone or somebody says stop; then end everything.
+
+        Returns
+        -------
+        The exit code.
+        """
+        _log_to(self._folder / "agent.log")
+        try:
+            self._begin()
+            while not self._over:
+                self._turn()
+        except BaseException:
+            log.exception("the agent failed")
+            self._explain("the agent failed")
+            self._code = 1
+        finally:
+            self._leave()
+        return self._code
+
+    def _begin(self) -> None:
+        processes.adopt_orphans()
+        self._channel.watch(self._signals.fd)
+        if self._owner is not None:
+            self._channel.watch(self._owner)
+        elif self._config.owner:
+            self._end("the owner is gone")
+        self._reap()  # who ended before signals were watched
+
+    @property
+    def _over(self) -> bool:
+        if self._leave_at is None:
+            return False
+        return self._engines.none_left or time.monotonic() >= self._leave_at
+
+    def _turn(self) -> None:
+        """Wait until something happens, and deal with all of it."""
+        self._keep_up()
+        self._watch_nursery()
+        ready = self._channel.wait(self._timeout())
+        caught = self._signals.take() if self._signals.fd in ready else set()
+        if caught & {signal.SIGTERM, signal.SIGINT}:
+            self._end("told to stop")
+        if self._owner in ready:
+            self._end("the owner is gone")
+        for messages, _ in self._channel.receive():
+            for message in messages:
+                self._obey(message)
+        self._engines.tick()
+        self._engines.hear()
+        if signal.SIGCHLD in caught:
+            self._reap()
+
+    def _timeout(self) -> float:
+        deadlines = (self._said_at + self._interval, self._engines.deadline, self._leave_at)
+        soonest = min(at for at in deadlines if at is not None)
+        return max(0.0, soonest - time.monotonic())
+
+    def _watch_nursery(self) -> None:
+        """Watch the line to the zygote that there is now."""
+        if self._link == self._engines.nursery_fd:
+            return
+        if self._link >= 0:
+            self._channel.unwatch(self._link)
+        self._link = self._engines.nursery_fd
+        if self._link >= 0:
+            self._channel.watch(self._link)
+
+    def _reap(self) -> None:
+        for pid, code in self._engines.reap():
+            if pid == self._hub.pid:
+                self._hub_died(processes.Exit(pid, code))
+
+    # ------------------------------------------------------------ the hub
+
+    @property
+    def _interval(self) -> float:
+        return KEEPING_UP if self._greeted else GREETING
+
+    def _keep_up(self) -> None:
+        """Greet the hub until it answers; later make sure that it has heard everything."""
+        self._channel.acknowledge()
+        now = time.monotonic()
+        if now - self._said_at < self._interval:
+            return
+        self._said_at = now
+        if self._greeted:
+            self._channel.ping()
+        else:
+            self._channel.mention(self._hello)
+
+    def _obey(self, message: Message) -> None:
+        match message:
+            case StartEngines():
+                self._engines.start(message.engines)
+            case StopEngines():
+                self._engines.stop(message.engines, again=message.again)
+            case SignalEngines():
+                self._engines.signal(message.engines, message.signum)
+            case FreeBlobs():
+                free_blobs(Path(self._config.blobs), message.names, on_error=log.warning)
+            case Welcome():
+                self._welcomed()
+            case Refused():
+                self._fail(f"the hub refused this agent: {message.reason}")
+            case _:
+                log.warning("unexpected %s from the hub", type(message).__name__)
+
+    def _welcomed(self) -> None:
+        if not self._greeted:
+            self._greeted = True
+            log.info("the hub has answered")
+            _say_up()
+
+    def _hub_died(self, exited: processes.Exit) -> None:
+        """Do what the death of the hub asks for: end the cluster, as nothing can follow it yet."""
+        self._fail(f"the hub died: {exit_text(exited.code)}")
+
+    # ------------------------------------------------------------ the end
+
+    def _fail(self, reason: str) -> None:
+        """End everything because of a fault."""
+        if self._leave_at is None:
+            log.error("%s; the cluster ends", reason)
+            self._code = 1
+            self._explain(reason)
+        self._end(reason)
+
+    def _end(self, reason: str) -> None:
+        """Begin to end everything."""
+        if self._leave_at is None:
+            log.info("ending: %s", reason)
+            self._leave_at = time.monotonic() + ENGINES_WITHIN
+            self._engines.end_all()
+
+    def _explain(self, reason: str) -> None:
+        """Write to standard error what the files that are about to go know of a failure."""
+        lines = [reason]
+        for name in _EXPLAINED:
+            lines.extend(f"{name}: {line}" for line in last_lines(self._folder / name, 20))
+        with contextlib.suppress(OSError):
+            sys.stderr.write("\n".join(lines) + "\n")
+            sys.stderr.flush()
+
+    def _leave(self) -> None:
+        """End whatever still runs, and delete every file of the cluster."""
+        self._engines.close()
+        os.close(self._hub.lifeline)
+        wait_for_end(self._hub.pid, HUB_WITHIN)
+        end_children(within=STRAYS_WITHIN)
+        self._channel.close()
+        sweep(self._config.blobs, self._config.folder)
+
+
+def _log_to(path: Path) -> None:
+    path.touch(mode=0o600)
+    form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(filename=path, level=logging.INFO, format=form)
+
+
+def _say_up() -> None:
+    """Tell whoever started the agent that the cluster is up; it need not listen any more."""
+    with contextlib.suppress(OSError):
+        os.write(1, UP)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    os.close(nothing)

@@ -1,0 +1,257 @@
+"""`Cluster`: engines on this host, for as long as a ``with`` block or this process lasts."""
+
+import asyncio
+import operator
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from ipcluster_ext.cluster.context import Context
+from ipcluster_ext.cluster.home import check_id
+from ipcluster_ext.cluster.launchers.local import LocalLauncher
+from ipcluster_ext.cluster.paths import engine_path
+from ipcluster_ext.cluster.running import Run, Wish
+from ipcluster_ext.cluster.steering import Steering
+from ipcluster_ext.cluster.threads import in_thread
+from ipcluster_ext.errors import ClusterError, ClusterStopped, EngineError
+from ipcluster_ext.transport.files import connection_file, runtime_folder
+
+if TYPE_CHECKING:
+    from ipcluster_ext import Client
+
+
+class Cluster(Context, Steering):
+    """A hub and engines on this host. Nothing runs before it is started.
+
+    Every method that waits is a coroutine and has a twin, ``<name>_sync``, that blocks instead
+    and may be used in a notebook, too.
+
+    Parameters
+    ----------
+    n
+        How many engines; one for each processor if not given.
+    cluster_id
+        Its name, up to 16 letters, digits, '-' and '_'; a random one if not given.
+    engine_timeout
+        How long engines may take to come up, in seconds.
+    cwd
+        The engines' working folder; this process's if not given.
+    shutdown_atexit
+        Whether the cluster ends with this process, however that ends, and with this object. If
+        not, it runs until somebody calls `stop_cluster`.
+
+    Raises
+    ------
+    ValueError
+        There can be no such number of engines, or no such id.
+
+    Examples
+    --------
+    >>> with Cluster(n=2) as client:
+    ...     client[:].apply_sync(pow, 2, 3)
+    [8, 8]
+    """
+
+    def __init__(
+        self,
+        n: int | None = None,
+        *,
+        cluster_id: str = "",
+        engine_timeout: float = 60.0,
+        cwd: str | None = None,
+        shutdown_atexit: bool = True,
+    ) -> None:
+        self.n = _count(n)
+        self.cluster_id = check_id(cluster_id or secrets.token_hex(8))
+        self.engine_timeout = engine_timeout
+        self.shutdown_atexit = shutdown_atexit
+        self.cwd = cwd
+        self._launcher = LocalLauncher()
+        self._run: Run | None = None
+
+    def __repr__(self) -> str:
+        state = "not started" if self._run is None else "stopped"
+        if self.running:
+            state = f"running, agent {self.agent_pid}"
+        return f"<Cluster {self.cluster_id}: n={self.n}, {state}>"
+
+    @property
+    def folder(self) -> Path:
+        """Where its sockets and logs are while it runs."""
+        return runtime_folder() / self.cluster_id
+
+    @property
+    def connection_file(self) -> Path:
+        """What `Client` needs to connect from another process, while the cluster runs."""
+        return connection_file(self.folder)
+
+    @property
+    def agent_pid(self) -> int | None:
+        """The process that watches all others of the cluster; None before the first start."""
+        return None if self._run is None else self._run.agent.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._run is not None and self._run.alive
+
+    # ------------------------------------------------------------ start
+
+    async def start_cluster(self, n: int | None = None) -> Self:
+        """Start hub and engines; return when clients can connect. Engines may come up later.
+
+        Parameters
+        ----------
+        n
+            How many engines, if not as many as were asked for before.
+
+        Raises
+        ------
+        ClusterError
+            It is running already.
+        StartupError
+            A process did not start; nothing is left of the others.
+        """
+        run = self._launch(n)
+        try:
+            await in_thread(run.wait_until_up)
+        except BaseException:
+            await asyncio.shield(in_thread(run.stop))
+            raise
+        return self
+
+    def start_cluster_sync(self, n: int | None = None) -> Self:
+        """As `start_cluster`, blocking."""
+        run = self._launch(n)
+        try:
+            run.wait_until_up()
+        except BaseException:
+            run.stop()
+            raise
+        return self
+
+    def _launch(self, n: int | None) -> Run:
+        if self.running:
+            msg = f"cluster {self.cluster_id} is running already; stop it first"
+            raise ClusterError(msg)
+        self.n = self.n if n is None else _count(n)
+        cwd = str(Path(self.cwd or "").absolute())
+        wish = Wish(
+            cluster=self.cluster_id,
+            count=self.n,
+            mortal=self.shutdown_atexit,
+            cwd=cwd,
+            sys_path=engine_path(sys.path, cwd=str(Path.cwd())),
+        )
+        self._run = Run.launch(wish, self._launcher)
+        return self._run
+
+    # ------------------------------------------------------------ connect
+
+    async def connect_client(self) -> "Client":
+        """Connect to the hub.
+
+        Returns
+        -------
+        A client whose ``cluster`` is this object.
+
+        Raises
+        ------
+        ClusterStopped
+            The cluster is not running.
+        HubGone
+            The hub does not answer.
+        """
+        return await in_thread(self.connect_client_sync)
+
+    def connect_client_sync(self) -> "Client":
+        """As `connect_client`, blocking."""
+        import ipcluster_ext  # rooms meet at the root only
+
+        self._started()
+        return ipcluster_ext.Client(self.connection_file, cluster=self)
+
+    async def start_and_connect(self, n: int | None = None) -> "Client":
+        """Start everything, connect, and wait for the engines.
+
+        Parameters
+        ----------
+        n
+            As for `start_cluster`.
+
+        Raises
+        ------
+        ClusterError
+            It is running already.
+        StartupError
+            A process did not start, or engines did not come up in `engine_timeout` seconds.
+            Nothing is left of the others.
+        """
+        await self.start_cluster(n)
+        run = self._started()
+        try:
+            return await in_thread(lambda: self._connect_and_wait(run))
+        except BaseException:
+            await asyncio.shield(in_thread(run.stop))
+            raise
+
+    def start_and_connect_sync(self, n: int | None = None) -> "Client":
+        """As `start_and_connect`, blocking."""
+        self.start_cluster_sync(n)
+        run = self._started()
+        try:
+            return self._connect_and_wait(run)
+        except BaseException:
+            run.stop()
+            raise
+
+    def _connect_and_wait(self, run: Run) -> "Client":
+        client = self.connect_client_sync()
+        try:
+            client.wait_for_engines(self.n, timeout=self.engine_timeout)
+        except (EngineError, TimeoutError) as error:
+            client.close()
+            raise run.failure(f"the set of {self.n} engines", str(error)) from None
+        except BaseException:
+            client.close()
+            raise
+        return client
+
+    def _started(self) -> Run:
+        if self._run is None or not self._run.alive:
+            msg = f"{self!r} is not running; start it with start_cluster_sync()"
+            raise ClusterStopped(msg)
+        return self._run
+
+    # ------------------------------------------------------------ stop
+
+    async def stop_cluster(self) -> None:
+        """End every process and delete every file of the cluster; nothing happens if it is over."""
+        if self._run is not None:
+            await in_thread(self._run.stop)
+
+    def stop_cluster_sync(self) -> None:
+        """As `stop_cluster`, blocking."""
+        if self._run is not None:
+            self._run.stop()
+
+    def stop(self) -> None:
+        """As `stop_cluster_sync`."""
+        self.stop_cluster_sync()
+
+
+def _count(n: int | None) -> int:
+    """Return how many engines are asked for.
+
+    Raises
+    ------
+    ValueError
+        There can be no such number.
+    """
+    count = os.cpu_count() or 1 if n is None else operator.index(n)
+    if count <= 0:
+        msg = f"a cluster needs at least one engine, not {count}; leave n out for one per processor"
+        raise ValueError(msg)
+    return count

@@ -1,0 +1,1 @@
+"""How host agents are started: one contract, one file for each way."""

@@ -1,0 +1,148 @@
+"""One run of a cluster: its folders and its agent, from launch to the last file deleted."""
+
+import os
+import weakref
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from ipcluster_ext.cluster.home import Home, make_home, sweep_leftovers
+from ipcluster_ext.cluster.launchers.base import AgentProcess, Launcher
+from ipcluster_ext.errors import StartupError
+from ipcluster_ext.protocol.process import AgentConfig, exit_text
+
+UP_WITHIN = 30.0
+STOP_GRACE = 5.0
+_TAIL_LINES = 15
+_DYING_WITHIN = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a run should be like.
+
+    Attributes
+    ----------
+    cluster
+        Its id.
+    count
+        How many engines.
+    mortal
+        Whether it ends with this process.
+    cwd, sys_path
+        The engines' working folder, and where they look for modules.
+    """
+
+    cluster: str
+    count: int
+    mortal: bool
+    cwd: str
+    sys_path: list[str]
+
+
+class Run:
+    """A cluster that was launched.
+
+    Parameters
+    ----------
+    home
+        Its folders.
+    agent
+        Its agent.
+    mortal
+        Whether it is to end with this process, or with this object.
+    """
+
+    def __init__(self, home: Home, agent: AgentProcess, *, mortal: bool) -> None:
+        self.home = home
+        self.agent = agent
+        self._creator = os.getpid()
+        self._finalizer = (
+            weakref.finalize(self, _end, home, agent, self._creator) if mortal else None
+        )
+
+    @classmethod
+    def launch(cls, wish: Wish, launcher: Launcher) -> Self:
+        """Make the folders and start the agent, which starts all the rest.
+
+        Raises
+        ------
+        ClusterError
+            A cluster of this id is running.
+        """
+        sweep_leftovers()
+        home = make_home(wish.cluster)
+        config = AgentConfig(
+            cluster=home.cluster,
+            folder=str(home.folder),
+            blobs=home.blobs,
+            count=wish.count,
+            owner=os.getpid() if wish.mortal else 0,
+            cwd=wish.cwd,
+            sys_path=wish.sys_path,
+        )
+        try:
+            run = cls(home, launcher.start(config), mortal=wish.mortal)
+            home.hand_over(run.agent.pid)
+        except BaseException:
+            home.sweep()
+            raise
+        return run
+
+    @property
+    def alive(self) -> bool:
+        """Whether the agent runs."""
+        return self.agent.poll() is None
+
+    def wait_until_up(self) -> None:
+        """Wait until clients can connect.
+
+        Raises
+        ------
+        StartupError
+            Something did not start; nothing is left.
+        """
+        try:
+            up = self.agent.wait_until_up(UP_WITHIN)
+            reason = "it ended"
+        except TimeoutError as error:
+            up, reason = False, str(error)
+        if not up:
+            raise self.failure("the cluster", reason)
+
+    def failure(self, what: str, reason: str) -> StartupError:
+        """Stop everything, and return the error that tells why, with what the processes said."""
+        code = self.agent.wait(_DYING_WITHIN if reason == "it ended" else 0.0)
+        if code is not None:
+            reason = f"{reason} with {exit_text(code)}"
+        said = self._engine_output()
+        self.stop()
+        return StartupError(what, reason, "\n".join(filter(None, (self.agent.logs(), said))))
+
+    def _engine_output(self) -> str:
+        """Return the last lines of the logs in the folder, each once."""
+        lines: dict[str, str] = {}
+        for log in sorted(self.home.folder.glob("*.log")):
+            for line in _tail(log):
+                lines.setdefault(line, f"{log.name}: {line}")
+        return "\n".join(list(lines.values())[-4 * _TAIL_LINES :])
+
+    def stop(self) -> None:
+        """End every process and delete every file; in a fork of the starting process, nothing."""
+        if self._finalizer is not None:
+            self._finalizer.detach()
+        _end(self.home, self.agent, self._creator)
+
+
+def _end(home: Home, agent: AgentProcess, creator: int) -> None:
+    """Stop a run, but not from a fork of the process that launched it."""
+    if os.getpid() == creator:
+        agent.stop(STOP_GRACE)
+        home.sweep()
+
+
+def _tail(log: Path) -> list[str]:
+    try:
+        return log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
+    except OSError:
+        return []

@@ -1,0 +1,125 @@
+"""What can be asked of the engines of a running cluster, each asynchronously and blocking."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from ipcluster_ext.cluster.threads import in_thread
+from ipcluster_ext.protocol.ids import EngineId
+
+if TYPE_CHECKING:
+    from ipcluster_ext import Client
+
+
+class Steering(ABC):
+    """Starts, stops, restarts and signals engines, through a client of its own."""
+
+    @abstractmethod
+    def connect_client_sync(self) -> "Client":
+        """Connect to the hub."""
+
+    async def start_engines(self, n: int) -> list[EngineId]:
+        """Start more engines.
+
+        Parameters
+        ----------
+        n
+            How many.
+
+        Returns
+        -------
+        Their ids. They are starting; ``client.wait_for_engines`` waits for them.
+        """
+        return await in_thread(lambda: self.start_engines_sync(n))
+
+    def start_engines_sync(self, n: int) -> list[EngineId]:
+        """As `start_engines`, blocking."""
+        with closing(self.connect_client_sync()) as client:
+            return client.start_engines(n)
+
+    async def stop_engines(self, ids: Sequence[int] | None = None) -> None:
+        """Stop engines for good; the tasks they had not begun go to others.
+
+        Parameters
+        ----------
+        ids
+            Which; all if not given.
+
+        Raises
+        ------
+        NoSuchEngine
+            There is no engine of such an id; nothing was stopped.
+        """
+        await in_thread(lambda: self.stop_engines_sync(ids))
+
+    def stop_engines_sync(self, ids: Sequence[int] | None = None) -> None:
+        """As `stop_engines`, blocking."""
+        with closing(self.connect_client_sync()) as client:
+            client.stop_engines("all" if ids is None else list(ids))
+
+    async def stop_engine(self, engine_id: int) -> None:
+        """Stop one engine for good; as `stop_engines`."""
+        await self.stop_engines([engine_id])
+
+    def stop_engine_sync(self, engine_id: int) -> None:
+        """As `stop_engine`, blocking."""
+        self.stop_engines_sync([engine_id])
+
+    async def restart_engines(self, ids: Sequence[int] | None = None) -> None:
+        """Give engines new processes, with empty namespaces, under the same ids.
+
+        Parameters
+        ----------
+        ids
+            Which; all if not given.
+
+        Raises
+        ------
+        NoSuchEngine
+            There is no engine of such an id; nothing was restarted.
+        """
+        await in_thread(lambda: self.restart_engines_sync(ids))
+
+    def restart_engines_sync(self, ids: Sequence[int] | None = None) -> None:
+        """As `restart_engines`, blocking."""
+        with closing(self.connect_client_sync()) as client:
+            client.restart_engines("all" if ids is None else list(ids))
+
+    async def restart_engine(self, engine_id: int) -> None:
+        """Give one engine a new process; as `restart_engines`."""
+        await self.restart_engines([engine_id])
+
+    def restart_engine_sync(self, engine_id: int) -> None:
+        """As `restart_engine`, blocking."""
+        self.restart_engines_sync([engine_id])
+
+    async def signal_engines(self, signum: int, ids: Sequence[int] | None = None) -> None:
+        """Send engines, and what they have started, a signal; SIGINT interrupts their task.
+
+        Parameters
+        ----------
+        signum
+            The signal's number.
+        ids
+            Which; all if not given.
+
+        Raises
+        ------
+        NoSuchEngine
+            There is no engine of such an id; none got the signal.
+        """
+        await in_thread(lambda: self.signal_engines_sync(signum, ids))
+
+    def signal_engines_sync(self, signum: int, ids: Sequence[int] | None = None) -> None:
+        """As `signal_engines`, blocking."""
+        with closing(self.connect_client_sync()) as client:
+            client.send_signal(signum, "all" if ids is None else list(ids))
+
+    async def signal_engine(self, signum: int, engine_id: int) -> None:
+        """Send one engine a signal; as `signal_engines`."""
+        await self.signal_engines(signum, [engine_id])
+
+    def signal_engine_sync(self, signum: int, engine_id: int) -> None:
+        """As `signal_engine`, blocking."""
+        self.signal_engines_sync(signum, [engine_id])

@@ -1,0 +1,54 @@
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+import ipcluster_ext as ipp
+
+
+class TestTheWorkingFolder:
+    NAMES = ("random.py", "queue.py", "tokenize.py", "socket.py", "code.py", "token.py")
+
+    def test_hides_no_module_of_the_standard_library(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in self.NAMES:
+            (tmp_path / name).write_text("raise RuntimeError('the wrong module')")
+        (tmp_path / "mine.py").write_text("answer = 42")
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.syspath_prepend(str(tmp_path))
+
+        with ipp.Cluster(n=1) as client:
+            assert client[0].apply_sync(import_all, [*self.NAMES, "mine.py"]) == str(tmp_path)
+
+    def test_that_is_gone_is_no_obstacle(self, tmp_path: Path) -> None:
+        with ipp.Cluster(n=1, cwd=str(tmp_path / "gone")) as client:
+            assert client[0].apply_sync(pow, 2, 3) == 8
+
+
+def import_all(files: list[str]) -> str:
+    """Import modules by their files' names; return the working folder."""
+    import importlib
+    import os
+
+    for file in files:
+        importlib.import_module(file.removesuffix(".py"))
+    return os.getcwd()
+
+
+class TestEachEngine:
+    def test_has_its_own_chance(self) -> None:
+        with ipp.Cluster(n=4) as client:
+            assert len(set(client[:].apply_sync(draw))) == 4
+
+    def test_has_one_thread_for_arithmetic(self) -> None:
+        with ipp.Cluster(n=1) as client:
+            assert client[0].apply_sync(os.getenv, "OMP_NUM_THREADS") == "1"
+
+
+def draw() -> tuple[float, float]:
+    """Draw from both generators that people use unseeded."""
+    import numpy as np
+
+    return random.random(), float(np.random.rand())

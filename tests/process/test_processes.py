@@ -1,0 +1,71 @@
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from ipcluster_ext.transport import processes
+from tests.support.waiting import wait_until
+
+
+def test_a_process_is_known_by_its_start() -> None:
+    own = processes.start_of(os.getpid())
+
+    with subprocess.Popen(["sleep", "100"]) as child:
+        later = processes.start_of(child.pid)
+        child.kill()
+
+    assert own is not None
+    assert later is not None
+    assert own <= later
+
+
+def test_a_dead_process_has_no_start_even_before_it_is_waited_for() -> None:
+    with subprocess.Popen(["true"]) as child:
+        wait_until(lambda: processes.start_of(child.pid) is None)
+        assert (Path("/proc") / str(child.pid)).exists()
+
+    assert processes.start_of(child.pid) is None
+
+
+def test_reaping_tells_how_each_child_ended() -> None:
+    children = [
+        subprocess.Popen([sys.executable, "-c", code])
+        for code in ("raise SystemExit(3)", "import os; os.kill(os.getpid(), 9)")
+    ]
+    seen: dict[int, int] = {}
+    wait_until(lambda: seen.update(processes.reap(())) or len(seen) == 2)
+
+    assert [seen[child.pid] for child in children] == [3, -9]
+    for child in children:
+        child.returncode = seen[child.pid]
+
+
+def test_reaping_a_leader_kills_its_group() -> None:
+    leader = subprocess.Popen(["sh", "-c", "sleep 987 & echo $!"], stdout=-1, process_group=0)
+    assert leader.stdout is not None
+    with leader.stdout:
+        member = int(leader.stdout.readline())
+    assert processes.start_of(member) is not None
+    seen: dict[int, int] = {}
+    wait_until(lambda: seen.update(processes.reap([leader.pid])) or seen)
+
+    wait_until(lambda: processes.start_of(member) is None)
+    leader.returncode = seen[leader.pid]
+
+
+def test_a_signal_to_who_is_gone_is_nothing() -> None:
+    with subprocess.Popen(["true"]) as child:
+        pass
+
+    processes.signal_group(child.pid, signal.SIGKILL)
+
+
+def test_members_are_found_by_their_environment() -> None:
+    environment = {processes.CLUSTER_VARIABLE: "/nowhere/a"}
+    with subprocess.Popen(["/bin/sleep", "100"], env=environment) as child:
+        wait_until(lambda: processes.members("/nowhere/a"))
+        found = (processes.members("/nowhere/a"), processes.members("/nowhere"))
+        child.kill()
+
+    assert found == ([child.pid], [])

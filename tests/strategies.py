@@ -1,0 +1,77 @@
+"""Hypothesis strategies for everything that travels."""
+
+import enum
+import types
+from collections.abc import Mapping
+from functools import cache
+from typing import Annotated, Any, Literal, NewType, Union, get_args, get_origin
+
+import msgspec
+from hypothesis import strategies as st
+
+from ipcluster_ext.protocol.ids import CLIENT_ID_LIMIT, COUNTER_BITS, ClientId, EngineId, TaskId
+from ipcluster_ext.protocol.messages import PROTOCOL_VERSION, Blob, Message, Packet
+
+MESSAGES: tuple[type[Message], ...] = get_args(Message)
+"""Every type of message there is."""
+
+SIZES = st.integers(0, (1 << 63) - 1)
+client_ids = st.integers(1, CLIENT_ID_LIMIT - 1).map(ClientId)
+engine_ids = st.integers(-1, 1 << 20).map(EngineId)
+task_ids = st.integers(0, (CLIENT_ID_LIMIT << COUNTER_BITS) - 1).map(TaskId)
+
+_LEAVES: Mapping[Any, st.SearchStrategy[Any]] = {
+    ClientId: client_ids,
+    EngineId: engine_ids,
+    TaskId: task_ids,
+    Blob: st.builds(Blob, st.from_regex(r"[a-z]{1,8}-[0-9]{1,4}", fullmatch=True), SIZES),
+    type(None): st.none(),
+    bool: st.booleans(),
+    bytes: st.binary(max_size=40),
+    float: st.floats(allow_nan=False),
+    int: SIZES,
+    str: st.text(max_size=20),
+}
+
+
+@cache
+def of(kind: Any) -> st.SearchStrategy[Any]:
+    """Make values of a type that may stand in a message."""
+    if kind in _LEAVES:
+        return _LEAVES[kind]
+    if isinstance(kind, NewType):
+        return of(kind.__supertype__)
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return st.sampled_from(kind)
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        fields = {field.name: of(field.type) for field in msgspec.structs.fields(kind)}
+        return st.builds(kind, **fields)
+    return _of_generic(get_origin(kind), get_args(kind))
+
+
+def _of_generic(origin: Any, inner: tuple[Any, ...]) -> st.SearchStrategy[Any]:
+    if origin is list:
+        return st.lists(of(inner[0]), max_size=4)
+    if origin is tuple:
+        return st.lists(of(inner[0]), max_size=4).map(tuple)
+    if origin is dict:
+        return st.dictionaries(of(inner[0]), of(inner[1]), max_size=4)
+    if origin is Annotated:
+        return of(inner[0])
+    if origin is Literal:
+        return st.sampled_from(inner)
+    if origin in {Union, types.UnionType}:
+        return st.one_of(*map(of, inner))
+    msg = f"no strategy for {origin}[{inner}]"
+    raise TypeError(msg)
+
+
+messages: st.SearchStrategy[Message] = st.one_of(*map(of, MESSAGES))
+packets: st.SearchStrategy[Packet] = st.builds(
+    Packet,
+    version=st.just(PROTOCOL_VERSION),
+    boot=SIZES,
+    seq=SIZES,
+    ack=SIZES,
+    messages=st.lists(messages, max_size=4),
+)
