@@ -2,12 +2,14 @@
 
 How long its tasks took decides how many of them an engine may hold unfinished (its *credit*):
 one where they are long, so that none is trapped behind another, and as many as fill `HORIZON`
-where they are short, so that they stream.
+where they are short, so that they stream. Tasks of up to `ONE_AHEAD` seconds have one travel
+ahead, so that an engine need not wait for the hub between two of them.
 """
 
 from dataclasses import dataclass
 
 HORIZON = 0.005
+ONE_AHEAD = 0.025
 MOST_CREDIT = 512
 OVERHEAD = 4e-6
 _WEIGHT = 0.1
@@ -45,6 +47,6 @@ class Function:
     @property
     def credit(self) -> int:
         """How many unfinished tasks of this function an engine may hold, at least 1."""
-        if self.seconds is None:
+        if self.seconds is None or self.seconds > ONE_AHEAD:
             return 1
-        return max(1, min(MOST_CREDIT, int(HORIZON / (max(0.0, self.seconds) + OVERHEAD))))
+        return max(2, min(MOST_CREDIT, int(HORIZON / (max(0.0, self.seconds) + OVERHEAD))))

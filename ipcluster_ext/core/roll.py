@@ -172,7 +172,7 @@ class Roll:
             for engine_id in sorted(who.engines):
                 engine = state.engines[engine_id]
                 exited = EngineExited(
-                    engine_id, engine.boot, f"its host agent is gone: {reason}", _first(engine),
+                    engine_id, engine.boot, f"its host agent is gone: {reason}", _last(engine),
                     again=False,
                 )  # fmt: skip
                 self.engine_exited(who, exited, now)
@@ -222,6 +222,6 @@ class Roll:
         return list(groups.values())
 
 
-def _first(engine: Engine) -> TaskId:
-    """Return the task an engine was running, as far as the hub can tell."""
-    return next(iter(engine.unfinished), TaskId(0))
+def _last(engine: Engine) -> TaskId:
+    """Return the last task that an engine whose black box nobody can read may have begun."""
+    return next(reversed(engine.unfinished), TaskId(0))

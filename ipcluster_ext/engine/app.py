@@ -86,7 +86,7 @@ def _work(wire: Wire, applier: Applier, box: BlackBox) -> None:
     """Do tasks for ever."""
     lane, printed = wire.lane, wire.printed
     while True:
-        assignment = lane.next(wire.flush, wire.wait_for_work)
+        assignment = lane.next(wire.catch_up, wire.wait_for_work)
         box.began(assignment.item.id)
         result, body = applier.perform(assignment)
         wire.say_written(printed.end_task())

@@ -73,26 +73,26 @@ class Lane:
         with self._lock:
             self._tasks.extend(tasks)
 
-    def next(self, flush: Callable[[], None], wait: Callable[[], None]) -> Assignment:
+    def next(self, catch_up: Callable[[], None], wait: Callable[[], None]) -> Assignment:
         """Take the next task, waiting for one if need be.
 
         Parameters
         ----------
-        flush
+        catch_up
             Says the finished results; called before waiting, and when they are due.
         wait
             Returns when there may be a task.
         """
         while True:
             if self._due():
-                flush()
+                catch_up()
             with self._lock:
                 if self._tasks:
                     assignment = self._tasks.popleft()
                     self.current = assignment.item.id
                     return assignment
             if self._finished.items:
-                flush()
+                catch_up()
             else:
                 wait()
 

@@ -35,7 +35,7 @@ from ipcluster_ext.protocol.messages import (
 from ipcluster_ext.transport.baton import Alarm, Baton
 from ipcluster_ext.transport.channel import Channel
 
-STEP_IN_AFTER = 0.002
+STEP_IN_AFTER = 0.02
 WATCHING = 0.002
 BUSY = 0.05
 IDLE = 2.0
@@ -87,6 +87,15 @@ class Wire:
         if written:
             self._channel.say([Output(task, stream, text) for task, stream, text in written])
 
+    def catch_up(self) -> None:
+        """Say the finished results and hear what has come, between two tasks."""
+        self.flush()
+        if self._baton.try_take():
+            try:
+                self._receive()
+            finally:
+                self._baton.give()
+
     def wait_for_work(self) -> None:
         """Receive until there is a task, on the main thread."""
         self._baton.take()
@@ -112,15 +121,19 @@ class Wire:
     def _step(self, timeout: float) -> None:
         """Wait for what comes, for so many seconds at most, and do what it says."""
         seen = self.lane.current
+        if not self._channel.wait(timeout):
+            self._channel.acknowledge()
+        self._receive()
+        self._look_after(seen)
+
+    def _receive(self) -> None:
+        """Do what has come says."""
         try:
-            if not self._channel.wait(timeout):
-                self._channel.acknowledge()
             for messages, frames in self._channel.receive():
                 self._hear(messages, iter(frames))
         except ProtocolError:
             log.exception("the hub sent what this engine does not understand")
             os._exit(REFUSED_EXIT)
-        self._look_after(seen)
 
     def _timeout(self) -> float:
         if self.lane.watched:

@@ -3,8 +3,8 @@
 One ZeroMQ socket behind a lock. Whoever has something to say sends it at once, on its own
 thread, without a hand-over; one thread waits for what comes. That thread does not wait inside
 ZeroMQ (the socket is not its own) but on the socket's file descriptor, which is edge-triggered:
-any operation on the socket may swallow its signal, so every sender looks afterwards whether
-something has come and wakes the waiting thread if so.
+sending may swallow its signal. So a sender looks afterwards whether something has come and wakes
+the thread that waits; while none waits, it leaves a note (`_unsure`) to look before waiting.
 """
 
 import os
@@ -57,6 +57,8 @@ class Channel:
         self._poll.register(descriptor_of(self._socket), select.POLLIN)
         self._poll.register(self._wake_fd, select.POLLIN)
         self._closed = False
+        self._waiting = False
+        self._unsure = True
         self.malformed = 0
         self.heard_at = time.monotonic()
 
@@ -94,15 +96,16 @@ class Channel:
                 self._send(self._ledger.ping())
 
     def _send(self, wire: Wire) -> None:
-        copy = len(wire) == 1
         try:
-            if copy:
+            if len(wire) == 1:
                 self._socket.send(wire[0], NOW)
             else:
                 self._socket.send_multipart(wire, NOW, copy=False)
         except zmq.Again:
             return  # kept in the ledger; a ping finds out that it was not sent
-        if has_arrivals(self._socket):
+        if not self._waiting:
+            self._unsure = True
+        elif has_arrivals(self._socket):
             self.wake()
 
     def wake(self) -> None:
@@ -133,9 +136,12 @@ class Channel:
         The watched file descriptors that are readable.
         """
         with self._lock:
-            if self._closed or has_arrivals(self._socket):
+            if self._closed or (self._unsure and has_arrivals(self._socket)):
                 timeout = 0.0
+            self._unsure = False
+            self._waiting = True
         ready = self._poll.poll(None if timeout is None else max(0.0, timeout * 1000))
+        self._waiting = False
         fds = [fd for fd, _ in ready]
         if self._wake_fd in fds:
             try:
@@ -164,14 +170,19 @@ class Channel:
 
     def _packets(self) -> list[Received]:
         packets: list[Received] = []
-        while not self._closed and len(packets) < _MOST_PACKETS and has_arrivals(self._socket):
-            header, frames = receive_frames(self._socket)
-            self.heard_at = time.monotonic()
-            try:
+        try:
+            while not self._closed and len(packets) < _MOST_PACKETS:
+                header, frames = receive_frames(self._socket)
                 packets.append((decode(header, frame_count=len(frames)), frames))
-            except ProtocolError:
-                self.malformed += 1
-                raise
+        except zmq.Again:
+            self._unsure = False
+        except ProtocolError:
+            self.malformed += 1
+            raise
+        else:
+            self._unsure = True
+        if packets:
+            self.heard_at = time.monotonic()
         return packets
 
     def restart(self) -> None:

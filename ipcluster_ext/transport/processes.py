@@ -8,6 +8,7 @@ environment, so that it can be found even when its agent is gone.
 
 import os
 import signal
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,7 @@ _PROC = Path("/proc")
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _STATE, _PARENT, _STARTED = 0, 1, 19
+_TURN = 0.005
 _DEAD = frozenset("ZXx")
 
 FileAction = tuple[int, ...]
@@ -192,6 +194,25 @@ def members(folder: str) -> list[int]:
         if mark in environment.split(b"\0") and pid != os.getpid():
             found.append(pid)
     return found
+
+
+def end_members(folder: str, *, within: float) -> None:
+    """Kill the processes of a cluster whose agent is gone.
+
+    Parameters
+    ----------
+    folder
+        The cluster's folder.
+    within
+        How long to wait until all have ended, in seconds.
+    """
+    deadline = time.monotonic() + within
+    while there := members(folder):
+        for pid in there:
+            signal_one(pid, signal.SIGKILL)
+        if time.monotonic() >= deadline:
+            return
+        time.sleep(_TURN)
 
 
 def _all() -> list[int]:

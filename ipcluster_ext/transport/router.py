@@ -47,9 +47,14 @@ class Router:
         self._sockets = [bind_router(self._context, path) for path in doors]
         self._lifeline = lifeline
         self._poll = select.poll()
-        for socket in self._sockets:
-            self._poll.register(descriptor_of(socket), select.POLLIN)
+        self._doors: dict[int, int] = {}
+        for door, socket in enumerate(self._sockets):
+            descriptor = descriptor_of(socket)
+            self._doors[descriptor] = door
+            self._poll.register(descriptor, select.POLLIN)
         self._poll.register(lifeline, select.POLLIN)
+        self._unsure = set(range(len(self._sockets)))
+        """Doors at which something may be that their descriptors do not tell of any more."""
 
     def wait(self, timeout: float) -> bool:
         """Wait until something has come, or for so many seconds.
@@ -58,24 +63,28 @@ class Router:
         -------
         False when the lifeline has ended.
         """
-        if any(has_arrivals(socket) for socket in self._sockets):
+        self._unsure = {door for door in self._unsure if has_arrivals(self._sockets[door])}
+        if self._unsure:
             timeout = 0.0
-        ready = self._poll.poll(max(0.0, timeout * 1000))
-        return not (
-            any(fd == self._lifeline for fd, _ in ready) and os.read(self._lifeline, 1024) == b""
-        )
+        for descriptor, _ in self._poll.poll(max(0.0, timeout * 1000)):
+            if descriptor != self._lifeline:
+                self._unsure.add(self._doors[descriptor])
+            elif os.read(self._lifeline, 1024) == b"":
+                return False
+        return True
 
     def receive(self) -> list[Arrival]:
         """Return everything that has come, in order for each peer."""
         arrivals: list[Arrival] = []
-        for door, socket in enumerate(self._sockets):
-            left = MOST_PACKETS
-            while left and has_arrivals(socket):
-                left -= 1
-                identity, frames = receive_frames(socket)
-                if frames:
-                    header = bytes(frames[0])
-                    arrivals.append(Arrival(Address(door, identity), header, frames[1:]))
+        for door in list(self._unsure):
+            socket = self._sockets[door]
+            try:
+                for _ in range(MOST_PACKETS):
+                    identity = socket.recv(NOW)
+                    header, frames = receive_frames(socket)
+                    arrivals.append(Arrival(Address(door, identity), header, frames))
+            except zmq.Again:
+                self._unsure.discard(door)
         return arrivals
 
     def send(self, address: Address, wire: Wire) -> bool:
@@ -87,6 +96,7 @@ class Router:
         in the ledger, like one that is lost on its way.
         """
         socket = self._sockets[address.door]
+        self._unsure.add(address.door)
         try:
             if len(wire) == 1:
                 socket.send(address.identity, MORE_NOW)
