@@ -13,7 +13,14 @@ from ipcluster_ext.agent.nursery import Nursery
 from ipcluster_ext.agent.roster import Death, Effect, Kill, Launch, Roster
 from ipcluster_ext.protocol.ids import EngineId
 from ipcluster_ext.protocol.messages import EngineExited, Message
-from ipcluster_ext.protocol.process import AgentConfig, EngineConfig, Forked, exit_text
+from ipcluster_ext.protocol.process import (
+    AgentConfig,
+    Ended,
+    EngineConfig,
+    Forked,
+    Unborn,
+    exit_text,
+)
 from ipcluster_ext.transport import processes
 from ipcluster_ext.transport.blackbox import last_begun
 
@@ -125,11 +132,15 @@ class Engines:
         """Learn which engines were started and which have ended; order those that are due."""
         while heard := self._nursery.hear():
             for said in heard:
-                if isinstance(said, Forked):
-                    now = time.monotonic()
-                    self._carry(self._roster.born(said.engine, said.boot, said.pid, now=now))
-                else:
-                    self._ended(said.pid, said.code)
+                now = time.monotonic()
+                match said:
+                    case Forked():
+                        self._carry(self._roster.born(said.engine, said.boot, said.pid, now=now))
+                    case Unborn():
+                        reason = said.reason
+                        self._carry(self._roster.unborn(said.engine, said.boot, reason, now=now))
+                    case Ended():
+                        self._ended(said.pid, said.code)
 
     def reap(self) -> list[processes.Exit]:
         """Take leave of this process's own children that have ended.

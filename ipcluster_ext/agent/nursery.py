@@ -1,15 +1,22 @@
 """Where engines come from: forked by the zygote, or started one by one where it cannot fork."""
 
+import contextlib
 import logging
 import os
-import signal
 import socket
 from collections import deque
 from collections.abc import Callable
 
 import msgspec
 
-from ipcluster_ext.protocol.process import Ended, EngineConfig, Forked, FromZygote, Warm
+from ipcluster_ext.protocol.process import (
+    Ended,
+    EngineConfig,
+    Forked,
+    FromZygote,
+    Unborn,
+    Warm,
+)
 from ipcluster_ext.transport import processes
 
 WINDOW = 16
@@ -17,6 +24,8 @@ WINDOW = 16
 MOST_ZYGOTES = 3
 """After so many dead zygotes engines are started one by one."""
 _READ_AT_ONCE = 65536
+
+News = Forked | Unborn | Ended
 
 log = logging.getLogger(__name__)
 _decode: Callable[[bytes], FromZygote] = msgspec.json.Decoder(FromZygote).decode
@@ -43,9 +52,6 @@ class Nursery:
         self._warm = False
         self._spawning = False
         self._rest = b""
-        self._take(pid, link)
-
-    def _take(self, pid: int, link: socket.socket) -> None:
         self.pid = pid
         self._link: socket.socket | None = link
 
@@ -58,14 +64,14 @@ class Nursery:
         """Have an engine started as soon as can be; `hear` tells when it was."""
         self._waiting.append(config)
 
-    def hear(self) -> list[Forked | Ended]:
-        """Return which engines were started and which have ended; called when anything happens."""
-        heard: list[Forked | Ended] = []
+    def hear(self) -> list[News]:
+        """Return what became of engines; to be called whenever anything happens."""
+        heard: list[News] = []
         for said in self._read():
             if isinstance(said, Warm):
                 self._warmed(said)
                 continue
-            if isinstance(said, Forked):
+            if not isinstance(said, Ended):
                 self._ordered.pop(said.boot, None)
             heard.append(said)
         heard.extend(self._pass_on())
@@ -97,9 +103,9 @@ class Nursery:
             log.warning("engines cannot be forked and start one by one: %s", said.hostile)
             self._spawning = True
 
-    def _pass_on(self) -> list[Forked]:
+    def _pass_on(self) -> list[Forked | Unborn]:
         """Order what the zygote has room for, or start it here."""
-        started: list[Forked] = []
+        started: list[Forked | Unborn] = []
         while self._waiting and self._spawning:
             started.append(_spawn(self._waiting.popleft()))
         while self._waiting and self._warm and len(self._ordered) < WINDOW:
@@ -135,7 +141,7 @@ class Nursery:
             self._warmed(Warm(hostile=f"the zygote died {self._deaths} times, the last: {cause}"))
             return
         log.error("the zygote died (%s); starting another", cause)
-        self._take(*self._start_zygote())
+        self.pid, self._link = self._start_zygote()
 
     def close(self) -> None:
         """Start no more; without its line the zygote ends, and its engines with it."""
@@ -143,23 +149,27 @@ class Nursery:
         self._hang_up()
 
 
-def _spawn(config: EngineConfig) -> Forked:
+def _spawn(config: EngineConfig) -> Forked | Unborn:
     """Start an engine without a zygote."""
     reader, writer = os.pipe()
-    flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW
-    output = os.open(config.log, flags, 0o600)
     try:
-        pid = processes.start(
-            "ipcluster_ext.engine", stdin=reader, stdout=output, stderr=output, own_session=True
-        )
+        pid = _start(config.log, reader)
+        with contextlib.suppress(BrokenPipeError):  # its end is heard of in a moment
+            os.write(writer, msgspec.json.encode(config) + b"\n")
+    except OSError as error:
+        return Unborn(engine=config.engine, boot=config.boot, reason=str(error))
     finally:
         os.close(reader)
-        os.close(output)
-    with os.fdopen(writer, "wb") as file:
-        file.write(msgspec.json.encode(config) + b"\n")
+        os.close(writer)
     return Forked(engine=config.engine, boot=config.boot, pid=pid)
 
 
-def kill(pid: int) -> None:
-    """Kill a zygote that does not end by itself."""
-    processes.signal_one(pid, signal.SIGKILL)
+def _start(log_file: str, stdin: int) -> int:
+    flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW
+    output = os.open(log_file, flags, 0o600)
+    try:
+        return processes.start(
+            "ipcluster_ext.engine", stdin=stdin, stdout=output, stderr=output, own_session=True
+        )
+    finally:
+        os.close(output)

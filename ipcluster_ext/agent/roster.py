@@ -223,34 +223,42 @@ class Roster:
         posts = (self._posts.get(engine) for engine in engines)
         return [Kill(post.pid, signum, group=True) for post in posts if post and post.pid]
 
+    def unborn(self, engine: EngineId, boot: int, reason: str, *, now: float) -> list[Effect]:
+        """Treat an engine whose process could not be made like one that never came up."""
+        post = self._posts.get(engine)
+        if post is None or post.boot != boot or post.stage is not Stage.LAUNCHED:
+            return []
+        cause = f"it could not be started: {reason}"
+        return self._bury(post, cause, Death(0, 0, up=False, began=TaskId(0)), now)
+
     def ended(self, death: Death, *, now: float) -> list[Effect]:
         """Report a death and decide what follows from it; strangers are ignored."""
         post = self._by_pid.pop(death.pid, None)
-        if post is None:
-            return []
+        return [] if post is None else self._bury(post, exit_text(death.code), death, now)
+
+    def _bury(self, post: _Post, cause: str, death: Death, now: float) -> list[Effect]:
         post.pid = 0
         post.stage = Stage.DUE
-        cause = exit_text(death.code)
         if post.asked:
             verb = "restarted" if post.again else "stopped"
             cause = f"{verb} on request" if death.code >= 0 else f"{verb} on request ({cause})"
         else:
-            self._count(post, death, now)
+            self._count(post, up=death.up, now=now)
             if post.failed >= MOST_FAILURES:
                 post.again = False
                 cause = _given_up(cause, post, death.last_words, now)
         return self._follow(post, cause, death.began, now)
 
-    def _count(self, post: _Post, death: Death, now: float) -> None:
+    def _count(self, post: _Post, *, up: bool, now: float) -> None:
         """Count the lives that were short, and those that never came up."""
         lasted = now - post.launched_at
         post.quick = post.quick + 1 if lasted < STEADY_AFTER else 1
-        if death.up:
+        if up:
             post.failed = 0
-        else:
-            if not post.failed:
-                post.failing_since = post.launched_at
-            post.failed += 1
+            return
+        if not post.failed:
+            post.failing_since = post.launched_at
+        post.failed += 1
 
     def _follow(self, post: _Post, cause: str, began: TaskId, now: float) -> list[Effect]:
         report = EngineExited(post.engine, post.boot, cause, began, post.again)

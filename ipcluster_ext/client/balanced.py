@@ -85,19 +85,24 @@ class LoadBalancedView(View):
         ClientError
             The client is closed or has lost its hub.
         """
+        return self._call(function, args, kwargs, attended=False)
+
+    def _call(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        *,
+        attended: bool,
+    ) -> AsyncResult:
         packed = pack(function)
         body = self._place(dump_arguments(args, kwargs, what="an argument"))
         connection = self.client.connection
         result = AsyncResult(connection, 1, single=True, label=self.label)
         item = TaskItem(result.first, body.inline, body.buffers)
-        connection.submit(self._spec(Kind.APPLY, packed), item, body.frames, packed)
+        spec = self._spec(Kind.APPLY, packed)
+        connection.submit(spec, item, body.frames, packed, attended=attended)
         return result
-
-    def apply_async(
-        self, function: Callable[..., Any], /, *args: Any, **kwargs: Any
-    ) -> AsyncResult:
-        """Call a function on some engine, as `submit` does."""
-        return self.submit(function, *args, **kwargs)
 
     def map(
         self,

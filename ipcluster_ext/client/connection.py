@@ -139,9 +139,18 @@ class Connection:
             return self.pending.reserve(count, owner)
 
     def submit(
-        self, spec: TaskSpec, item: TaskItem, frames: Sequence[Frame], function: PackedFunction
+        self,
+        spec: TaskSpec,
+        item: TaskItem,
+        frames: Sequence[Frame],
+        function: PackedFunction,
+        *,
+        attended: bool,
     ) -> None:
-        """Send one task, at once or together with those that follow closely."""
+        """Send one task, at once or together with those that follow closely.
+
+        ``attended`` says that the caller is going to wait for the answer.
+        """
         with self._lock:
             outgoing = self._outgoing
             if function.digest not in self._defined:
@@ -151,7 +160,7 @@ class Connection:
             now = time.monotonic()
             if outgoing.due(now):
                 self._channel.say(*outgoing.take(now))
-            if self._parked or outgoing:
+            if (self._parked or outgoing) and not attended:
                 self._have_attended()
 
     def say(
@@ -160,6 +169,7 @@ class Connection:
         frames: Sequence[Frame] = (),
         *,
         function: PackedFunction | None = None,
+        attended: bool = False,
     ) -> None:
         """Send messages now; a function they need goes first, if the hub does not have it."""
         self._check()
@@ -169,7 +179,7 @@ class Connection:
                 self._defined[function.digest] = function.pickled
                 messages = [Define(function.digest, function.pickled), *messages]
             self._channel.say(messages, frames)
-            if self._parked:
+            if self._parked and not attended:
                 self._have_attended()
 
     def _flush(self) -> None:
@@ -200,7 +210,7 @@ class Connection:
             self._request_count += 1
             number = self._request_count
             self._requests[number] = answer
-        self.say([make(number)])
+        self.say([make(number)], attended=True)
         deadline = time.monotonic() + timeout
         self.attend(answer.done, deadline)
         try:

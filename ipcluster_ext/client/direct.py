@@ -57,6 +57,7 @@ class DirectView(View):
         packed: PackedFunction | None = None,
         *,
         return_exceptions: bool = False,
+        attended: bool = False,
     ) -> None:
         """Send payloads, each to its engines; ids follow the order of the parts."""
         digest = b"" if packed is None else packed.digest
@@ -77,32 +78,23 @@ class DirectView(View):
             messages.append(SubmitEach(spec, item, engines))
             frames.extend(body.frames)
             first = TaskId(first + len(engines))
-        self.client.connection.say(messages, frames, function=packed)
+        self.client.connection.say(messages, frames, function=packed, attended=attended)
 
     # ------------------------------------------------------------ calls
 
-    def apply_async(
-        self, function: Callable[..., Any], /, *args: Any, **kwargs: Any
+    def _call(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        *,
+        attended: bool,
     ) -> AsyncResult:
-        """Call a function on each engine, without waiting.
-
-        Returns
-        -------
-        The answer to come: a list with a value for each engine, in the order of the targets; a
-        single value if the target is one engine's id.
-
-        Raises
-        ------
-        NoSuchEngine
-            A target is not there, or no engine is.
-        SerializationError
-            The function or an argument cannot be pickled.
-        """
         engines, single = self._engines(None)
         packed = pack(function)
         dumped = dump_arguments(args, kwargs, what="an argument")
         result = AsyncResult(self.client.connection, len(engines), single=single, label=self.label)
-        self._say_each(Kind.APPLY, [(engines, dumped)], result, packed)
+        self._say_each(Kind.APPLY, [(engines, dumped)], result, packed, attended=attended)
         return result
 
     def map(

@@ -1,11 +1,13 @@
 """Targets, as users give them, to engine ids."""
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Iterable, Sequence
+from typing import SupportsIndex
 
 from ipcluster_ext.errors import NoSuchEngine
 from ipcluster_ext.protocol.ids import EngineId
 
-Targets = int | slice | str | Sequence[int] | range
+Targets = SupportsIndex | slice | str | Sequence[SupportsIndex]
 
 
 def resolve(targets: Targets, engines: list[EngineId]) -> tuple[list[EngineId], bool]:
@@ -30,33 +32,28 @@ def resolve(targets: Targets, engines: list[EngineId]) -> tuple[list[EngineId], 
     TypeError
         The targets are nothing of the above.
     """
-    if isinstance(targets, bool) or targets is None:
-        msg = f"targets must be 'all', an engine id, a slice or a list of ids, not {targets!r}"
-        raise TypeError(msg)
-    if isinstance(targets, int):
-        return [_one(targets, engines)], True
     if isinstance(targets, slice):
         found = engines[targets]
-    elif isinstance(targets, str):
-        if targets != "all":
-            msg = f"targets must be 'all', an engine id, a slice or a list of ids, not {targets!r}"
-            raise TypeError(msg)
+    elif isinstance(targets, str) and targets == "all":
         found = list(engines)
-    else:
+    elif isinstance(targets, Iterable) and not isinstance(targets, str):
         found = [_one(target, engines) for target in targets]
+    else:
+        return [_one(targets, engines)], True
     if not found:
         raise NoSuchEngine(targets, engines)
     return found, False
 
 
-def _one(target: int, engines: list[EngineId]) -> EngineId:
-    if not isinstance(target, int) or isinstance(target, bool):
-        msg = f"an engine id is an integer, not {target!r}"
+def _one(target: object, engines: list[EngineId]) -> EngineId:
+    if not isinstance(target, SupportsIndex) or isinstance(target, bool):
+        msg = f"targets must be 'all', an engine id, a slice or a list of ids, not {target!r}"
         raise TypeError(msg)
-    if target < 0:
-        if -target > len(engines):
-            raise NoSuchEngine(target, engines)
-        return engines[target]
-    if target not in engines:
-        raise NoSuchEngine(target, engines)
-    return EngineId(target)
+    number = operator.index(target)
+    if number < 0:
+        if -number > len(engines):
+            raise NoSuchEngine(number, engines)
+        return engines[number]
+    if number not in engines:
+        raise NoSuchEngine(number, engines)
+    return EngineId(number)

@@ -53,12 +53,13 @@ class View(ABC):
         Raises
         ------
         KeyError
-            There is no such flag.
+            There is no such flag; none was set.
         """
-        for name, value in flags.items():
+        for name in flags:
             if name not in self.flags:
                 msg = f"{type(self).__name__} has no flag {name!r}; flags: {', '.join(self.flags)}"
                 raise KeyError(msg)
+        for name, value in flags.items():
             setattr(self, name, value)
         return self
 
@@ -107,7 +108,8 @@ class View(ABC):
         -------
         What `apply_sync` or `apply_async` returns.
         """
-        return self._answer(self.apply_async(function, *args, **kwargs), block=None)
+        result = self._call(function, args, kwargs, attended=self.block)
+        return self._answer(result, block=None)
 
     def apply_sync(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Call a function and wait for the answer.
@@ -123,10 +125,33 @@ class View(ABC):
         SerializationError
             It, or an argument, cannot be pickled.
         """
-        return self._answer(self.apply_async(function, *args, **kwargs), block=True)
+        return self._answer(self._call(function, args, kwargs, attended=True), block=True)
 
-    @abstractmethod
     def apply_async(
         self, function: Callable[..., Any], /, *args: Any, **kwargs: Any
     ) -> AsyncResult:
-        """Call a function without waiting for the answer."""
+        """Call a function without waiting for the answer.
+
+        Returns
+        -------
+        The answer to come.
+
+        Raises
+        ------
+        SerializationError
+            The function or an argument cannot be pickled.
+        ClientError
+            The client is closed or has lost its hub.
+        """
+        return self._call(function, args, kwargs, attended=False)
+
+    @abstractmethod
+    def _call(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        *,
+        attended: bool,
+    ) -> AsyncResult:
+        """Send a call; ``attended`` says that the caller waits for the answer at once."""

@@ -5,7 +5,6 @@ import os
 import re
 import secrets
 import shutil
-import signal
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +22,7 @@ from ipcluster_ext.transport.files import (
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,15}")
 _ATTEMPTS = 10
+_KILLED_WITHIN = 1.0
 
 
 class Deed(ConnectionFile, frozen=True, kw_only=True):
@@ -65,8 +65,7 @@ class Home(NamedTuple):
         """Kill what still runs of the cluster, and delete its folders."""
         there = [folder for folder in self.folders if folder.exists()]
         if there:
-            for pid in processes.members(str(self.folder)):
-                processes.signal_one(pid, signal.SIGKILL)
+            processes.end_members(str(self.folder), within=_KILLED_WITHIN)
         for folder in there:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -1,6 +1,7 @@
 """The door from asyncio to what waits: a thread for each wait."""
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -31,7 +32,7 @@ async def in_thread(work: Callable[[], T]) -> T:
             value = work()
         except BaseException as raised:  # noqa: BLE001 - it is raised again where it is awaited
             error = raised
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(settle, value, error)
 
     threading.Thread(target=run, name="ipcluster_ext-wait", daemon=True).start()

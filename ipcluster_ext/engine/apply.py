@@ -181,6 +181,7 @@ class Applier:
             if key.isidentifier():
                 namespace[key] = value
                 continue
+            ast.parse(key, mode="eval")
             namespace[_ASSIGNED_NAME] = value
             try:
                 exec(f"{key} = {_ASSIGNED_NAME}", namespace)  # noqa: S102 - running user code is what an engine is for
@@ -199,6 +200,7 @@ class Applier:
     def _clear(self, assignment: Assignment, payload: None) -> None:
         del assignment, payload
         self._shell.reset(new_session=True)  # type: ignore[no-untyped-call]
+        self._shell.user_ns["engine_id"] = self._engine
 
 
 def _attempt(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:

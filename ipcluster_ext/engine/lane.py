@@ -51,6 +51,7 @@ class Lane:
         self._unsaid_since = 0.0
         self._on_unsaid = on_unsaid
         self.current: TaskId | None = None
+        self.begun = 0
         self.watched = False
 
     @property
@@ -90,6 +91,7 @@ class Lane:
                 if self._tasks:
                     assignment = self._tasks.popleft()
                     self.current = assignment.item.id
+                    self.begun += 1
                     return assignment
             if self._finished.items:
                 catch_up()

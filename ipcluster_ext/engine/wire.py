@@ -32,7 +32,7 @@ from ipcluster_ext.protocol.messages import (
     Undefine,
     Welcome,
 )
-from ipcluster_ext.transport.baton import Alarm, Baton
+from ipcluster_ext.transport.baton import Baton
 from ipcluster_ext.transport.channel import Channel
 
 STEP_IN_AFTER = 0.02
@@ -68,7 +68,10 @@ class Wire:
         self.lane = Lane(channel.wake)
         self.printed = Printed(lambda: self.lane.current)
         self._baton = Baton(channel.wake)
-        self._alarm = Alarm(STEP_IN_AFTER)
+        self._resume = threading.Event()
+        self._parked = False
+        self._idle = False
+        self._begun = 0
         self._thread = threading.Thread(target=self._run, name="ipcluster_ext-io", daemon=True)
 
     def start(self) -> None:
@@ -99,17 +102,23 @@ class Wire:
     def wait_for_work(self) -> None:
         """Receive until there is a task, on the main thread."""
         self._baton.take()
+        self._idle = True
         try:
             while self.lane.empty:
                 self._step(IDLE if self._greeted else GREETING)
         finally:
-            self._alarm.set()
+            self._idle = False
             self._baton.give()
+            if self._parked:
+                self._resume.set()
 
     def _run(self) -> None:
-        """Receive whenever the main thread has been busy for a while."""
+        """Receive whenever the main thread has been busy with one task for a while."""
         while not self._channel.closed:
-            self._alarm.wait()
+            seen = self.lane.current
+            self._rest()
+            if self.lane.current is None or self.lane.current != seen:
+                continue
             if not self._baton.try_take():
                 continue
             try:
@@ -117,6 +126,19 @@ class Wire:
                     self._step(self._timeout())
             finally:
                 self._baton.give()
+
+    def _rest(self) -> None:
+        """Let a while pass; once nothing has happened for a while, wait until something does."""
+        begun = self.lane.begun
+        if begun != self._begun or not self._idle:
+            self._begun = begun
+            self._resume.wait(STEP_IN_AFTER)
+            return
+        self._parked = True
+        if self._idle:
+            self._resume.wait()
+        self._parked = False
+        self._resume.clear()
 
     def _step(self, timeout: float) -> None:
         """Wait for what comes, for so many seconds at most, and do what it says."""

@@ -18,7 +18,14 @@ from typing import NoReturn
 import msgspec
 
 from ipcluster_ext.engine.birth import one_thread_each, take_place
-from ipcluster_ext.protocol.process import Ended, EngineConfig, Forked, FromZygote, Warm
+from ipcluster_ext.protocol.process import (
+    Ended,
+    EngineConfig,
+    Forked,
+    FromZygote,
+    Unborn,
+    Warm,
+)
 from ipcluster_ext.transport import processes
 
 _READ_AT_ONCE = 65536
@@ -120,7 +127,11 @@ class Zygote:
         yield from lines
 
     def _fork(self, config: EngineConfig) -> None:
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:  # too many processes, too little memory
+            self.say(Unborn(engine=config.engine, boot=config.boot, reason=str(error)))
+            return
         if not pid:
             self._become(config)
         self._engines.add(pid)

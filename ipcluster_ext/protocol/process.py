@@ -106,6 +106,14 @@ class Forked(_Line, frozen=True, tag="forked"):
     pid: int
 
 
+class Unborn(_Line, frozen=True, tag="unborn"):
+    """An engine's process could not be made."""
+
+    engine: EngineId
+    boot: int
+    reason: str
+
+
 class Ended(_Line, frozen=True, tag="ended"):
     """A forked engine ended; ``code`` as in `subprocess`: negative numbers are signals."""
 
@@ -113,7 +121,7 @@ class Ended(_Line, frozen=True, tag="ended"):
     code: int
 
 
-FromZygote = Warm | Forked | Ended
+FromZygote = Warm | Forked | Unborn | Ended
 
 
 def exit_text(code: int) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 import ipcluster_ext as ipp
 from tests.support.clusters import Started
+from tests.support.gates import Gate
 from tests.support.leftovers import leftovers_of, shared_memory_of
 from tests.support.waiting import wait_until
 
@@ -40,3 +41,40 @@ def customized(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     path = os.environ.get("PYTHONPATH")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{path}" if path else str(tmp_path))
     return tmp_path / "sitecustomize.py"
+
+
+@pytest.fixture(scope="module")
+def four() -> Iterator[ipp.Client]:
+    """Start four engines for all tests of a module; nothing may be left of them in the end."""
+    folder = Path(tempfile.mkdtemp(prefix="ipx-", dir="/tmp"))
+    cluster = ipp.Cluster(n=4)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("IPCLUSTER_EXT_RUNTIME_DIR", str(folder))
+            client = cluster.start_and_connect_sync()
+        with client:
+            yield client
+        cluster.stop_cluster_sync()
+        assert leftovers_of(folder) == []
+        assert shared_memory_of(cluster.cluster_id) == []
+    finally:
+        cluster.stop_cluster_sync()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def rc(four: ipp.Client) -> Iterator[ipp.Client]:
+    """Lend the module's client; whatever the test does, its cluster has to stay usable."""
+    yield four
+    four.wait_for_engines(4, timeout=10)
+    assert four[:].apply_async(pow, 2, 3).get(10) == [8, 8, 8, 8]
+    assert four.wait(timeout=10), f"{len(four.outstanding)} tasks have not ended"
+    four[:].clear().get(10)
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    """Return a gate that tasks wait at; it is open after the test."""
+    gate = Gate(tmp_path / "gate")
+    yield gate
+    gate.open()

@@ -2,6 +2,7 @@ import asyncio
 import gc
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 

@@ -46,6 +46,20 @@ class TestFailures:
             ipp.Cluster(n=2).start_and_connect_sync()
         assert leftovers_of(runtime) == []
 
+    def test_of_a_fork_are_overcome(self, customized: Path) -> None:
+        customized.write_text(
+            "import os, sys\n"
+            "def fork(answers=[0, 0, 1], fork=os.fork):\n"
+            "    if answers and not answers.pop(0): raise BlockingIOError(11, 'no more')\n"
+            "    return fork()\n"
+            "if 'ipcluster_ext.engine.zygote' in sys.orig_argv: os.fork = fork\n"
+        )
+
+        with ipp.Cluster(n=2) as client:
+            log = (client.cluster.folder / "agent.log").read_text()
+            assert log.count("it could not be started: [Errno 11] no more") == 2
+            assert len(set(pids(client))) == 2
+
     def test_of_engines_to_come_up_in_time_are_told(self, runtime: Path) -> None:
         with pytest.raises(ipp.StartupError, match="1 engines"):
             ipp.Cluster(n=1, engine_timeout=0.0).start_and_connect_sync()

@@ -7,6 +7,7 @@ import pytest
 
 import ipcluster_ext as ipp
 from ipcluster_ext.cluster.home import make_home, sweep_leftovers
+from ipcluster_ext.transport.processes import start_of
 from tests.support.clusters import Started, pids, python
 from tests.support.leftovers import leftovers_of, processes_of, shared_memory_of
 from tests.support.waiting import wait_until
@@ -71,7 +72,7 @@ class TestTheProcessThatStartedIt:
             import ipcluster_ext as ipp
             with ipp.Cluster(n=4) as rc:
                 print("rc", flush=True)
-                rc[:].apply_sync(__import__("time").sleep, 100)
+                rc[:].apply_async(__import__("time").sleep, 100).get()
         """
         with python(script) as process:
             if until == "rc":
@@ -112,12 +113,13 @@ class TestLeftovers:
             import ipcluster_ext as ipp
             cluster = ipp.Cluster(n=1)
             rc = cluster.start_and_connect_sync()
-            print(cluster.cluster_id, flush=True)
+            print(cluster.cluster_id, cluster.agent_pid, flush=True)
             os.kill(cluster.agent_pid, signal.SIGKILL)
             os.kill(os.getpid(), signal.SIGKILL)
         """
         with python(script) as process:
-            cluster = process.communicate()[0].strip()
+            cluster, agent = process.communicate()[0].split()
+        wait_until(lambda: start_of(int(agent)) is None)
         assert (runtime / cluster).exists()
 
         sweep_leftovers()

@@ -30,11 +30,10 @@ class TestTheWorkingFolder:
 def import_all(files: list[str]) -> str:
     """Import modules by their files' names; return the working folder."""
     import importlib
-    import os
 
     for file in files:
         importlib.import_module(file.removesuffix(".py"))
-    return os.getcwd()
+    return str(Path.cwd())
 
 
 class TestEachEngine:

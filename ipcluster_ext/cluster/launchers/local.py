@@ -5,6 +5,7 @@ import os
 import select
 import signal
 import site
+import threading
 import weakref
 from pathlib import Path
 
@@ -62,6 +63,7 @@ class LocalAgent(AgentProcess):
         self._output = output
         self._errors = errors
         self._code: int | None = None
+        self._burial = threading.Lock()
         self._end = os.pidfd_open(pid)
         weakref.finalize(self, _close, self._output, self._errors, self._end).atexit = False
 
@@ -77,10 +79,9 @@ class LocalAgent(AgentProcess):
     def wait(self, timeout: float | None) -> int | None:
         """Wait until it has ended, no longer than so many seconds."""
         if self._code is None and _readable(self._end, timeout):
-            try:
-                self._code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
-            except ChildProcessError:
-                self._code = UNKNOWN_CODE
+            with self._burial:
+                if self._code is None:
+                    self._code = _bury(self._pid)
         return self._code
 
     def wait_until_up(self, timeout: float) -> bool:
@@ -93,7 +94,8 @@ class LocalAgent(AgentProcess):
     def send_signal(self, signum: int) -> None:
         """Send it a signal; if it has ended, do nothing."""
         if self.poll() is None:
-            signal.pidfd_send_signal(self._end, signum)
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._end, signum)
 
     def stop(self, grace: float) -> int | None:
         """End it: by SIGTERM, and by SIGKILL after so many seconds."""
@@ -111,6 +113,14 @@ class LocalAgent(AgentProcess):
 def _close(*fds: int) -> None:
     for fd in fds:
         os.close(fd)
+
+
+def _bury(pid: int) -> int:
+    """Return the exit code of a child that has ended."""
+    try:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    except ChildProcessError:
+        return UNKNOWN_CODE
 
 
 def _readable(fd: int, timeout: float | None) -> bool:

@@ -108,6 +108,36 @@ class TestDeath:
         assert list(roster.pids) == [100]
 
 
+class TestBirthThatFails:
+    def test_is_reported_and_tried_again(self) -> None:
+        roster = made()
+        roster.start([E0], now=0.0)
+
+        assert roster.unborn(E0, 1, "too many processes", now=0.1) == [
+            exited(E0, 1, "it could not be started: too many processes", again=True),
+            Launch(E0, 2),
+        ]
+
+    def test_again_and_again_is_given_up(self) -> None:
+        roster = made()
+        roster.start([E0], now=0.0)
+        boot = 1
+        for _ in range(MOST_FAILURES - 1):
+            effects = roster.unborn(E0, boot, "no", now=0.0)
+            boot += 1
+            if effects[1:] != [Launch(E0, boot)]:
+                assert roster.tick(now=10.0) == [Launch(E0, boot)]
+
+        (report,) = roster.unborn(E0, boot, "no", now=10.0)
+
+        assert isinstance(report, EngineExited)
+        assert not report.again
+        assert roster.empty
+
+    def test_of_an_earlier_life_means_nothing(self) -> None:
+        assert running(0).unborn(E0, 1, "no", now=0.0) == []
+
+
 def delays(roster: Roster, deaths: int, *, lasting: float = 1.0, up: bool = True) -> list[float]:
     """Let engine 0 die again and again; return how long each new life had to wait."""
     now, waited = 0.0, []

@@ -115,7 +115,7 @@ def _free_a_blob_that_is_needed(state: State) -> None:
     state.blobs.release(["blob-1"])
 
 
-def _leave_an_idle_engine_out_of_the_index(state: State) -> None:
+def _leave_engines_out_of_the_index(state: State) -> None:
     state.index._entered.clear()  # noqa: SLF001 - a planted fault
 
 
@@ -159,7 +159,7 @@ FAULTS: list[tuple[Callable[[State], None], str]] = [
     (_miscount_a_function, "b'f' miscounts its tasks"),
     (_wait_for_a_function_that_is_here, "tasks wait for b'late', which is here"),
     (_free_a_blob_that_is_needed, "blob blob-1 is needed and would be freed"),
-    (_leave_an_idle_engine_out_of_the_index, "engine 0 is entered wrongly in the index"),
+    (_leave_engines_out_of_the_index, "engine 0 is entered wrongly in the index"),
     (_enter_an_engine_that_is_not_available, "engine 1 is entered wrongly in the index"),
     (_enter_an_engine_under_an_old_load, "engine 1 is entered wrongly in the index"),
     (_queue_tasks_without_hope, "tasks are queued, and no engine will ever come"),

@@ -205,6 +205,19 @@ class TestAgentLeaves:
         assert client.statuses[second] is LOST
         assert others[0].ids == balanced[1:]
 
+    def test_all_that_its_engines_had_may_have_run(self, stage: Stage, client: Client) -> None:
+        agent = stage.agent(1)
+        engine = agent.start(EngineId(0))
+        stage.agent(1)
+        client.submit(1)
+        engine.finish()
+        once, again = client.submit(3), client.submit(2, retries=1)
+
+        agent.leave()
+
+        assert [client.why(task)[0] for task in once] == ["EngineLost"] * 3
+        assert set(stage.hub.state.tasks) == set(again)
+
     def test_everything_fails_when_it_was_the_last(self, stage: Stage, client: Client) -> None:
         agent = stage.agent(1)
         agent.start(EngineId(0))
