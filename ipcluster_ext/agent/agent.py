@@ -26,11 +26,12 @@ from ipcluster_ext.protocol.messages import (
     SignalEngines,
     StartEngines,
     StopEngines,
+    SweepBlobs,
     Welcome,
 )
 from ipcluster_ext.protocol.process import AgentConfig, exit_text
 from ipcluster_ext.transport import processes
-from ipcluster_ext.transport.blobs import free_blobs, host_identity
+from ipcluster_ext.transport.blobs import free_blobs, host_identity, sweep_blobs
 from ipcluster_ext.transport.channel import Channel
 from ipcluster_ext.transport.files import engine_socket
 
@@ -185,6 +186,8 @@ class Agent:
                 self._engines.signal(message.engines, message.signum)
             case FreeBlobs():
                 free_blobs(Path(self._config.blobs), message.names, on_error=log.warning)
+            case SweepBlobs():
+                sweep_blobs(Path(self._config.blobs), message.owner, message.keep)
             case Welcome():
                 self._welcomed()
             case Refused():

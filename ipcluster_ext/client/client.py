@@ -118,6 +118,7 @@ class Client:
         EngineError
             One failed to start for good.
         """
+        self.connection.refuse_callbacks()
         count = n if n is not None else getattr(self.cluster, "n", None) or 1
         limit = None if timeout is None or timeout < 0 else timeout
         if not self.connection.roster.wait_for(count, limit):

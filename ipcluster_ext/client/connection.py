@@ -27,13 +27,14 @@ from ipcluster_ext.errors import (
 )
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.functions import PackedFunction
-from ipcluster_ext.protocol.ids import CLIENT_ID_LIMIT, ClientId, TaskId
+from ipcluster_ext.protocol.ids import CLIENT_ID_LIMIT, ClientId, TaskId, client_owner
 from ipcluster_ext.protocol.messages import (
     Bye,
     Cancelled,
     ClientHello,
     Define,
     Engines,
+    FreeBlobs,
     Message,
     Need,
     Output,
@@ -77,7 +78,7 @@ class Connection:
         self.name = name
         self.pending = Pending(self.client)
         self.roster = Roster()
-        self.blobs = BlobStore("", f"c{self.client:x}")
+        self.blobs = BlobStore("", client_owner(self.client))
         self.hub_pid = 0
         self._pid = os.getpid()
         self._lock = threading.RLock()
@@ -99,6 +100,8 @@ class Connection:
         self._foreground = threading.Lock()
         self._parked = False
         self._alarm_set = False
+        self._callers: set[int] = set()
+        self._disposed = False
         self.thread = threading.Thread(target=self._run, name="ipcluster_ext-io", daemon=True)
         self.thread.start()
 
@@ -203,8 +206,11 @@ class Connection:
         ------
         HubGone
             No answer came in time.
+        RuntimeError
+            The calling thread runs a callback.
         """
         self._check()
+        self.refuse_callbacks()
         answer: Future[Any] = Future()
         with self._lock:
             self._request_count += 1
@@ -231,11 +237,20 @@ class Connection:
         msg = "the client was closed before this result arrived"
         self._give_up(ClientClosed(msg))
         self._channel.close(Bye())
+        self.blobs.trim(everything=True)
         self._alarm.ring()
-        if not self.on_io_thread:
+        if threading.current_thread() is not self.thread:
             self.thread.join()
-        self._alarm.close()
-        self._channel.release()
+        self._dispose()
+
+    def _dispose(self) -> None:
+        """Give up the file descriptors; whoever still receives does so when it ends."""
+        if self._baton.try_take():
+            if not self._disposed:
+                self._disposed = True
+                self._alarm.close()
+                self._channel.release()
+            self._baton.give()
 
     def attend(self, done: Callable[[], bool], deadline: float | None) -> bool:
         """Receive on the calling thread until something is done.
@@ -251,13 +266,14 @@ class Connection:
         -------
         False, at once, if another thread receives in the foreground already.
         """
-        if self.on_io_thread or not self._foreground.acquire(blocking=False):
+        if self.calls_back or not self._foreground.acquire(blocking=False):
             return False
         try:
             self._alarm_set = False
             self._flush()
             with deferred_interrupts(self._channel.wake) as interrupted:
                 self._baton.take()
+                self._callers.add(threading.get_ident())
                 try:
                     while not (done() or interrupted() or self._channel.closed):
                         left = PING_EVERY
@@ -267,17 +283,32 @@ class Connection:
                                 break
                         self._step(left)
                 finally:
+                    self._callers.discard(threading.get_ident())
                     self._baton.give()
         finally:
             self._foreground.release()
+            if self._channel.closed:
+                self._dispose()
             if len(self.pending) or self._requests:
                 self._have_attended()
         return True
 
     @property
-    def on_io_thread(self) -> bool:
-        """Whether the calling thread is the one that runs callbacks."""
-        return threading.current_thread() is self.thread
+    def calls_back(self) -> bool:
+        """Whether the calling thread runs callbacks at the moment, and so must not wait."""
+        return threading.get_ident() in self._callers
+
+    def refuse_callbacks(self) -> None:
+        """Refuse to wait within a callback.
+
+        Raises
+        ------
+        RuntimeError
+            The calling thread runs one: nothing arrives before that returns.
+        """
+        if self.calls_back:
+            msg = "a callback must not wait: nothing arrives before it returns"
+            raise RuntimeError(msg)
 
     def _have_attended(self) -> None:
         """Have the I/O thread step in soon, unless somebody waits by then."""
@@ -289,6 +320,7 @@ class Connection:
 
     def _run(self) -> None:
         """Receive while nobody else does."""
+        self._callers.add(threading.get_ident())
         while not self._channel.closed:
             if self._baton.try_take():
                 try:
@@ -301,6 +333,7 @@ class Connection:
             self._alarm.wait(PARK)
             self._alarm_set = False
             self._flush()
+        self._dispose()
 
     def _step(self, timeout: float) -> None:
         """Wait for what comes, for so many seconds at most, and hear it."""
@@ -326,6 +359,7 @@ class Connection:
             self._pinged_at = now
             if self._welcomed.is_set():
                 self._channel.ping()
+                self.blobs.trim()
             else:
                 self._channel.mention(self._hello)
         silent_for = now - self._channel.heard_at
@@ -338,7 +372,13 @@ class Connection:
             return
         self._error = error
         with self._lock:
-            self.pending.abandon(error)
+            owners = self.pending.abandon()
+        outermost = not self.calls_back
+        self._callers.add(threading.get_ident())
+        for owner in owners:
+            owner.fail(error)
+        if outermost:
+            self._callers.discard(threading.get_ident())
         for answer in list(self._requests.values()):
             if not answer.done():
                 answer.set_exception(error)
@@ -380,6 +420,8 @@ class Connection:
                 self._note(message)
             case Engines():
                 self.roster.update(message.engines)
+            case FreeBlobs():
+                self.blobs.recycle(message.names)
             case Welcome():
                 self._welcome(message)
             case Need():
@@ -411,6 +453,6 @@ class Connection:
             return
         self.hub_pid = message.hub_pid
         if message.host == self.host and message.blobs:
-            self.blobs = BlobStore(message.blobs, f"c{self.client:x}")
+            self.blobs = BlobStore(message.blobs, client_owner(self.client))
         self.roster.update(message.engines)
         self._welcomed.set()

@@ -10,9 +10,14 @@ from ipcluster_ext.errors import (
     TaskAborted,
 )
 from ipcluster_ext.protocol.buffers import load
+from ipcluster_ext.protocol.exceptions import Parts, Travelling, parts_of, remake
 from ipcluster_ext.protocol.frames import decode_failure
 from ipcluster_ext.protocol.messages import Failure, ResultItem
 from ipcluster_ext.protocol.status import TaskStatus
+
+_DIRECTIVES = (RemoteError, StopIteration, StopAsyncIteration)
+"""Joined with none of these, nor with what is no `Exception`: whoever raises `SystemExit` or
+`StopIteration` directs the process, the loop or the generator that it is raised in."""
 
 _classes: dict[type[BaseException], type[RemoteError]] = {}
 
@@ -28,7 +33,8 @@ def error_of(item: ResultItem) -> BaseException:
     Returns
     -------
     For a task that raised, an instance of `RemoteError` and of the class it raised, if that
-    class can be had here; for a task that was cancelled or lost, this package's own error.
+    class can be had here and means nothing to the interpreter itself, as `SystemExit` does; for
+    a task that was cancelled or lost, this package's own error.
     """
     failure = decode_failure(item.inline)
     if item.status is TaskStatus.CANCELLED:
@@ -63,26 +69,23 @@ def _raised(failure: Failure) -> RemoteError:
 
 def rebuild(original: BaseException | None, facts: tuple[str, str, str, int | None]) -> RemoteError:
     """Join an exception with what is known of its origin; also how such an error is unpickled."""
-    if original is None or isinstance(original, RemoteError):
-        plain = RemoteError(*facts)
-        plain.__cause__ = original
-        return plain
+    while isinstance(original, RemoteError) and original.__cause__ is not None:
+        original = original.__cause__  # it came from an engine, and was raised again on another
     try:
-        error = _join(original, facts)
-    except Exception:  # noqa: BLE001 - classes with odd constructors or layouts cannot be joined
+        error = RemoteError(*facts) if original is None else _join(original, facts)
+    except Exception:  # noqa: BLE001 - classes with odd layouts cannot be joined
         error = RemoteError(*facts)
     error.__cause__ = original
     return error
 
 
 def _join(original: BaseException, facts: tuple[str, str, str, int | None]) -> RemoteError:
-    joined = _class_for(type(original))
-    error: RemoteError = joined.__new__(joined, *original.args)
-    builtin = next(c for c in type(original).__mro__ if c.__module__ == "builtins")
-    # A class of C sets errno, code, name and such in its own initialiser.
-    vars(builtin).get("__init__", Exception.__init__)(error, *original.args)
+    kind = type(original)
+    if not issubclass(kind, Exception) or issubclass(kind, _DIRECTIVES):
+        return RemoteError(*facts)
+    parts = parts_of(original) or Parts(original.args, None)
+    error: RemoteError = remake(_class_for(kind), parts)  # type: ignore[assignment]
     error.__dict__.update(original.__dict__)
-    error.args = original.args
     error.ename, error.evalue, error.traceback, error.engine = facts
     return error
 
@@ -104,7 +107,7 @@ def _class_for(kind: type[BaseException]) -> type[RemoteError]:
 
 def _reduce(self: RemoteError) -> tuple[Any, ...]:
     facts = (self.ename, self.evalue, self.traceback, self.engine)
-    return rebuild, (self.__cause__, facts)
+    return rebuild, (Travelling(self.__cause__), facts)
 
 
 def _reduce_ex(self: RemoteError, protocol: int) -> tuple[Any, ...]:

@@ -111,9 +111,13 @@ class Pending:
             group.append(outcome)
         return deliveries
 
-    def abandon(self, error: Exception) -> None:
-        """Tell everybody that nothing more will come."""
+    def abandon(self) -> list[Owner]:
+        """Cross out everything: nothing more will come.
+
+        Returns
+        -------
+        Those who have to be told, each once.
+        """
         owners = self.owners
         self._owners.clear()
-        for owner in owners:
-            owner.fail(error)
+        return owners

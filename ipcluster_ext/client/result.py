@@ -1,6 +1,7 @@
 """Answers to come: futures of the standard library, over one task or many."""
 
 import asyncio
+import logging
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -15,6 +16,8 @@ from ipcluster_ext.protocol.buffers import load
 from ipcluster_ext.protocol.ids import EngineId, TaskId, task_text
 from ipcluster_ext.protocol.messages import Cancel
 from ipcluster_ext.protocol.status import TaskStatus
+
+log = logging.getLogger(__name__)
 
 Metadata = dict[str, Any]
 Value = tuple[Any, BaseException | None]
@@ -53,6 +56,7 @@ class AsyncResult(Future[Any]):
         self._output: dict[int, dict[str, str]] = {}
         self._received: float | None = None
         self._failure: Exception | None = None
+        self._error: BaseException | None = None
         self.label = label
         self.owner = True
         self.submitted = time.monotonic()
@@ -75,9 +79,16 @@ class AsyncResult(Future[Any]):
                 self._condition.notify_all()
 
     def _end(self) -> None:
+        """Be done, and call those back who asked for it."""
         self._received = time.monotonic()
         if self.done():
             return
+        try:
+            self._set_outcome()
+        except BaseException:  # whoever receives has to go on, whatever a callback wants to end
+            log.exception("a callback of %s", ", ".join(self.msg_ids[:3]))
+
+    def _set_outcome(self) -> None:
         statuses = {outcome.item.status for outcome in self._outcomes if outcome is not None}
         if statuses == {TaskStatus.CANCELLED}:
             if super().cancel():
@@ -121,17 +132,12 @@ class AsyncResult(Future[Any]):
         """
         if self.done():
             return True
-        self._refuse_io_thread()
+        self._connection.refuse_callbacks()
         deadline = None if timeout is None or timeout < 0 else time.monotonic() + timeout
         self._connection.attend(self.done, deadline)
         left = None if deadline is None else deadline - time.monotonic()
         with self._condition:
             return self._condition.wait_for(self.done, left)
-
-    def _refuse_io_thread(self) -> None:
-        if self._connection.on_io_thread and not self.done():
-            msg = "a callback must not wait for another result: it would wait for itself"
-            raise RuntimeError(msg)
 
     def get(
         self,
@@ -164,10 +170,13 @@ class AsyncResult(Future[Any]):
         TaskAborted
             The task was cancelled.
         """
+        self._wait_until(timeout)
+        return self._answer(return_exceptions=bool(return_exceptions))
+
+    def _wait_until(self, timeout: float | None) -> None:
         if not self.wait(-1 if timeout is None else timeout):
             msg = f"{self._left} of {len(self._outcomes)} tasks have not ended after {timeout} s"
             raise TimeoutError(msg)
-        return self._answer(return_exceptions=bool(return_exceptions))
 
     def result(self, timeout: float | None = None) -> Any:
         """Return the answer, as `get` does."""
@@ -181,12 +190,9 @@ class AsyncResult(Future[Any]):
         TimeoutError
             The answer is not there yet.
         """
+        self._wait_until(timeout)
         try:
-            self.get(timeout)
-        except TimeoutError as error:
-            if not self.done():
-                raise
-            return error
+            self._answer(return_exceptions=False)
         except BaseException as error:  # noqa: BLE001 - whatever the task raised is the answer here
             return error
         return None
@@ -209,9 +215,12 @@ class AsyncResult(Future[Any]):
         return values[0] if self._single else self._join(values)
 
     def _combined(self, errors: list[BaseException]) -> BaseException:
-        if len(self._outcomes) == 1 or all(error is errors[0] for error in errors):
-            return errors[0]
-        return CompositeError(self.label or "one or more tasks failed", errors)
+        """Return the same error each time."""
+        if self._error is None:
+            self._error = errors[0]
+            if any(error is not errors[0] for error in errors):
+                self._error = CompositeError(self.label or "one or more tasks failed", errors)
+        return self._error
 
     def _join(self, values: list[Any]) -> Any:
         """Make the answer of the values of all tasks."""
@@ -240,7 +249,7 @@ class AsyncResult(Future[Any]):
         """Wait until a condition on the outcomes holds, or all has ended."""
         if condition():
             return
-        self._refuse_io_thread()
+        self._connection.refuse_callbacks()
         self._connection.attend(lambda: condition() or self.done(), None)
         with self._condition:
             self._listeners += 1
@@ -288,9 +297,9 @@ class AsyncResult(Future[Any]):
         -------
         True if none of them ran or will run; False if one runs or has ended.
         """
-        if self.done():
+        if self.done() or self.running() or self._left < len(self._outcomes):
             return self.cancelled()
-        self._refuse_io_thread()
+        self._connection.refuse_callbacks()
         ids = self._unended()
         reply = self._connection.request(lambda number: Cancel(ids, number))
         if len(reply.ids) < len(self._outcomes):
@@ -309,7 +318,7 @@ class AsyncResult(Future[Any]):
         if self.done():
             msg = "cannot abort: the tasks have ended"
             raise RuntimeError(msg)
-        self._refuse_io_thread()
+        self._connection.refuse_callbacks()
         ids = self._unended()
         self._connection.request(lambda number: Cancel(ids, number))
 

@@ -5,7 +5,7 @@ from ipcluster_ext.core.engines import Agent, Engine
 from ipcluster_ext.core.events import PeerId
 from ipcluster_ext.core.state import Client, State
 from ipcluster_ext.core.tasks import Tasks
-from ipcluster_ext.protocol.ids import EngineId, TaskId
+from ipcluster_ext.protocol.ids import EngineId, TaskId, client_owner, engine_owner
 from ipcluster_ext.protocol.messages import (
     AgentHello,
     ClientHello,
@@ -49,6 +49,7 @@ class Roll:
             state.dismiss(peer)
             return
         state.peers[peer] = state.clients[hello.client] = Client(hello.client, line)
+        state.makers[client_owner(hello.client)] = line
         infos = [engine.info for engine in state.engines.values()]
         place = state.place
         line.say(Welcome(place.pid, place.host, place.blobs, infos))
@@ -105,6 +106,7 @@ class Roll:
         engine.host, engine.pid = hello.host, hello.pid
         engine.status, engine.reason = EngineStatus.READY, ""
         engine.progress = now
+        state.makers[engine_owner(engine.id, engine.boot)] = line
         line.say(Welcome(place.pid, place.host, place.blobs))
         held, engine.held = engine.held, []
         for task in held:
@@ -123,6 +125,7 @@ class Roll:
             return
         successor, engine.successor = engine.successor, None
         if engine.line is not None:
+            state.forget_maker(engine_owner(engine.id, engine.boot))
             state.dismiss(engine.line.peer)
             engine.line = None
         engine.known.clear()
@@ -163,6 +166,7 @@ class Roll:
         state.dismiss(peer)
         if isinstance(who, Client):
             state.clients.pop(who.id, None)
+            state.forget_maker(client_owner(who.id))
             self._tasks.client_left(who)
         elif isinstance(who, Engine):
             if who.successor is not None and who.successor[1].peer == peer:

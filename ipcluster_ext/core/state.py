@@ -11,8 +11,8 @@ from ipcluster_ext.core.policy import LeastLoad
 from ipcluster_ext.core.queue import Queue
 from ipcluster_ext.core.story import Log
 from ipcluster_ext.core.task import Task
-from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId
-from ipcluster_ext.protocol.messages import EngineInfo, Engines, FreeBlobs
+from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, owner_of_blob
+from ipcluster_ext.protocol.messages import EngineInfo, Engines, FreeBlobs, SweepBlobs
 from ipcluster_ext.protocol.status import EngineStatus
 
 
@@ -43,6 +43,8 @@ class State:
         Who is behind each peer.
     lines
         What each peer is to be told; those with something to tell are in `open_lines` too.
+    makers
+        Who made blobs whose names begin so.
     changed
         Engines whose load or availability changed in this batch.
     """
@@ -57,6 +59,7 @@ class State:
     tasks: dict[TaskId, Task] = field(default_factory=dict)
     queue: Queue = field(default_factory=Queue)
     library: Library = field(default_factory=Library)
+    makers: dict[str, Line] = field(default_factory=dict)
     blobs: Blobs = field(default_factory=Blobs)
     index: LeastLoad = field(default_factory=LeastLoad)
     log: Log = field(default_factory=Log)
@@ -94,8 +97,7 @@ class State:
         """Return what is to be done since the last time, one `Send` per destination at most."""
         unneeded = self.blobs.take_unneeded()
         if unneeded:
-            for agent in self.agents.values():
-                agent.line.say(FreeBlobs(unneeded))
+            self._free(unneeded)
         effects: list[Effect] = [line.take() for line in self.open_lines]
         self.open_lines.clear()
         if not self.dismissed:
@@ -105,3 +107,21 @@ class State:
             effects.append(Dismiss(peer))
         self.dismissed.clear()
         return effects
+
+    def _free(self, names: list[str]) -> None:
+        """Give blobs back to their makers; have the agents delete those whose makers are gone."""
+        groups: dict[Line | None, list[str]] = {}
+        for name in names:
+            groups.setdefault(self.makers.get(owner_of_blob(name)), []).append(name)
+        for maker, own in groups.items():
+            lines = [agent.line for agent in self.agents.values()] if maker is None else [maker]
+            for line in lines:
+                line.say(FreeBlobs(own))
+
+    def forget_maker(self, owner: str) -> None:
+        """Have the agents sweep up after a process that made blobs and is gone."""
+        if self.makers.pop(owner, None) is None:
+            return
+        keep = [name for name in self.blobs.counts if owner_of_blob(name) == owner]
+        for agent in self.agents.values():
+            agent.line.say(SweepBlobs(owner, keep))

@@ -15,6 +15,7 @@ from ipcluster_ext.engine.functions import Functions
 from ipcluster_ext.engine.kernel import EngineKernel, build
 from ipcluster_ext.engine.streams import TaskStream
 from ipcluster_ext.engine.wire import Wire
+from ipcluster_ext.protocol.ids import engine_owner
 from ipcluster_ext.protocol.messages import EngineHello
 from ipcluster_ext.protocol.process import EngineConfig
 from ipcluster_ext.transport.blackbox import BlackBox
@@ -69,10 +70,10 @@ def _serve(config: EngineConfig, kernel: EngineKernel) -> None:
     identity = f"e{config.engine}-{config.boot:x}".encode()
     channel = Channel(engine_socket(Path(config.folder)), identity=identity, boot=config.boot)
     functions = Functions(kernel.engine_shell.user_ns)
-    blobs = BlobStore(config.blobs, f"e{config.engine}x{config.boot:x}")
+    blobs = BlobStore(config.blobs, engine_owner(config.engine, config.boot))
     applier = Applier(config.engine, kernel, functions, blobs, host)
     hello = EngineHello(config.engine, config.boot, config.agent, host, os.getpid())
-    wire = Wire(channel, hello, functions)
+    wire = Wire(channel, hello, functions, blobs)
     sys.stdout = TaskStream(wire.printed, "stdout", 1)
     sys.stderr = TaskStream(wire.printed, "stderr", 2)
     _handle_signals(applier)

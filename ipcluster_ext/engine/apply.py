@@ -111,6 +111,7 @@ class Applier:
         except Terminated:
             raise
         except BaseException as error:  # noqa: BLE001 - user code runs here, and may raise anything
+            self._interruptible = False  # an interrupt may have come just before it was
             completed = time.monotonic()
             status, body = TaskStatus.FAILED, self._failure(error)
         clock = self._clock

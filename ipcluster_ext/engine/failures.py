@@ -3,11 +3,10 @@
 import io
 import traceback
 
-import cloudpickle
-
-from ipcluster_ext.protocol.buffers import PICKLE_PROTOCOL
+from ipcluster_ext.protocol.exceptions import dump_error
 from ipcluster_ext.protocol.ids import EngineId
 from ipcluster_ext.protocol.messages import Failure
+from ipcluster_ext.protocol.text import legible
 
 MOST_FRAMES = 200
 MOST_TEXT = 64 * 1024
@@ -32,9 +31,9 @@ def describe(
     """
     text = rendered if rendered is not None else _render(error, skip)
     return Failure(
-        ename=type(error).__name__,
-        evalue=shorten(_text_of(error)),
-        traceback=shorten(text),
+        ename=legible(type(error).__name__),
+        evalue=legible(shorten(_text_of(error))),
+        traceback=legible(shorten(text)),
         pickled=_pickle(error),
         engine=engine,
     )
@@ -43,7 +42,7 @@ def describe(
 def _text_of(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as second:  # noqa: BLE001 - str() of a user's exception may raise anything
+    except BaseException as second:  # noqa: BLE001 - str() of a user's exception may raise anything
         return f"<str() of this {type(error).__name__} raised {type(second).__name__}>"
 
 
@@ -59,16 +58,16 @@ def _render(error: BaseException, skip: int) -> str:
         ).format()
         for line in lines:
             file.write(line)
-    except Exception as second:  # noqa: BLE001 - formatting calls the user's __str__ and __repr__
+    except BaseException as second:  # noqa: BLE001 - formatting calls the user's __str__ and __repr__
         file.write(f"<the traceback cannot be shown: {type(second).__name__}>")
     return file.getvalue().rstrip("\n")
 
 
 def _pickle(error: BaseException) -> bytes:
-    """Pickle an exception and its causes; empty where that is impossible or out of proportion."""
+    """Pickle an exception; empty where that is impossible or out of proportion."""
     try:
-        pickled: bytes = cloudpickle.dumps(error, protocol=PICKLE_PROTOCOL)
-    except Exception:  # noqa: BLE001 - pickling runs the user's code, which may raise anything
+        pickled = dump_error(error)
+    except BaseException:  # noqa: BLE001 - pickling runs the user's code, which may raise anything
         return b""
     return pickled if len(pickled) <= MOST_PICKLED else b""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ipcluster_ext.protocol.ids import TaskId
+from ipcluster_ext.protocol.text import legible
 
 KEPT_PER_TASK = 4 * 1024 * 1024
 """Characters of one task and stream that are passed on; what it prints beyond is only counted."""
@@ -61,7 +62,7 @@ class Printed:
             task = self._task
         if task is None:
             return []
-        return [Written(task, stream, "".join(texts)) for stream, texts in parts.items()]
+        return [Written(task, stream, legible("".join(texts))) for stream, texts in parts.items()]
 
     def end_task(self) -> list[Written]:
         """Take what the current task has written, with a note of what was not kept."""

@@ -22,6 +22,7 @@ from ipcluster_ext.protocol.messages import (
     Done,
     Drop,
     EngineHello,
+    FreeBlobs,
     Message,
     Output,
     Recall,
@@ -33,6 +34,7 @@ from ipcluster_ext.protocol.messages import (
     Welcome,
 )
 from ipcluster_ext.transport.baton import Baton
+from ipcluster_ext.transport.blobs import BlobStore
 from ipcluster_ext.transport.channel import Channel
 
 STEP_IN_AFTER = 0.02
@@ -56,12 +58,17 @@ class Wire:
         The engine's greeting.
     functions
         Where definitions go.
+    blobs
+        Where blobs come back to.
     """
 
-    def __init__(self, channel: Channel, hello: EngineHello, functions: Functions) -> None:
+    def __init__(
+        self, channel: Channel, hello: EngineHello, functions: Functions, blobs: BlobStore
+    ) -> None:
         self._channel = channel
         self._hello = hello
         self._functions = functions
+        self._blobs = blobs
         self._greeted = False
         self._pinged_at = 0.0
         self._told: TaskId | None = None
@@ -180,6 +187,7 @@ class Wire:
         if now - self._pinged_at >= IDLE:
             self._pinged_at = now
             self._channel.ping()
+            self._blobs.trim()
         if not self._greeted:
             self._channel.mention(self._hello)
 
@@ -209,6 +217,8 @@ class Wire:
                 self._channel.say([Returned(self.lane.take_back(message.count))])
             case Drop():
                 self._channel.say([Returned(self.lane.drop(message.ids))])
+            case FreeBlobs():
+                self._blobs.recycle(message.names)
             case Welcome():
                 self._greeted = True
             case Refused():

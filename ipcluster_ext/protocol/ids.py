@@ -40,6 +40,21 @@ def client_of(task: TaskId) -> ClientId:
     return ClientId(task >> COUNTER_BITS)
 
 
+def client_owner(client: ClientId) -> str:
+    """Return how the names of a client's blobs begin."""
+    return f"c{client:x}"
+
+
+def engine_owner(engine: EngineId, boot: int) -> str:
+    """Return how the names of an engine's blobs begin, in one life of it."""
+    return f"e{engine}x{boot:x}"
+
+
+def owner_of_blob(name: str) -> str:
+    """Return how all blobs of the process that made this one begin."""
+    return name.partition("-")[0]
+
+
 def task_text(task: TaskId) -> str:
     """Write a task id as users see it, as ``'1f3a09bc-17'``."""
     return f"{task >> COUNTER_BITS:08x}-{task & 0xFFFFFFFF}"

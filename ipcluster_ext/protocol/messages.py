@@ -353,9 +353,20 @@ class SignalEngines(_Message, frozen=True, tag=64):
 
 
 class FreeBlobs(_Message, frozen=True, tag=65):
-    """Nobody needs these blobs any more."""
+    """Nobody needs these blobs any more.
+
+    Said to the process that made them, which may use their memory again; to the agents, which
+    delete them, if that process is gone.
+    """
 
     names: list[str]
+
+
+class SweepBlobs(_Message, frozen=True, tag=66):
+    """The maker of these blobs is gone: delete whatever of it is not in ``keep``."""
+
+    owner: str
+    keep: list[str]
 
 
 Message = (
@@ -365,7 +376,8 @@ Message = (
     | Started
     | Run | Recall | Drop | Undefine
     | EngineHello | Done | Returned
-    | AgentHello | EngineExited | StartEngines | StopEngines | SignalEngines | FreeBlobs
+    | AgentHello | EngineExited | StartEngines | StopEngines | SignalEngines
+    | FreeBlobs | SweepBlobs
 )  # fmt: skip
 
 FROM_CLIENT = (ClientHello, Define, Submit, SubmitEach, Cancel, Steer, QueueQuery, Bye)

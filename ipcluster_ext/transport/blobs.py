@@ -3,15 +3,18 @@
 On one host a buffer of `BLOB_LIMIT` bytes or more is written once into a file in ``/dev/shm``
 and mapped by whoever needs it, privately (``MAP_PRIVATE``): arrays arrive writable, nothing is
 copied, and all engines of the host share the physical pages until one writes. The hub counts who
-needs a blob; the host agent deletes it; a mapping keeps its pages after that. Where shared
-memory is full or missing, buffers travel as frames.
+needs a blob and gives it back to its maker, which uses its memory again once nobody has it mapped
+(`transport.pool`); the host agent deletes those whose makers are gone. Where shared memory is full
+or missing, buffers travel as frames.
 """
 
+import fcntl
 import hashlib
 import itertools
 import mmap
 import os
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +22,9 @@ from typing import NamedTuple
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.buffers import Dumped
 from ipcluster_ext.protocol.frames import Frame, join, split
+from ipcluster_ext.protocol.ids import owner_of_blob
 from ipcluster_ext.protocol.messages import Blob, Buffers, ResultItem, TaskItem
+from ipcluster_ext.transport.pool import Pool
 
 BLOB_LIMIT = 1024 * 1024
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - folders of mode 0700 are made in it
@@ -68,6 +73,7 @@ class BlobStore:
         self._owner = owner
         self.limit = limit
         self._numbers = itertools.count(1)
+        self._pool = Pool()
 
     @property
     def available(self) -> bool:
@@ -111,19 +117,20 @@ class BlobStore:
         if self._folder is None:
             return None
         name = f"{self._owner}-{next(self._numbers)}"
-        path = self._folder / name
-        try:
-            fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
-        except OSError:
-            return None
-        try:
-            _write_all(fd, buffer)
-        except OSError:
-            path.unlink(missing_ok=True)
-            return None
-        finally:
-            os.close(fd)
-        return Blob(name, buffer.nbytes)
+        if self._pool.fill(self._folder / name, buffer):
+            return Blob(name, buffer.nbytes)
+        return Blob(name, buffer.nbytes) if _create(self._folder / name, buffer) else None
+
+    def recycle(self, names: Sequence[str]) -> None:
+        """Take back blobs that nobody needs any more; their memory may be used again."""
+        if self._folder is not None:
+            for name in names:
+                if _NAME.fullmatch(name) and owner_of_blob(name) == self._owner:
+                    self._pool.add(self._folder / name, now=time.monotonic())
+
+    def trim(self, *, everything: bool = False) -> None:
+        """Give memory back that was not used for a while."""
+        self._pool.trim(now=float("inf") if everything else time.monotonic())
 
     def collect(
         self, item: TaskItem | ResultItem, frames: Iterator[Frame]
@@ -162,14 +169,33 @@ class BlobStore:
         except OSError as error:
             raise ProtocolError(f"blob {blob.name} cannot be read: {error.strerror}") from None
         try:
-            if os.fstat(fd).st_size != blob.nbytes:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            if os.fstat(fd).st_size < blob.nbytes:
                 raise ProtocolError(f"blob {blob.name} is not {blob.nbytes} bytes long")
             mapped = mmap.mmap(
                 fd, blob.nbytes, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE
             )
+        except BlockingIOError:
+            raise ProtocolError(f"blob {blob.name} is not needed any more") from None
         finally:
-            os.close(fd)
+            os.close(fd)  # the mapping has a descriptor of its own, which keeps the lock
         return memoryview(mapped)
+
+
+def _create(path: Path, buffer: memoryview) -> bool:
+    """Write a new file; False, and no file, if there is no room."""
+    try:
+        fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
+    except OSError:
+        return False
+    try:
+        _write_all(fd, buffer)
+    except OSError:
+        path.unlink(missing_ok=True)
+        return False
+    finally:
+        os.close(fd)
+    return True
 
 
 def _write_all(fd: int, buffer: memoryview) -> None:
@@ -202,3 +228,11 @@ def free_blobs(folder: Path, names: Sequence[str], *, on_error: Callable[[str], 
             (folder / name).unlink(missing_ok=True)
         except OSError as error:
             on_error(f"blob {name} cannot be deleted: {error}")
+
+
+def sweep_blobs(folder: Path, owner: str, keep: Sequence[str]) -> None:
+    """Delete the blobs of a maker that is gone, but for those that are still needed."""
+    kept = frozenset(keep)
+    for path in folder.glob(f"{owner}-*"):
+        if _NAME.fullmatch(path.name) and path.name not in kept:
+            path.unlink(missing_ok=True)

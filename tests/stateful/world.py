@@ -10,7 +10,7 @@ from ipcluster_ext.core.events import Event, Left, Said
 from ipcluster_ext.core.hub import Hub
 from ipcluster_ext.core.library import Library
 from ipcluster_ext.protocol.frames import Frame, decode_failure, frames_of
-from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, first_task
+from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, first_task, owner_of_blob
 from ipcluster_ext.protocol.ledger import Ledger, Wire
 from ipcluster_ext.protocol.messages import (
     AgentHello,
@@ -45,6 +45,7 @@ from ipcluster_ext.protocol.messages import (
     StopEngines,
     Submit,
     SubmitEach,
+    SweepBlobs,
     TaskItem,
     TaskSpec,
     Undefine,
@@ -246,6 +247,9 @@ class Agent(Process):
                     self._stop(engine, again=message.again)
             case FreeBlobs():
                 self.world.blobs -= set(message.names)
+            case SweepBlobs():
+                swept = {name for name in self.world.blobs if owner_of_blob(name) == message.owner}
+                self.world.blobs -= swept - set(message.keep)
             case Welcome() | SignalEngines() | Refused():
                 pass
             case _:
@@ -475,6 +479,4 @@ def spec_of(
 ) -> TaskSpec:
     """Make what the tasks of a submission have in common."""
     restriction = None if engines is None else tuple(engines)
-    return TaskSpec(
-        Kind.APPLY, function, retries=retries, engines=restriction, balanced=balanced
-    )
+    return TaskSpec(Kind.APPLY, function, retries=retries, engines=restriction, balanced=balanced)

@@ -146,7 +146,9 @@ class TestRemoteError:
 class TestCompositeError:
     @pytest.fixture
     def error(self) -> CompositeError:
-        failed = [RemoteError("E", str(number), f"Traceback {number}", number) for number in range(6)]
+        failed = [
+            RemoteError("E", str(number), f"Traceback {number}", number) for number in range(6)
+        ]
         return CompositeError("apply f", failed)
 
     def test_it_shows_the_first_errors_and_counts_the_others(self, error: CompositeError) -> None:

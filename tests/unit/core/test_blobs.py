@@ -63,9 +63,7 @@ class TestOfTasks:
 
         assert agent.freed == ["client-1"]
 
-    def test_a_lost_task_frees_its_blob(
-        self, client: Client, agent: Agent, engine: Engine
-    ) -> None:
+    def test_a_lost_task_frees_its_blob(self, client: Client, agent: Agent, engine: Engine) -> None:
         [task] = client.submit(1, buffers=(BLOB,))
 
         engine.die(began=task)

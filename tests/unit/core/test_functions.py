@@ -153,7 +153,16 @@ class TestEviction:
 class TestCredit:
     @pytest.mark.parametrize(
         ("seconds", "credit"),
-        [(10.0, 1), (0.03, 1), (0.01, 2), (0.004, 2), (0.0024, 2), (0.001, 4), (0.0001, 48), (0.0, 512)],
+        [
+            (10.0, 1),
+            (0.03, 1),
+            (0.01, 2),
+            (0.004, 2),
+            (0.0024, 2),
+            (0.001, 4),
+            (0.0001, 48),
+            (0.0, 512),
+        ],
     )
     def test_credit_fills_the_horizon(self, seconds: float, credit: int) -> None:
         function = Function(b"f")

@@ -167,7 +167,9 @@ FAULTS: list[tuple[Callable[[State], None], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("plant", "found"), FAULTS, ids=lambda value: getattr(value, "__name__", ""))
+@pytest.mark.parametrize(
+    ("plant", "found"), FAULTS, ids=lambda value: getattr(value, "__name__", "")
+)
 def test_a_planted_fault_is_found(plant: Callable[[State], None], found: str, stage: Stage) -> None:
     check(stage.hub)
 

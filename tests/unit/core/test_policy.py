@@ -21,7 +21,8 @@ def engine_of(number: int, *, load: int = 0) -> Engine:
 def give(engine: Engine, load: int) -> None:
     spec, function = TaskSpec(Kind.APPLY), Function(b"")
     engine.unfinished = {
-        TaskId(n): Task(TaskId(n), spec, TaskItem(TaskId(n), b""), (), function) for n in range(load)
+        TaskId(n): Task(TaskId(n), spec, TaskItem(TaskId(n), b""), (), function)
+        for n in range(load)
     }
 
 

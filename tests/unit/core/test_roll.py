@@ -342,9 +342,7 @@ class TestSteering:
 
         assert engine.agent.of(StopEngines) == [StopEngines([EngineId(0)], again=True)]
 
-    def test_tasks_wait_while_all_engines_are_restarted(
-        self, stage: Stage, client: Client
-    ) -> None:
+    def test_tasks_wait_while_all_engines_are_restarted(self, stage: Stage, client: Client) -> None:
         [engine] = stage.engines(1)
         running, queued = client.submit(2)
 

@@ -116,7 +116,9 @@ class TestSubmission:
         stage.engines(1)
         [task] = client.submit(1)
 
-        again = Submit(TaskSpec(Kind.APPLY), [TaskItem(task, b"in"), TaskItem(TaskId(task + 1), b"")])
+        again = Submit(
+            TaskSpec(Kind.APPLY), [TaskItem(task, b"in"), TaskItem(TaskId(task + 1), b"")]
+        )
         client.say(again, again)
 
         assert set(stage.hub.state.tasks) == {task, task + 1}
@@ -214,9 +216,7 @@ class TestRetries:
 
         assert client.statuses == {task: FAILED}
 
-    def test_a_direct_task_runs_again_on_its_own_engine(
-        self, stage: Stage, client: Client
-    ) -> None:
+    def test_a_direct_task_runs_again_on_its_own_engine(self, stage: Stage, client: Client) -> None:
         engines = stage.engines(2)
         ids = client.submit_each([1], retries=1)
 
