@@ -136,18 +136,21 @@ class HubGone(ClientError):
         The address or connection file that was tried.
     silent_for
         How long nothing was heard, in seconds.
+    reason
+        What else is known.
     """
 
-    def __init__(self, where: str, silent_for: float) -> None:
+    def __init__(self, where: str, silent_for: float, reason: str = "") -> None:
+        what = reason or f"no answer for {silent_for:.1f} s"
         super().__init__(
-            f"no answer from the hub at {where} for {silent_for:.1f} s; "
-            "is the cluster still running? Start one with ipcluster_ext.Cluster(n=4)"
+            f"the hub at {where} is gone: {what}; start a cluster with ipcluster_ext.Cluster(n=4)"
         )
         self.where = where
         self.silent_for = silent_for
+        self.reason = reason
 
-    def __reduce__(self) -> tuple[type, tuple[str, float]]:
-        return type(self), (self.where, self.silent_for)
+    def __reduce__(self) -> tuple[type, tuple[str, float, str]]:
+        return type(self), (self.where, self.silent_for, self.reason)
 
 
 class ClientClosed(ClientError):
@@ -180,7 +183,7 @@ class EngineLost(EngineError):
     def __init__(self, engine: int, cause: str) -> None:
         super().__init__(
             f"engine {engine} was lost while it had this task ({cause}); the task may have run. "
-            "Submit it with retries=1 if it may run again"
+            "Use a view made by load_balanced_view(retries=1) if it may run again"
         )
         self.engine = engine
         self.cause = cause

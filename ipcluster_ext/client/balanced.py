@@ -1,11 +1,13 @@
 """The view for which the hub chooses the engine: whoever is free does the next task."""
 
+import operator
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, SupportsIndex
 
 from ipcluster_ext.client.chunks import rows
 from ipcluster_ext.client.maps import AsyncMapResult
 from ipcluster_ext.client.result import AsyncResult
+from ipcluster_ext.client.targets import Targets, resolve
 from ipcluster_ext.client.view import View, ViewOwner
 from ipcluster_ext.protocol.buffers import dump_arguments, dump_items
 from ipcluster_ext.protocol.frames import Frame
@@ -14,6 +16,7 @@ from ipcluster_ext.protocol.ids import EngineId, TaskId
 from ipcluster_ext.protocol.messages import Submit, TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import Kind
 
+MOST_RETRIES = 1_000_000
 TASKS_AT_ONCE = 512
 """How many tasks of a map are sent in one message, so that engines begin before all are pickled."""
 
@@ -21,34 +24,60 @@ TASKS_AT_ONCE = 512
 class LoadBalancedView(View):
     """Tasks for whichever engine is free.
 
-    Attributes
+    Parameters
     ----------
+    client
+        Whose view it is.
     targets
-        Engine ids to which the hub's choice is restricted; None for all.
-    retries
-        How often a task that failed, or whose engine died, may run again.
+        The engines to which the hub's choice is restricted; None or ``'all'`` for no restriction.
     """
 
     flags: ClassVar[tuple[str, ...]] = (*View.flags, "targets", "retries")
 
-    def __init__(self, client: ViewOwner, targets: list[EngineId] | None = None) -> None:
+    def __init__(self, client: ViewOwner, targets: Targets | None = None) -> None:
         super().__init__(client)
         self.targets = targets
         self.retries = 0
         self._facts: tuple[object, ...] = ()
         self._last_spec = TaskSpec(Kind.APPLY)
 
+    @property
+    def targets(self) -> list[EngineId] | None:
+        """The engines to which the hub's choice is restricted; None for all."""
+        return self._targets
+
+    @targets.setter
+    def targets(self, targets: Targets | None) -> None:
+        if targets is None or (isinstance(targets, str) and targets == "all"):
+            self._targets: list[EngineId] | None = None
+        else:
+            self._targets = resolve(targets, self.client.ids)[0]
+
+    @property
+    def retries(self) -> int:
+        """How often a task that failed, or whose engine died, may run again."""
+        return self._retries
+
+    @retries.setter
+    def retries(self, retries: SupportsIndex) -> None:
+        self._retries = min(operator.index(retries), MOST_RETRIES)
+
     def __repr__(self) -> str:
         where = "all engines" if self.targets is None else f"engines {self.targets}"
         return f"<LoadBalancedView over {where}>"
 
     def _spec(
-        self, kind: Kind, function: PackedFunction, *, return_exceptions: bool = False
+        self,
+        kind: Kind,
+        function: PackedFunction,
+        label: str,
+        *,
+        return_exceptions: bool = False,
     ) -> TaskSpec:
         """Return what a call's tasks have in common, the object used before if nothing changed."""
-        targets = None if self.targets is None else tuple(self.targets)
+        targets = None if self._targets is None else tuple(self._targets)
         facts = (
-            kind, function.digest, self._host(), self.label, self.retries, targets,
+            kind, function.digest, self._host(), label, self._retries, targets,
             return_exceptions,
         )  # fmt: skip
         if facts != self._facts:
@@ -56,8 +85,8 @@ class LoadBalancedView(View):
                 kind,
                 function.digest,
                 self._host(),
-                self.label,
-                self.retries,
+                label,
+                self._retries,
                 engines=targets,
                 return_exceptions=return_exceptions,
             )
@@ -100,7 +129,7 @@ class LoadBalancedView(View):
         connection = self.client.connection
         result = AsyncResult(connection, 1, single=True, label=self.label)
         item = TaskItem(result.first, body.inline, body.buffers)
-        spec = self._spec(Kind.APPLY, packed)
+        spec = self._spec(Kind.APPLY, packed, self._label)
         connection.submit(spec, item, body.frames, packed, attended=attended)
         return result
 
@@ -157,17 +186,21 @@ class LoadBalancedView(View):
         lengths = [chunksize] * (count // chunksize)
         if count % chunksize:
             lengths.append(count % chunksize)
-        name = self.label if label is None else label
+        name = self._called(label)
         kind = Kind.MAP if len(sequences) == 1 else Kind.STARMAP
-        spec = self._spec(kind, packed, return_exceptions=return_exceptions)
+        spec = self._spec(kind, packed, name, return_exceptions=return_exceptions)
         batches = self._batches(items, chunksize)
         ready = next(batches, None)
         result = AsyncMapResult(self.client.connection, lengths, ordered=ordered, label=name)
         first = result.first
-        while ready is not None:
-            self._send_batch(spec, packed, first, ready)
-            first = TaskId(first + len(ready[0]))
-            ready = next(batches, None)
+        try:
+            while ready is not None:
+                self._send_batch(spec, packed, first, ready)
+                first = TaskId(first + len(ready[0]))
+                ready = next(batches, None)
+        except BaseException:
+            result.withdraw()
+            raise
         return self._answer(result, block=block)
 
     def _batches(

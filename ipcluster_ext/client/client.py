@@ -1,9 +1,12 @@
 """The client: a connection to a hub, and the views over its engines."""
 
 import atexit
+import operator
+import signal
 import time
 import weakref
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,6 +25,7 @@ from ipcluster_ext.transport.files import (
     read_private,
     runtime_folder,
 )
+from ipcluster_ext.transport.processes import start_of
 
 
 class Client:
@@ -53,7 +57,7 @@ class Client:
     ) -> None:
         path = Path(connection_info) if connection_info is not None else youngest_cluster()
         info = _read(path)
-        self.connection = Connection(info.client_socket, name=f"{path}")
+        self.connection = Connection(info.client_socket, name=f"{path}", alive=partial(_runs, info))
         self.connection.wait_for_welcome(timeout)
         self.cluster = cluster
         self.cluster_id = info.cluster
@@ -70,6 +74,7 @@ class Client:
     @property
     def ids(self) -> list[EngineId]:
         """The ids of the engines, in order; an engine that is being restarted keeps its id."""
+        self.connection.catch_up()
         return self.connection.roster.ids
 
     def __len__(self) -> int:
@@ -147,9 +152,22 @@ class Client:
         """Replace engines' processes; they come back under their ids with empty namespaces."""
         self._steer("restart", self._resolve(targets))
 
-    def send_signal(self, sig: int, targets: Targets = "all") -> None:
-        """Send a signal to engines; SIGINT interrupts the task that runs."""
-        self._steer("signal", self._resolve(targets), signum=int(sig))
+    def send_signal(self, sig: int | str, targets: Targets = "all") -> None:
+        """Send a signal to engines; SIGINT interrupts the task that runs.
+
+        Parameters
+        ----------
+        sig
+            Its number, or its name, as ``'SIGINT'``.
+        targets
+            The engines.
+
+        Raises
+        ------
+        ValueError
+            There is no such signal.
+        """
+        self._steer("signal", self._resolve(targets), signum=_signal_number(sig))
 
     def _resolve(self, targets: Targets) -> list[EngineId]:
         return resolve(targets, self.ids)[0]
@@ -175,8 +193,7 @@ class Client:
 
     def load_balanced_view(self, targets: Targets | None = None, **flags: Any) -> LoadBalancedView:
         """Return a view for which the hub chooses the engine."""
-        engines = None if targets is None or targets == "all" else self._resolve(targets)
-        view = LoadBalancedView(self, engines)
+        view = LoadBalancedView(self, targets)
         view.block = self.block
         return view.set_flags(**flags)
 
@@ -256,6 +273,15 @@ class Client:
         self.close()
 
 
+def _signal_number(sig: int | str) -> int:
+    known = {known.name: int(known) for known in signal.Signals}
+    number = known.get(sig) if isinstance(sig, str) else operator.index(sig)
+    if number not in signal.valid_signals():
+        msg = f"there is no signal {sig!r}"
+        raise ValueError(msg)
+    return int(number)
+
+
 def _close_at_exit(reference: "weakref.ref[Client]") -> None:
     client = reference()
     if client is not None:
@@ -270,17 +296,27 @@ def _read(path: Path) -> ConnectionFile:
         raise ClusterError(msg) from None
 
 
+def _runs(info: ConnectionFile) -> bool:
+    """Tell whether a cluster's agent is the process it was."""
+    return start_of(info.agent_pid) == info.agent_started
+
+
 def youngest_cluster() -> Path:
-    """Return the connection file of this user's youngest cluster.
+    """Return the connection file of this user's youngest running cluster.
 
     Raises
     ------
     ClientError
         No cluster is running.
     """
-    files = [connection_file(folder) for folder in runtime_folder().iterdir() if folder.is_dir()]
-    there = [(file.stat().st_mtime_ns, file) for file in files if file.exists()]
-    if not there:
+    running: list[tuple[int, Path]] = []
+    for folder in runtime_folder().iterdir():
+        path = connection_file(folder)
+        if path.exists():
+            info = _read(path)
+            if _runs(info):
+                running.append((path.stat().st_mtime_ns, path))
+    if not running:
         msg = "no cluster is running; start one with ipcluster_ext.Cluster(n=4)"
         raise ClientError(msg)
-    return max(there)[1]
+    return max(running)[1]

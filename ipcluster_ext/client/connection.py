@@ -30,6 +30,7 @@ from ipcluster_ext.protocol.functions import PackedFunction
 from ipcluster_ext.protocol.ids import CLIENT_ID_LIMIT, ClientId, TaskId, client_owner
 from ipcluster_ext.protocol.messages import (
     Bye,
+    Cancel,
     Cancelled,
     ClientHello,
     Define,
@@ -57,6 +58,8 @@ PING_EVERY = 2.0
 STEP_IN_AFTER = 0.001
 PARK = 0.05
 GIVE_UP_AFTER = 10.0
+NOBODY = 0
+"""The number of a request whose answer nobody waits for."""
 
 log = logging.getLogger(__name__)
 
@@ -70,12 +73,15 @@ class Connection:
         The hub's socket file for clients.
     name
         How error messages call the hub.
+    alive
+        Tells whether the process that keeps the cluster running still does.
     """
 
-    def __init__(self, path: Path, *, name: str) -> None:
+    def __init__(self, path: Path, *, name: str, alive: Callable[[], bool]) -> None:
         self.client = ClientId(secrets.randbelow(CLIENT_ID_LIMIT - 1) + 1)
         self.host = host_identity()
         self.name = name
+        self._alive = alive
         self.pending = Pending(self.client)
         self.roster = Roster()
         self.blobs = BlobStore("", client_owner(self.client))
@@ -140,6 +146,12 @@ class Connection:
         self._check()
         with self._lock:
             return self.pending.reserve(count, owner)
+
+    def withdraw(self, tasks: list[TaskId]) -> None:
+        """Give up tasks that may not all have been sent; those that have not begun never run."""
+        with self._lock:
+            self.pending.forget(tasks)
+        self.say([Cancel(tasks, NOBODY)])
 
     def submit(
         self,
@@ -293,6 +305,14 @@ class Connection:
                 self._have_attended()
         return True
 
+    def catch_up(self) -> None:
+        """Hear what has come, if nobody receives at the moment."""
+        if self._parked and self._baton.try_take():
+            try:
+                self._step(0.0)
+            finally:
+                self._baton.give()
+
     @property
     def calls_back(self) -> bool:
         """Whether the calling thread runs callbacks at the moment, and so must not wait."""
@@ -357,6 +377,8 @@ class Connection:
         now = time.monotonic()
         if now - self._pinged_at >= PING_EVERY:
             self._pinged_at = now
+            if not self._alive():
+                self._give_up(HubGone(self.name, 0.0, "the cluster's processes are gone"))
             if self._welcomed.is_set():
                 self._channel.ping()
                 self.blobs.trim()
@@ -431,10 +453,16 @@ class Connection:
                 answer = self._requests.get(message.request)
                 if answer is not None and not answer.done():
                     answer.set_result(message)
-            case Refused():
-                self._give_up(ClientError(f"the hub at {self.name} refused: {message.reason}"))
+            case Bye() | Refused():
+                self._dismissed(message)
             case _:
                 log.warning("unexpected %s from the hub", type(message).__name__)
+
+    def _dismissed(self, message: Bye | Refused) -> None:
+        if isinstance(message, Bye):
+            self._give_up(HubGone(self.name, 0.0, "its cluster is being stopped"))
+        else:
+            self._give_up(ClientError(f"the hub at {self.name} refused: {message.reason}"))
 
     def _note(self, message: Output | Started) -> None:
         """Pass on news of tasks that go on."""

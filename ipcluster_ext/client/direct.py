@@ -72,13 +72,17 @@ class DirectView(View):
         messages: list[Message] = []
         frames: list[Any] = []
         first = result.first
-        for engines, dumped in parts:
-            body = self._place(dumped)
-            item = TaskItem(first, body.inline, body.buffers)
-            messages.append(SubmitEach(spec, item, engines))
-            frames.extend(body.frames)
-            first = TaskId(first + len(engines))
-        self.client.connection.say(messages, frames, function=packed, attended=attended)
+        try:
+            for engines, dumped in parts:
+                body = self._place(dumped)
+                item = TaskItem(first, body.inline, body.buffers)
+                messages.append(SubmitEach(spec, item, engines))
+                frames.extend(body.frames)
+                first = TaskId(first + len(engines))
+            self.client.connection.say(messages, frames, function=packed, attended=attended)
+        except BaseException:
+            result.withdraw()
+            raise
 
     # ------------------------------------------------------------ calls
 
@@ -121,7 +125,7 @@ class DirectView(View):
         result = AsyncMapResult(
             self.client.connection,
             [part.stop - part.start for part in slices],
-            label=self.label if label is None else label,
+            label=self._called(label),
         )
         kind = Kind.MAP if len(sequences) == 1 else Kind.STARMAP
         if parts:
@@ -175,7 +179,7 @@ class DirectView(View):
             self.client.connection,
             len(engines),
             single=single,
-            label=self.label if label is None else label,
+            label=self._called(label),
         )
         self._say_each(Kind.EXECUTE, [(engines, dumped)], result)
         return self._answer(result, block=block)
@@ -259,7 +263,7 @@ class DirectView(View):
         """Read names from the engines' namespaces, and wait."""
         return self.pull(names, block=True)
 
-    def __getitem__(self, key: str) -> Any:
+    def __getitem__(self, key: str | list[str]) -> Any:
         return self.get(key)
 
     def scatter(

@@ -41,7 +41,7 @@ def error_of(item: ResultItem) -> BaseException:
         return TaskAborted()
     if item.status is TaskStatus.LOST:
         return _lost(failure)
-    return _raised(failure)
+    return raised(failure)
 
 
 def _lost(failure: Failure) -> BaseException:
@@ -55,7 +55,8 @@ def _lost(failure: Failure) -> BaseException:
     return EngineLost(engine, failure.evalue)
 
 
-def _raised(failure: Failure) -> RemoteError:
+def raised(failure: Failure) -> RemoteError:
+    """Make the exception that a task raised."""
     facts = (failure.ename, failure.evalue, failure.traceback, failure.engine)
     original: BaseException | None = None
     if failure.pickled:

@@ -4,9 +4,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ipcluster_ext.client.connection import Connection
+from ipcluster_ext.client.failure import raised
 from ipcluster_ext.client.pending import Outcome
-from ipcluster_ext.client.result import AsyncResult
+from ipcluster_ext.client.result import AsyncResult, Value
 from ipcluster_ext.errors import TaskAborted
+from ipcluster_ext.protocol.messages import Failure
 
 
 class AsyncMapResult(AsyncResult):
@@ -57,6 +59,13 @@ class AsyncMapResult(AsyncResult):
             for length, outcome in zip(self._lengths, self._outcomes, strict=True)
             if outcome is not None
         )
+
+    def _decode(self, index: int) -> Value:
+        values, error = super()._decode(index)
+        if error is None and any(type(value) is Failure for value in values):
+            values = [raised(value) if type(value) is Failure else value for value in values]
+            self._values[index] = values, None
+        return values, error
 
     def _join(self, values: list[Any]) -> list[Any]:
         joined: list[Any] = []

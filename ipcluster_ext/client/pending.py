@@ -86,6 +86,11 @@ class Pending:
             self._owners.update(dict.fromkeys(map(TaskId, range(first, first + count)), owner))
         return first
 
+    def forget(self, tasks: Iterable[TaskId]) -> None:
+        """Cross out tasks that nobody waits for any more."""
+        for task in tasks:
+            self._owners.pop(task, None)
+
     def owner(self, task: TaskId) -> Owner | None:
         """Return who waits for a task, None if it has ended."""
         return self._owners.get(task)

@@ -322,6 +322,10 @@ class AsyncResult(Future[Any]):
         ids = self._unended()
         self._connection.request(lambda number: Cancel(ids, number))
 
+    def withdraw(self) -> None:
+        """Give up tasks whose submission failed half-way: nobody waits for them any more."""
+        self._connection.withdraw(self._unended())
+
     def _unended(self) -> list[TaskId]:
         return [
             TaskId(self.first + index)

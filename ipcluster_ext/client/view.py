@@ -9,6 +9,7 @@ from ipcluster_ext.client.connection import Connection
 from ipcluster_ext.client.result import AsyncResult
 from ipcluster_ext.protocol.buffers import Dumped
 from ipcluster_ext.protocol.ids import EngineId
+from ipcluster_ext.protocol.text import legible
 from ipcluster_ext.transport.blobs import Body
 
 
@@ -47,20 +48,41 @@ class View(ABC):
         self.block = False
         self.label = ""
 
+    @property
+    def label(self) -> str:
+        """What the work is called."""
+        return self._label
+
+    @label.setter
+    def label(self, label: object) -> None:
+        self._label = "" if label is None else legible(str(label))
+
+    def _called(self, label: object) -> str:
+        """Return what a call's work is called: as the call says, or else the view."""
+        return self._label if label is None else legible(str(label))
+
     def set_flags(self, **flags: Any) -> Self:
         """Set flags for all later calls.
 
         Raises
         ------
         KeyError
-            There is no such flag; none was set.
+            There is no such flag.
+        TypeError, NoSuchEngine
+            A flag cannot have that value. Whatever is raised, no flag has changed.
         """
         for name in flags:
             if name not in self.flags:
                 msg = f"{type(self).__name__} has no flag {name!r}; flags: {', '.join(self.flags)}"
                 raise KeyError(msg)
-        for name, value in flags.items():
-            setattr(self, name, value)
+        before = {name: getattr(self, name) for name in flags}
+        try:
+            for name, value in flags.items():
+                setattr(self, name, value)
+        except Exception:
+            for name, value in before.items():
+                setattr(self, name, value)
+            raise
         return self
 
     @contextmanager
@@ -69,8 +91,8 @@ class View(ABC):
 
         Raises
         ------
-        KeyError
-            There is no such flag.
+        KeyError, TypeError, NoSuchEngine
+            As for `set_flags`.
         """
         before = {name: getattr(self, name) for name in flags if name in self.flags}
         self.set_flags(**flags)

@@ -144,14 +144,21 @@ class Applier:
     def _map(self, assignment: Assignment, payload: list[Any]) -> list[Any]:
         function = self._functions.get(assignment.spec.function)
         if assignment.spec.return_exceptions:
-            return [_attempt(function, (item,)) for item in payload]
+            return [self._attempt(function, (item,)) for item in payload]
         return [function(item) for item in payload]
 
     def _starmap(self, assignment: Assignment, payload: list[Any]) -> list[Any]:
         function = self._functions.get(assignment.spec.function)
         if assignment.spec.return_exceptions:
-            return [_attempt(function, item) for item in payload]
+            return [self._attempt(function, item) for item in payload]
         return [function(*item) for item in payload]
+
+    def _attempt(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        """Call a function; what it raises is a value too, made into an error by the client."""
+        try:
+            return function(*args)
+        except Exception as error:  # noqa: BLE001 - the caller asked for exceptions as results
+            return describe(error, self._engine)
 
     def _execute(self, assignment: Assignment, payload: dict[str, Any]) -> dict[str, Any] | None:
         """Run a cell; the value is what its reply shows, None if that is not wanted."""
@@ -202,11 +209,3 @@ class Applier:
         del assignment, payload
         self._shell.reset(new_session=True)  # type: ignore[no-untyped-call]
         self._shell.user_ns["engine_id"] = self._engine
-
-
-def _attempt(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-    """Call a function; an exception is a value too."""
-    try:
-        return function(*args)
-    except Exception as error:  # noqa: BLE001 - the caller asked for exceptions as results
-        return error

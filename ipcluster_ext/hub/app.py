@@ -34,8 +34,10 @@ def main() -> int:
     folder = Path(config.folder)
     router = Router([client_socket(folder), engine_socket(folder)], lifeline=sys.stdin.fileno())
     core = Hub(Place(os.getpid(), host_identity(), config.blobs))
+    ports = Ports(router, secrets.randbits(31))
     try:
-        Loop(core, Ports(router, secrets.randbits(31)), router).run()
+        Loop(core, ports, router).run()
+        ports.farewell()
     finally:
         router.close()
     return 0

@@ -18,6 +18,7 @@ from ipcluster_ext.protocol.messages import (
     FROM_AGENT,
     FROM_CLIENT,
     FROM_ENGINE,
+    Bye,
     Message,
     Packet,
     Refused,
@@ -185,6 +186,12 @@ class Ports:
             for peer in list(self._peers.values())
             if not self._router.send(peer.address, peer.ledger.ping())
         ]
+
+    def farewell(self) -> None:
+        """Tell the clients that the hub ends."""
+        for peer in self._peers.values():
+            if peer.address.door == CLIENTS:
+                self._router.send(peer.address, peer.ledger.mention(Bye()))
 
     @property
     def deadline(self) -> float:

@@ -6,6 +6,7 @@ the thread that waits receives by itself, and the I/O thread steps in only when 
 at a client, while results are owed and no call blocks; at an engine, when a task takes long.
 """
 
+import contextlib
 import ctypes
 import os
 import select
@@ -104,8 +105,9 @@ class Alarm:
         self._settime(self._timer_fd, 0, self._after_at, None)
 
     def ring(self) -> None:
-        """Go off now."""
-        os.eventfd_write(self._event_fd, 1)
+        """Go off now; a closed alarm has nobody to wake."""
+        with contextlib.suppress(OSError):
+            os.eventfd_write(self._event_fd, 1)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Park until it goes off, or for so many seconds.

@@ -14,6 +14,7 @@ from ipcluster_ext.transport.channel import receive_frames
 from ipcluster_ext.transport.sockets import MORE_NOW, NOW, bind_router, descriptor_of, has_arrivals
 
 MOST_PACKETS = 4096
+LINGER_MS = 50
 
 
 class Address(NamedTuple):
@@ -112,7 +113,7 @@ class Router:
         return True
 
     def close(self) -> None:
-        """Close the sockets; what could not be sent at once is lost."""
+        """Close the sockets; what cannot be sent within `LINGER_MS` is lost."""
         for socket in self._sockets:
-            socket.close(linger=0)
+            socket.close(linger=LINGER_MS)
         self._context.term()

@@ -1,24 +1,26 @@
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 import ipcluster_ext as ipp
 from tests.support.gates import Gate, pass_through
 from tests.support.notebooks import cell
 
+Either = ipp.DirectView | ipp.LoadBalancedView
+Key = int | slice | list[int]
+Array = npt.NDArray[np.int64]
+
 
 @pytest.fixture(params=["direct", "balanced"])
-def view(rc: ipp.Client, request: pytest.FixtureRequest) -> ipp.DirectView | ipp.LoadBalancedView:
+def view(rc: ipp.Client, request: pytest.FixtureRequest) -> Either:
     """Return a view of each kind."""
     return rc[:] if request.param == "direct" else rc.load_balanced_view()
-
-
-Either = ipp.DirectView | ipp.LoadBalancedView
 
 
 class TestTargets:
@@ -39,7 +41,7 @@ class TestTargets:
         ids=str,
     )
     def test_that_are_several_give_a_list_in_their_order(
-        self, rc: ipp.Client, targets: Any, engines: list[int]
+        self, rc: ipp.Client, targets: Key, engines: list[int]
     ) -> None:
         assert rc[targets]["engine_id"] == engines
 
@@ -55,12 +57,12 @@ class TestTargets:
         assert rc.broadcast_view()["engine_id"] == [0, 1, 2, 3]
 
     @pytest.mark.parametrize("target", [4, -5, [0, 4], slice(7, None), []], ids=str)
-    def test_that_are_missing_are_told_at_once(self, rc: ipp.Client, target: Any) -> None:
+    def test_that_are_missing_are_told_at_once(self, rc: ipp.Client, target: Key) -> None:
         with pytest.raises(ipp.NoSuchEngine, match=r"engines: 0, 1, 2, 3"):
             rc[target]
 
     @pytest.mark.parametrize("target", [None, "some", True, 1.5, ["a"]], ids=str)
-    def test_that_are_none_at_all_are_told_at_once(self, rc: ipp.Client, target: Any) -> None:
+    def test_that_are_none_at_all_are_told_at_once(self, rc: ipp.Client, target: Key) -> None:
         with pytest.raises(TypeError, match="engine id"):
             rc[target]
 
@@ -193,7 +195,7 @@ def inverse(number: int) -> float:
     return 1 / number
 
 
-def double(array: Any) -> Any:
+def double(array: Array) -> Array:
     """Double a number or an array."""
     return array * 2
 
@@ -440,7 +442,7 @@ class TestScatter:
         ids=str,
     )
     def test_gives_each_engine_one_part(
-        self, rc: ipp.Client, sequence: Any, parts: list[Any]
+        self, rc: ipp.Client, sequence: Sequence[object], parts: list[object]
     ) -> None:
         rc[:].scatter("part", sequence, block=True)
 
@@ -581,10 +583,10 @@ class TestFunctionsOfANotebook:
 
 class TestFunctions:
     @pytest.fixture
-    def run(self, rc: ipp.Client) -> Iterator[Any]:
-        return rc.load_balanced_view().apply_sync  # type: ignore[return-value]
+    def run(self, rc: ipp.Client) -> Callable[..., object]:
+        return rc.load_balanced_view().apply_sync
 
-    def test_may_be_lambdas_and_closures(self, run: Any) -> None:
+    def test_may_be_lambdas_and_closures(self, run: Callable[..., object]) -> None:
         factor = 3
 
         def times(x: int) -> int:
@@ -594,28 +596,28 @@ class TestFunctions:
         assert run(times, 5) == 15
         assert run(lambda x: times(x) + factor, 5) == 18
 
-    def test_may_be_partial(self, run: Any) -> None:
+    def test_may_be_partial(self, run: Callable[..., object]) -> None:
         assert run(partial(pow, 2), 5) == 32
         assert run(partial(partial(int), base=2), "101") == 5
 
-    def test_may_be_builtin(self, run: Any) -> None:
+    def test_may_be_builtin(self, run: Callable[..., object]) -> None:
         assert run(len, "four") == 4
         assert run(str.upper, "four") == "FOUR"
         assert run("four".upper) == "FOUR"
         assert run(operator.itemgetter(1), "four") == "o"
 
-    def test_may_be_methods(self, run: Any) -> None:
+    def test_may_be_methods(self, run: Callable[..., object]) -> None:
         assert run([1, 2].index, 2) == 1
         assert run(Counter(5).plus, 2) == 7
 
-    def test_may_be_instances_that_can_be_called(self, run: Any) -> None:
+    def test_may_be_instances_that_can_be_called(self, run: Callable[..., object]) -> None:
         assert run(Counter(5), 4) == 9
 
-    def test_may_be_numpys(self, run: Any) -> None:
+    def test_may_be_numpys(self, run: Callable[..., object]) -> None:
         assert run(np.sum, [1, 2, 3]) == 6
         assert run(np.add, 1, 2) == 3
 
-    def test_keep_their_defaults(self, run: Any) -> None:
+    def test_keep_their_defaults(self, run: Callable[..., object]) -> None:
         def call(a: int, b: int = 2, *, c: int = 3) -> tuple[int, int, int]:
             return a, b, c
 
@@ -673,6 +675,44 @@ class TestFlags:
             pass
 
         assert (view.block, view.label) == (False, "")
+
+    @pytest.mark.parametrize(
+        ("flags", "error"),
+        [
+            ({"retries": "2"}, TypeError),
+            ({"retries": 1.5}, TypeError),
+            ({"targets": "some"}, TypeError),
+            ({"targets": [0, 9]}, ipp.NoSuchEngine),
+        ],
+        ids=str,
+    )
+    def test_that_cannot_have_a_value_keep_the_one_they_had(
+        self, rc: ipp.Client, flags: dict[str, Any], error: type[Exception]
+    ) -> None:
+        view = rc.load_balanced_view(targets=[1], retries=3)
+
+        with pytest.raises(error):
+            view.set_flags(label="new", block=True, **flags)
+
+        assert (view.label, view.block, view.targets, view.retries) == ("", False, [1], 3)
+
+    def test_take_what_means_the_same(self, rc: ipp.Client) -> None:
+        view = rc.load_balanced_view()
+
+        for targets, engines in ((2, [2]), ([-1], [3]), ("all", None), (None, None)):
+            view.set_flags(targets=targets, retries=np.int64(2), label=None)
+            assert (view.targets, view.retries, view.label) == (engines, 2, "")
+            assert view.apply_async(pow, 2, 3).get(10) == 8
+
+    @pytest.mark.parametrize(
+        ("label", "kept"), [(None, ""), (5, "5"), ("a\udc80", "a\\udc80"), ("é", "é")]
+    )
+    def test_label_tasks_with_anything(self, view: Either, label: object, kept: str) -> None:
+        view.set_flags(label=label)
+
+        assert view.label == kept
+        assert view.apply_async(pow, 2, 3).get(10) in (8, [8, 8, 8, 8])
+        assert view.map_async(abs, [-1], label=label).get(10) == [1]
 
     def test_are_given_with_a_view(self, rc: ipp.Client) -> None:
         assert rc.direct_view([0, 1], block=True).block

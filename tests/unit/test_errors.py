@@ -49,8 +49,8 @@ EXAMPLES: list[tuple[IpclusterError, str]] = [
     (ClientError("text"), "text"),
     (
         HubGone("/run/x", 2.04),
-        "no answer from the hub at /run/x for 2.0 s; is the cluster still running? "
-        "Start one with ipcluster_ext.Cluster(n=4)",
+        "the hub at /run/x is gone: no answer for 2.0 s; "
+        "start a cluster with ipcluster_ext.Cluster(n=4)",
     ),
     (ClientClosed("text"), "text"),
     (ForkedClientError("text"), "text"),

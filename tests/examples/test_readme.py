@@ -1,0 +1,47 @@
+"""What README.md shows is what happens."""
+
+import re
+
+import pytest
+
+from tests.examples.running import ROOT, output_of
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SHOWN = re.compile(r"^(?P<expression>\S.*?)  # → (?P<value>.*)$", re.MULTILINE)
+
+
+def blocks(language: str) -> list[str]:
+    """Return README.md's blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+
+
+def test_the_shortest_cell_prints_what_stands_below_it() -> None:
+    cell, *_ = blocks("python")
+    (shown,) = blocks("text")
+
+    assert output_of("-c", cell) == shown.splitlines()
+
+
+def test_every_expression_of_the_tour_has_the_value_beside_it() -> None:
+    _, *cells = blocks("python")
+    tour = "\n".join(cells)
+
+    printing = SHOWN.sub(r"print(repr(\g<expression>))", tour)
+    assert output_of("-c", printing) == [found["value"] for found in SHOWN.finditer(tour)]
+
+
+@pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md"])
+def test_links_between_files_lead_somewhere(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", text)
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_every_make_target_that_it_names_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+    named = set(re.findall(r"(?:^|`)make ([a-z]+)", README, re.MULTILINE))
+    there = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    assert named - there == set()
+    assert {"demo", "test"} <= named
