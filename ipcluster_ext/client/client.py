@@ -123,7 +123,7 @@ class Client:
         EngineError
             One failed to start for good.
         """
-        self.connection.refuse_callbacks()
+        self.connection.check_waiting()
         count = n if n is not None else getattr(self.cluster, "n", None) or 1
         limit = None if timeout is None or timeout < 0 else timeout
         if not self.connection.roster.wait_for(count, limit):
@@ -142,7 +142,7 @@ class Client:
         EngineError
             The hub refused.
         """
-        return self._steer("start", count=n)
+        return self._steer("start", count=operator.index(n))
 
     def stop_engines(self, targets: Targets = "all") -> None:
         """Stop engines; what they had not begun is done by others."""

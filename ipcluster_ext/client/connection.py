@@ -107,7 +107,7 @@ class Connection:
         self._parked = False
         self._alarm_set = False
         self._callers: set[int] = set()
-        self._disposed = False
+        self._ended = self._disposed = False
         self.thread = threading.Thread(target=self._run, name="ipcluster_ext-io", daemon=True)
         self.thread.start()
 
@@ -129,11 +129,14 @@ class Connection:
         self._check()
 
     def _check(self) -> None:
+        self._check_fork()
+        if self._error is not None:
+            raise self._error
+
+    def _check_fork(self) -> None:
         if os.getpid() != self._pid:
             msg = "this client was opened before the fork; open a new one in this process"
             raise ForkedClientError(msg)
-        if self._error is not None:
-            raise self._error
 
     def reserve(self, count: int, owner: Owner) -> TaskId:
         """Make ids for tasks whose results go to an owner.
@@ -222,16 +225,16 @@ class Connection:
             The calling thread runs a callback.
         """
         self._check()
-        self.refuse_callbacks()
+        self.check_waiting()
         answer: Future[Any] = Future()
         with self._lock:
             self._request_count += 1
             number = self._request_count
             self._requests[number] = answer
-        self.say([make(number)], attended=True)
         deadline = time.monotonic() + timeout
-        self.attend(answer.done, deadline)
         try:
+            self.say([make(number)], attended=True)
+            self.attend(answer.done, deadline)
             return answer.result(max(0.0, deadline - time.monotonic()))
         except TimeoutError:
             raise HubGone(self.name, timeout) from None
@@ -256,8 +259,8 @@ class Connection:
         self._dispose()
 
     def _dispose(self) -> None:
-        """Give up the file descriptors; whoever still receives does so when it ends."""
-        if self._baton.try_take():
+        """Give up the file descriptors; if somebody needs them, that one does so in the end."""
+        if self._ended and self._baton.try_take():
             if not self._disposed:
                 self._disposed = True
                 self._alarm.close()
@@ -278,6 +281,8 @@ class Connection:
         -------
         False, at once, if another thread receives in the foreground already.
         """
+        if os.getpid() != self._pid:
+            return False
         if self.calls_back or not self._foreground.acquire(blocking=False):
             return False
         try:
@@ -291,9 +296,9 @@ class Connection:
                         left = PING_EVERY
                         if deadline is not None:
                             left = min(left, deadline - time.monotonic())
-                            if left <= 0:
-                                break
-                        self._step(left)
+                        self._step(max(0.0, left))
+                        if left <= 0:
+                            break
                 finally:
                     self._callers.discard(threading.get_ident())
                     self._baton.give()
@@ -307,25 +312,25 @@ class Connection:
 
     def catch_up(self) -> None:
         """Hear what has come, if nobody receives at the moment."""
-        if self._parked and self._baton.try_take():
-            try:
-                self._step(0.0)
-            finally:
-                self._baton.give()
+        if self._parked:
+            self.attend(lambda: False, time.monotonic())
 
     @property
     def calls_back(self) -> bool:
         """Whether the calling thread runs callbacks at the moment, and so must not wait."""
         return threading.get_ident() in self._callers
 
-    def refuse_callbacks(self) -> None:
-        """Refuse to wait within a callback.
+    def check_waiting(self) -> None:
+        """Refuse to wait where nothing would ever arrive.
 
         Raises
         ------
         RuntimeError
-            The calling thread runs one: nothing arrives before that returns.
+            The calling thread runs a callback: nothing arrives before that returns.
+        ForkedClientError
+            This process is a fork of the client's.
         """
+        self._check_fork()
         if self.calls_back:
             msg = "a callback must not wait: nothing arrives before it returns"
             raise RuntimeError(msg)
@@ -353,6 +358,7 @@ class Connection:
             self._alarm.wait(PARK)
             self._alarm_set = False
             self._flush()
+        self._ended = True
         self._dispose()
 
     def _step(self, timeout: float) -> None:

@@ -132,7 +132,7 @@ class AsyncResult(Future[Any]):
         """
         if self.done():
             return True
-        self._connection.refuse_callbacks()
+        self._connection.check_waiting()
         deadline = None if timeout is None or timeout < 0 else time.monotonic() + timeout
         self._connection.attend(self.done, deadline)
         left = None if deadline is None else deadline - time.monotonic()
@@ -249,7 +249,7 @@ class AsyncResult(Future[Any]):
         """Wait until a condition on the outcomes holds, or all has ended."""
         if condition():
             return
-        self._connection.refuse_callbacks()
+        self._connection.check_waiting()
         self._connection.attend(lambda: condition() or self.done(), None)
         with self._condition:
             self._listeners += 1
@@ -299,7 +299,7 @@ class AsyncResult(Future[Any]):
         """
         if self.done() or self.running() or self._left < len(self._outcomes):
             return self.cancelled()
-        self._connection.refuse_callbacks()
+        self._connection.check_waiting()
         ids = self._unended()
         reply = self._connection.request(lambda number: Cancel(ids, number))
         if len(reply.ids) < len(self._outcomes):
@@ -318,7 +318,7 @@ class AsyncResult(Future[Any]):
         if self.done():
             msg = "cannot abort: the tasks have ended"
             raise RuntimeError(msg)
-        self._connection.refuse_callbacks()
+        self._connection.check_waiting()
         ids = self._unended()
         self._connection.request(lambda number: Cancel(ids, number))
 
@@ -475,4 +475,8 @@ def _open(outcome: Outcome) -> Value:
             return load(item.inline, ()), None
         return load(*outcome.payload), None
     except Exception as error:  # noqa: BLE001 - unpickling runs the user's code
+        error.add_note(
+            f"raised while the result of task {task_text(item.id)} was unpickled here; "
+            f"engine {outcome.engine} had computed it"
+        )
         return None, error

@@ -10,7 +10,7 @@ from ipcluster_ext.client.result import AsyncResult
 from ipcluster_ext.protocol.buffers import Dumped
 from ipcluster_ext.protocol.ids import EngineId
 from ipcluster_ext.protocol.text import legible
-from ipcluster_ext.transport.blobs import Body
+from ipcluster_ext.transport.blobs import INLINE_LIMIT, Body
 
 
 class ViewOwner(Protocol):
@@ -102,9 +102,9 @@ class View(ABC):
             self.set_flags(**before)
 
     def _place(self, dumped: Dumped) -> Body:
-        connection = self.client.connection
-        if not dumped.buffers and len(dumped.stream) < connection.blobs.limit:
+        if not dumped.buffers and len(dumped.stream) < INLINE_LIMIT:
             return Body(dumped.stream, (), [])
+        connection = self.client.connection
         return connection.blobs.place(dumped, shared=connection.shares_memory())
 
     def _host(self) -> str:

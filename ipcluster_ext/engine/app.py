@@ -11,6 +11,7 @@ from types import FrameType
 from typing import NoReturn
 
 from ipcluster_ext.engine.apply import Applier, Terminated
+from ipcluster_ext.engine.forks import Forks
 from ipcluster_ext.engine.functions import Functions
 from ipcluster_ext.engine.kernel import EngineKernel, build
 from ipcluster_ext.engine.streams import TaskStream
@@ -80,16 +81,18 @@ def _serve(config: EngineConfig, kernel: EngineKernel) -> None:
     kernel.engine_shell.user_ns["engine_id"] = config.engine
     box = BlackBox(Path(config.box))
     wire.start()
-    _work(wire, applier, box)
+    _work(wire, applier, box, Forks())
 
 
-def _work(wire: Wire, applier: Applier, box: BlackBox) -> None:
+def _work(wire: Wire, applier: Applier, box: BlackBox, forks: Forks) -> None:
     """Do tasks for ever."""
     lane, printed = wire.lane, wire.printed
     while True:
         assignment = lane.next(wire.catch_up, wire.wait_for_work)
         box.began(assignment.item.id)
         result, body = applier.perform(assignment)
+        if forks.is_fork:
+            forks.end()
         wire.say_written(printed.end_task())
         lane.finish(result, body.frames)
         del assignment, result, body

@@ -29,17 +29,30 @@ def parts_of(error: BaseException) -> Parts | None:
     -------
     None if its class says itself how its instances are pickled.
     """
-    reduced = error.__reduce_ex__(PICKLE_PROTOCOL)
-    if not isinstance(reduced, tuple) or reduced[0] is not type(error):
+    kind = type(error)
+    if any(_is_written(kind, name) for name in ("__reduce__", "__reduce_ex__", "__setstate__")):
         return None
+    reduced: tuple[Any, ...] = error.__reduce__()  # type: ignore[assignment] # never a name
     _, args, *rest = reduced
     return Parts(args, rest[0] if rest else None)
 
 
+def _is_written(kind: type, name: str) -> bool:
+    """Tell whether a class has a method that is written in Python."""
+    return not _is_native(next(base for base in kind.__mro__ if name in vars(base)))
+
+
+def _is_native(kind: type) -> bool:
+    return not kind.__flags__ & _HEAP_TYPE
+
+
 def remake(kind: type[BaseException], parts: Parts) -> BaseException:
     """Make an exception of its parts, without calling what is written in Python."""
-    native = next(base for base in kind.__mro__ if not base.__flags__ & _HEAP_TYPE)
-    error: BaseException = native.__new__(kind, *parts.args)
+    layout: type[BaseException] = kind
+    while not _is_native(layout):
+        layout = layout.__base__  # type: ignore[assignment]
+    error = layout.__new__(kind, *parts.args)
+    native = next(base for base in kind.__mro__ if _is_native(base))
     native.__init__(error, *parts.args)  # type: ignore[misc] # sets errno, start, name and such
     if parts.state:
         error.__setstate__(parts.state)

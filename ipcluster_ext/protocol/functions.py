@@ -21,6 +21,7 @@ from ipcluster_ext.errors import SerializationError
 from ipcluster_ext.protocol.buffers import PICKLE_PROTOCOL, explain
 
 DIGEST_SIZE = 16
+MOST_PICKLED = 32 * 1024 * 1024
 
 _ATOMS = frozenset({int, float, bool, complex, str, bytes, type(None)})
 _MAIN = frozenset({"__main__", "__mp_main__"})
@@ -76,7 +77,17 @@ def _pickle(function: Callable[..., Any]) -> PackedFunction:
     except Exception as error:
         name = getattr(function, "__qualname__", repr(function))
         raise SerializationError(f"the function {name!r}", explain(function, error)) from error
+    if len(pickled) > MOST_PICKLED:
+        name = getattr(function, "__qualname__", repr(function))
+        raise SerializationError(f"the function {name!r}", _too_long(len(pickled)))
     return PackedFunction(blake2b(pickled, digest_size=DIGEST_SIZE).digest(), pickled)
+
+
+def _too_long(nbytes: int) -> str:
+    return (
+        f"with all that it refers to it has {nbytes:,} bytes, and {MOST_PICKLED:,} are allowed; "
+        "send the data once with view.push and let the function name it, or pass it as an argument"
+    )
 
 
 def _take_along(module: object) -> None:

@@ -26,6 +26,9 @@ from ipcluster_ext.protocol.ids import owner_of_blob
 from ipcluster_ext.protocol.messages import Blob, Buffers, ResultItem, TaskItem
 from ipcluster_ext.transport.pool import Pool
 
+INLINE_LIMIT = 32 * 1024
+"""A stream of so many bytes travels beside its message: one message holds many of them, and its
+length is limited (`protocol.frames.HEADER_LIMIT`)."""
 BLOB_LIMIT = 1024 * 1024
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - folders of mode 0700 are made in it
 _NAME = re.compile(r"[a-z0-9]{1,32}-[0-9]{1,20}")
@@ -94,11 +97,11 @@ class BlobStore:
         -------
         A body that no longer depends on the object: it may be changed at once.
         """
-        if not dumped.buffers and len(dumped.stream) < self.limit:
+        if not dumped.buffers and len(dumped.stream) < INLINE_LIMIT:
             return Body(dumped.stream, (), [])
         inline = dumped.stream
         parts = list(dumped.buffers)
-        if len(inline) >= self.limit:
+        if len(inline) >= INLINE_LIMIT:
             parts.insert(0, memoryview(inline))
             inline = b""
         described: list[int | Blob] = []

@@ -50,6 +50,13 @@ class Link:
         self.up = deque(list(self.up)[:kept])
         self.down.clear()
 
+    def end(self, chance: Random) -> None:
+        """End with its process; what the hub has not heard comes late, as far as it comes."""
+        self.cut(chance)
+        self.late = [*self.late, *self.up]
+        self.up.clear()
+        self.gone = True
+
     def double(self) -> None:
         """Have what arrived late, or will, arrive twice."""
         self.late += self.late

@@ -29,8 +29,10 @@ functions = st.sampled_from([b"", b"f", b"g", b"h"])
 engine_ids = st.lists(
     st.sampled_from([0, 0, 1, 1, 2, 3, 9]).map(EngineId), min_size=1, max_size=3, unique=True
 )
-durations = st.sampled_from([0.0, 0.0005, 1.0])
-at_once = st.sampled_from([True, True, False])
+durations = st.sampled_from([0.0, 0.0, 0.0005, 1.0])
+steps = st.integers(0, 5)
+"""How often an engine begins or ends a task."""
+at_once = st.booleans()
 """Whether what is said arrives before anything else happens."""
 
 
@@ -49,13 +51,14 @@ class HubMachine(RuleBasedStateMachine):
         super().__init__()
         self.world = World()
 
-    @initialize(engines=st.sampled_from([2, 3, 1, 0]), short=st.booleans())
-    def start(self, engines: int, short: bool) -> None:
-        self.world.add_agent(engines)
+    @initialize(counts=st.sampled_from([(2,), (1, 2), (2, 1), (3,), (0,)]), short=st.booleans())
+    def start(self, counts: tuple[int, ...], short: bool) -> None:
         self.world.add_client()
-        self.world.flush()
-        for _ in range(engines):
-            self.world.agents[0].start()
+        for count in counts:
+            self.world.add_agent(count)
+            self.world.flush()
+            for _ in range(count):
+                self.world.agents[-1].start()
         self.world.flush()
         if short:
             self.world.clients[0].submit(1, spec_of(b"", 0, None, balanced=True), with_blob=False)
@@ -125,10 +128,13 @@ class HubMachine(RuleBasedStateMachine):
         self.world.add_agent(count)
 
     @precondition(has("agents"))
-    @rule(who=picks, seed=seeds, really=picks)
-    def an_agent_goes(self, who: int, seed: int, really: int) -> None:
-        if really == 0:
-            pick(self.world.agents, who).leave(Random(seed))
+    @rule(who=picks, seed=seeds, really=picks, until_then=steps)
+    def an_agent_goes(self, who: int, seed: int, really: int, until_then: int) -> None:
+        if really < 3:
+            agent = pick(self.world.agents, who)
+            for engine in agent.engines:
+                engine.work(until_then)
+            agent.leave(Random(seed))
 
     @precondition(has("agents"))
     @rule(who=picks, arrives=at_once)
@@ -137,9 +143,15 @@ class HubMachine(RuleBasedStateMachine):
         self._arrive(arrives=arrives)
 
     @precondition(has("engines"))
-    @rule(who=picks, seed=seeds, again=st.sampled_from([True, True, True, True, False]))
-    def an_engine_dies(self, who: int, seed: int, again: bool) -> None:
+    @rule(
+        who=picks,
+        seed=seeds,
+        again=st.sampled_from([True, True, True, True, False]),
+        until_then=steps,
+    )
+    def an_engine_dies(self, who: int, seed: int, again: bool, until_then: int) -> None:
         engine = pick(self.world.engines, who)
+        engine.work(until_then)
         engine.agent.bury(engine, Random(seed), again=again)
 
     @precondition(lambda self: len(self.world.clients) < 3)
@@ -264,17 +276,30 @@ class HubMachine(RuleBasedStateMachine):
     def an_engine_works(  # noqa: PLR0913
         self, who: int, count: int, well: bool, seconds: float, with_blob: bool, arrives: bool
     ) -> None:
-        busy = [e for e in self.world.engines if e.running is not None or e.lane]
-        for _ in range(count if busy else 0):
-            engine = pick(busy, who)
-            engine.begin()
-            engine.finish(well=well, seconds=seconds, with_blob=with_blob)
-        self._arrive(arrives=arrives)
+        for _ in range(count):
+            busy = [e for e in self.world.engines if e.running is not None or e.lane]
+            if busy:
+                engine = pick(busy, who)
+                engine.begin()
+                engine.finish(well=well, seconds=seconds, with_blob=with_blob)
+            self._arrive(arrives=arrives)
 
     @precondition(has("engines"))
     @rule(rounds=st.integers(1, 3), seconds=durations)
     def engines_work(self, rounds: int, seconds: float) -> None:
         self.all_engines_work(rounds, seconds)
+
+    @precondition(has("engines"))
+    @rule(who=picks, until_then=steps)
+    def one_engine_gets_stuck_while_the_others_work(self, who: int, until_then: int) -> None:
+        stuck = pick(self.world.engines, who)
+        stuck.work(until_then)
+        for _ in range(3):
+            for engine in self.world.engines:
+                while engine is not stuck and (engine.running or engine.lane):
+                    engine.work(2)
+            self.world.flush()
+        self.world.turn(STALL)
 
     def all_engines_work(self, rounds: int, seconds: float) -> None:
         """Have all engines end a task and begin the next."""
@@ -315,10 +340,6 @@ class HubMachine(RuleBasedStateMachine):
 
     def _round(self) -> None:
         world = self.world
-        for link in world.shell.links:
-            late, link.late = link.late, []
-            for wire in late:
-                world.shell.hear(link, wire)
         for agent in world.agents:
             agent.start()
         for engine in world.engines:
@@ -332,6 +353,10 @@ class HubMachine(RuleBasedStateMachine):
         world.shell.keep_up()
         world.turn(STALL)
         world.flush()
+        for link in world.shell.links:
+            late, link.late = link.late, []
+            for wire in late:
+                world.shell.hear(link, wire)
 
     def _what_is_left(self) -> str:
         state = self.world.hub.state
@@ -359,11 +384,15 @@ class HubMachine(RuleBasedStateMachine):
         assert world.shell.peers == {process.link for process in living}
         assert len(state.peers) == len(state.lines) == len(living)
         assert [engine for engine in state.engines.values() if engine.asked or engine.held] == []
+        assert [engine.info for engine in state.engines.values() if not engine.available] == []
+        known = {engine.id: engine.known for engine in state.engines.values()}
+        assert {engine.id: engine.functions for engine in world.engines} == known
+        assert world.bereft or world.blobs == set()
 
 
 TestHub = HubMachine.TestCase
 TestHub.settings = settings(
-    max_examples=600,
+    max_examples=6 * settings().max_examples,
     stateful_step_count=80,
     deadline=None,
     report_multiple_bugs=False,

@@ -10,7 +10,15 @@ from ipcluster_ext.core.events import Event, Left, Said
 from ipcluster_ext.core.hub import Hub
 from ipcluster_ext.core.library import Library
 from ipcluster_ext.protocol.frames import Frame, decode_failure, frames_of
-from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, first_task, owner_of_blob
+from ipcluster_ext.protocol.ids import (
+    ClientId,
+    EngineId,
+    TaskId,
+    client_owner,
+    engine_owner,
+    first_task,
+    owner_of_blob,
+)
 from ipcluster_ext.protocol.ledger import Ledger, Wire
 from ipcluster_ext.protocol.messages import (
     AgentHello,
@@ -73,8 +81,12 @@ class World:
         How each task ended, as its client was told.
     blobs
         The files in shared memory.
+    targets
+        The engine that each direct task is for.
     excused
         Tasks that may be lost without having been begun, as nobody could know that.
+    bereft
+        An agent has gone, perhaps with blobs that it was asked to delete.
     """
 
     def __init__(self) -> None:
@@ -84,10 +96,11 @@ class World:
         self.now = 0.0
         self.runs: Counter[TaskId] = Counter()
         self.retries: dict[TaskId, int] = {}
-        self.balanced: set[TaskId] = set()
+        self.targets: dict[TaskId, EngineId] = {}
         self.results: dict[TaskId, ResultItem] = {}
         self.blobs: set[str] = set()
         self.excused: set[TaskId] = set()
+        self.bereft = False
         self.agents: list[Agent] = []
         self.engines: list[Engine] = []
         self.clients: list[Client] = []
@@ -112,9 +125,9 @@ class World:
         """Start a client."""
         self.clients.append(Client(self))
 
-    def blob(self) -> Blob:
+    def blob(self, owner: str) -> Blob:
         """Write a file into shared memory."""
-        blob = Blob(f"blob-{self.number()}", LARGE)
+        blob = Blob(f"{owner}-{self.number()}", LARGE)
         self.blobs.add(blob.name)
         return blob
 
@@ -152,7 +165,7 @@ class World:
                 if isinstance(who, KnownAgent):
                     for engine in who.engines:
                         self.excused |= set(self.hub.state.engines[engine].unfinished)
-            case Said():
+            case Said() if event.peer in self.hub.state.peers:
                 for message in event.messages:
                     if isinstance(message, Bye):
                         self._before(Left(event.peer))
@@ -217,8 +230,7 @@ class Process:
 
     def end(self, chance: Random) -> None:
         """End, in the middle of whatever it was saying."""
-        self.link.cut(chance)
-        self.link.gone = True
+        self.link.end(chance)
 
 
 class Agent(Process):
@@ -283,6 +295,7 @@ class Agent(Process):
             self.world.engines.remove(engine)
         self.end(chance)
         self.world.agents.remove(self)
+        self.world.bereft = True
 
 
 class Engine(Process):
@@ -314,6 +327,8 @@ class Engine(Process):
                 self.functions.add(message.function)
             case Undefine():
                 self.functions -= set(message.functions)
+            case FreeBlobs():
+                self.world.blobs -= set(message.names)
             case Recall():
                 balanced = [item.id for spec, item in self.lane if spec.balanced]
                 self._give_back(balanced[max(0, len(balanced) - message.count) :])
@@ -332,8 +347,10 @@ class Engine(Process):
         """Begin the next task, if it is idle."""
         if self.running is None and self.lane:
             self.running = self.lane.popleft()
-            _, item = self.running
+            spec, item = self.running
             self.box = item.id
+            assert spec.engines is None or self.id in spec.engines, "it is on a wrong engine"
+            assert self.world.targets.get(item.id, self.id) == self.id, "it is on a wrong engine"
             self.world.runs[item.id] += 1
             assert self.world.runs[item.id] <= 1 + self.world.retries[item.id], "it ran too often"
             assert blobs_of(item) <= self.world.blobs, "its blob was freed before it ran"
@@ -345,11 +362,21 @@ class Engine(Process):
         _, item = self.running
         self.running = None
         self.world.ended(self.boot, item.id)
-        buffers: Buffers = (3, self.world.blob()) if with_blob else (3,)
+        owner = engine_owner(self.id, self.boot)
+        buffers: Buffers = (3, self.world.blob(owner)) if with_blob else (3,)
         status = TaskStatus.DONE if well else TaskStatus.FAILED
         done = ResultItem(item.id, status, 9.0, 9.0 + seconds, b"out", buffers)
         self.say(Output(item.id, "stdout", "text"), Started([item.id]))
         self.say(Done([done]), frames=[b"%03d" % (item.id % 1000)])
+
+
+    def work(self, steps: int) -> None:
+        """Begin and end tasks in turn."""
+        for _ in range(steps):
+            if self.running is None:
+                self.begin()
+            else:
+                self.finish(well=True, seconds=0.0, with_blob=False)
 
 
 class Client(Process):
@@ -379,6 +406,8 @@ class Client(Process):
                     self.known[info.id] = info
                     if info.status is EngineStatus.STOPPED:
                         del self.known[info.id]
+            case FreeBlobs():
+                self.world.blobs -= set(message.names)
             case Need():
                 self.needs.append(message.function)
             case Cancelled() | Steered():
@@ -405,16 +434,14 @@ class Client(Process):
                 assert runs == 0 or world.retries[item.id], "it was cancelled after it had begun"
             case _:
                 ename = decode_failure(item.inline).ename
-                unbegun = runs == 0 and item.id in world.balanced - world.excused
+                unbegun = runs == 0 and item.id not in world.excused | world.targets.keys()
                 assert not (ename == "EngineLost" and unbegun), "it was lost unbegun"
 
-    def _new(self, count: int, retries: int, *, balanced: bool) -> list[TaskId]:
+    def _new(self, count: int, retries: int) -> list[TaskId]:
         first = first_task(self.id, self.count)
         self.count += count
         ids = [TaskId(first + place) for place in range(count)]
         self.world.retries.update(dict.fromkeys(ids, retries))
-        if balanced:
-            self.world.balanced.update(ids)
         return ids
 
     def submit(
@@ -429,13 +456,14 @@ class Client(Process):
         """Submit tasks, balanced or one for each of some engines."""
         if define and spec.function:
             self.say(Define(spec.function, PICKLES[spec.function]))
-        blobs: Buffers = (self.world.blob(),) if with_blob else ()
-        ids = self._new(len(each_of or range(count)), spec.retries, balanced=each_of is None)
+        blobs: Buffers = (self.world.blob(client_owner(self.id)),) if with_blob else ()
+        ids = self._new(len(each_of or range(count)), spec.retries)
         items = [TaskItem(task, b"in", (4, *blobs)) for task in ids]
         message: Message = Submit(spec, items)
         if each_of is not None:
             items = [TaskItem(ids[0], b"same", (4, *blobs))]
             message = SubmitEach(spec, items[0], list(each_of))
+            self.world.targets.update(zip(ids, each_of, strict=True))
         self.say(message, frames=[frame for item in items for frame in frames_for(item)])
 
     def answer(self) -> None:

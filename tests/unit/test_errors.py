@@ -59,7 +59,7 @@ EXAMPLES: list[tuple[IpclusterError, str]] = [
     (
         EngineLost(3, "killed by SIGKILL"),
         "engine 3 was lost while it had this task (killed by SIGKILL); the task may have run. "
-        "Submit it with retries=1 if it may run again",
+        "Use a view made by load_balanced_view(retries=1) if it may run again",
     ),
     (NoSuchEngine(9, [0, 1]), "there is no engine 9; engines: 0, 1"),
     (NoSuchEngine("nine", []), "there is no engine 'nine'; engines: none"),

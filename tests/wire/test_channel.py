@@ -1,0 +1,425 @@
+import os
+import secrets
+import socket as unix
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zmq
+
+from ipcluster_ext.errors import ClusterError, ProtocolError
+from ipcluster_ext.protocol.frames import Frame, decode
+from ipcluster_ext.protocol.ids import EngineId, TaskId
+from ipcluster_ext.protocol.ledger import Ledger, Wire
+from ipcluster_ext.protocol.messages import (
+    Bye,
+    Done,
+    Message,
+    Need,
+    ResultItem,
+    Results,
+    Started,
+)
+from ipcluster_ext.protocol.status import TaskStatus
+from ipcluster_ext.transport.channel import Channel
+from ipcluster_ext.transport.sockets import PATH_LIMIT, bind_router, connect_dealer
+from tests.support.waiting import wait_until
+
+PATIENCE = 10.0
+
+
+class Hub:
+    """The other end of channels, on the test's own thread: hears, and answers when told to."""
+
+    def __init__(self, path: Path) -> None:
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
+        self.socket = bind_router(self._context, path)
+        self.ledger = Ledger(1)
+        self.peer = b""
+        self.heard: list[Message] = []
+        self.frames: list[bytes] = []
+
+    def hear(self, timeout: float = PATIENCE) -> None:
+        """Take one packet, and answer what its ledger wants answered."""
+        if not self.socket.poll(timeout * 1000):
+            msg = f"nothing came within {timeout} s"
+            raise AssertionError(msg)
+        self.peer, header, *frames = self.socket.recv_multipart()
+        taken = self.ledger.take(decode(header, frame_count=len(frames)))
+        self.heard.extend(taken.messages)
+        self.frames.extend(frames)
+        for wire in taken.resend:
+            self.send(wire)
+
+    def hear_until(self, done: Callable[[], bool]) -> None:
+        """Take packets until something has come."""
+        while not done():
+            self.hear()
+
+    def send(self, wire: Wire) -> None:
+        self.socket.send_multipart([self.peer, *wire])
+
+    def say(self, *messages: Message, frames: Sequence[Frame] = ()) -> None:
+        self.send(self.ledger.say(list(messages), frames))
+
+    def close(self) -> None:
+        self.socket.close(linger=0)
+        self._context.term()
+
+
+@pytest.fixture
+def path(folder: Path) -> Path:
+    return folder / "hub.sock"
+
+
+@pytest.fixture
+def hub(path: Path) -> Iterator[Hub]:
+    hub = Hub(path)
+    yield hub
+    hub.close()
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Channel]:
+    channel = Channel(path, identity=b"peer", boot=2)
+    try:
+        yield channel
+    finally:
+        channel.close()
+        channel.release()
+
+
+@pytest.fixture
+def channel(path: Path, hub: Hub) -> Iterator[Channel]:
+    with opened(path) as channel:
+        yield channel
+
+
+def word(number: int) -> Need:
+    return Need(b"%d" % number)
+
+
+def words(*numbers: int) -> list[Message]:
+    return [word(number) for number in numbers]
+
+
+def next_of(channel: Channel) -> list[tuple[Sequence[Message], Sequence[Frame]]]:
+    """Return what comes next."""
+    heard = channel.receive()
+    while not heard:
+        channel.wait(PATIENCE)
+        heard = channel.receive()
+    return heard
+
+
+def test_what_is_said_arrives_in_order(channel: Channel, hub: Hub) -> None:
+    for number in range(2000):
+        channel.say(words(number))
+
+    hub.hear_until(lambda: len(hub.heard) == 2000)
+
+    assert hub.heard == words(*range(2000))
+
+
+def test_what_several_threads_say_at_once_arrives_each_in_its_order(
+    channel: Channel, hub: Hub
+) -> None:
+    count, each = 4, 300
+
+    def talk(speaker: int) -> None:
+        for number in range(each):
+            channel.say([Started([TaskId(speaker), TaskId(number)])])
+
+    threads = [threading.Thread(target=talk, args=(speaker,)) for speaker in range(count)]
+    for thread in threads:
+        thread.start()
+    hub.hear_until(lambda: len(hub.heard) == count * each)
+    for thread in threads:
+        thread.join()
+
+    for speaker in range(count):
+        said = [m.ids[1] for m in hub.heard if isinstance(m, Started) and m.ids[0] == speaker]
+        assert said == list(range(each))
+
+
+def test_a_thread_that_waits_hears_everything_while_others_talk(channel: Channel, hub: Hub) -> None:
+    heard: list[Message] = []
+    channel.say(words(0))
+    hub.hear()
+
+    def listen() -> None:
+        while len(heard) < 500:
+            channel.wait(PATIENCE)
+            for messages, _ in channel.receive():
+                heard.extend(messages)
+
+    def talk() -> None:
+        while len(heard) < 500:
+            channel.mention()
+
+    threads = [threading.Thread(target=target) for target in (listen, talk, talk)]
+    for thread in threads:
+        thread.start()
+    for number in range(500):
+        hub.say(word(number))
+        while hub.socket.poll(0):
+            hub.hear()
+    wait_until(lambda: len(heard) == 500)
+    for thread in threads:
+        thread.join()
+
+    assert heard == words(*range(500))
+
+
+def test_waiting_ends_when_something_comes(channel: Channel, hub: Hub) -> None:
+    channel.mention(Bye())
+    hub.hear()
+    threading.Timer(0.02, hub.say, words(1)).start()
+
+    heard = next_of(channel)
+
+    assert [messages for messages, _ in heard] == [words(1)]
+
+
+def test_waiting_ends_when_another_thread_wakes_it(channel: Channel) -> None:
+    channel.wait(0)
+    threading.Timer(0.02, channel.wake).start()
+
+    channel.wait(None)
+
+    assert channel.receive() == []
+
+
+def test_waking_before_the_wait_is_not_lost(channel: Channel) -> None:
+    channel.wake()
+
+    channel.wait(None)
+
+    assert channel.receive() == []
+
+
+def test_waiting_ends_when_a_watched_descriptor_is_readable(channel: Channel) -> None:
+    read, write = os.pipe()
+    channel.watch(read)
+    before = channel.wait(0)
+
+    os.write(write, b"x")
+    ready = channel.wait(PATIENCE)
+    channel.unwatch(read)
+    after = channel.wait(0)
+
+    os.close(read)
+    os.close(write)
+    assert (read in before, read in ready, read in after) == (False, True, False)
+
+
+@pytest.mark.parametrize("nbytes", [0, 1, 100_000, 5_000_000])
+def test_a_frame_of_any_size_arrives_whole(nbytes: int, channel: Channel, hub: Hub) -> None:
+    content = os.urandom(nbytes)
+    result = ResultItem(TaskId(1), TaskStatus.DONE, 0.0, 0.0, b"", (nbytes,))
+
+    channel.say([Done([result])], [memoryview(content)])
+    hub.hear()
+    hub.say(Results(EngineId(0), [result]), frames=[content])
+    [(_, [frame])] = next_of(channel)
+
+    assert hub.frames == [content]
+    assert bytes(frame) == content
+
+
+def test_what_was_said_before_the_hub_was_there_arrives(path: Path) -> None:
+    with opened(path) as channel:
+        channel.say(words(1))
+        hub = Hub(path)
+
+        hub.hear()
+
+        assert hub.heard == words(1)
+        hub.close()
+
+
+def test_what_a_broken_connection_lost_is_said_again(path: Path) -> None:
+    with opened(path) as channel:
+        first = Hub(path)
+        channel.say(words(1))
+        first.hear()
+        channel.say(words(2))
+        wait_until(lambda: first.socket.poll(0))
+        first.close()
+        hub = Hub(path)
+        hub.ledger = first.ledger
+        channel.say(words(3))
+        hub.hear()
+
+        channel.ping()
+        hub.hear()
+        channel.wait(PATIENCE)
+        channel.receive()
+        hub.hear_until(lambda: len(hub.heard) == 2)
+
+        assert hub.heard == words(2, 3)
+        hub.close()
+
+
+def test_the_hub_is_told_what_was_received_once(channel: Channel, hub: Hub) -> None:
+    channel.mention()
+    hub.hear()
+    hub.say(word(1))
+    next_of(channel)
+
+    channel.acknowledge()
+    hub.hear()
+    channel.acknowledge()
+
+    assert hub.ledger.unacked == 0
+    assert not hub.socket.poll(50)
+
+
+def test_bytes_that_are_no_packet_are_counted_and_what_follows_is_heard(
+    channel: Channel, hub: Hub
+) -> None:
+    channel.mention()
+    hub.hear()
+    hub.send([os.urandom(40)])
+    hub.say(word(1))
+
+    with pytest.raises(ProtocolError):
+        next_of(channel)
+    heard = next_of(channel)
+
+    assert channel.malformed == 1
+    assert [messages for messages, _ in heard] == [words(1)]
+
+
+def test_after_a_restart_a_successor_of_the_hub_hears_from_the_beginning(path: Path) -> None:
+    with opened(path) as channel:
+        first = Hub(path)
+        channel.say(words(1))
+        first.hear()
+        first.close()
+
+        channel.restart()
+        channel.say(words(2))
+        hub = Hub(path)
+        hub.hear()
+
+        assert hub.heard == words(2)
+        hub.close()
+
+
+class TestClosed:
+    def test_a_farewell_still_arrives(self, channel: Channel, hub: Hub) -> None:
+        channel.say(words(1))
+        hub.hear()
+
+        channel.close(Bye())
+        hub.hear()
+
+        assert hub.heard == [*words(1), Bye()]
+
+    def test_nothing_is_said_or_heard_any_more(self, channel: Channel, hub: Hub) -> None:
+        channel.close()
+
+        channel.say(words(1))
+        channel.mention()
+        channel.ping()
+        channel.acknowledge()
+        channel.close()
+
+        assert channel.closed
+        assert channel.wait(None) is not None
+        assert channel.receive() == []
+        assert not hub.socket.poll(50)
+
+    def test_a_thread_that_waits_is_woken(self, channel: Channel) -> None:
+        channel.wait(0)
+        waiter = threading.Thread(target=channel.wait, args=(None,))
+        waiter.start()
+
+        channel.close()
+        waiter.join(PATIENCE)
+
+        assert not waiter.is_alive()
+
+    def test_no_descriptor_and_no_thread_is_left(self, path: Path, hub: Hub) -> None:
+        with opened(path) as channel:
+            channel.say(words(0))
+            hub.hear()
+        before = left_open()
+
+        for _ in range(3):
+            with opened(path) as channel:
+                channel.say(words(1))
+
+        wait_until(lambda: left_open() == before)
+
+
+def left_open() -> tuple[int, int]:
+    """Count the descriptors and threads of this process, ZeroMQ's among them."""
+    return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
+
+
+class TestSockets:
+    def test_the_hubs_socket_file_is_open_to_this_user_only(self, path: Path, hub: Hub) -> None:
+        assert path.stat().st_mode & 0o777 == 0o600
+
+    @pytest.mark.parametrize("mode", [0o755, 0o770, 0o701])
+    def test_a_folder_that_is_open_to_others_is_refused(self, mode: int, folder: Path) -> None:
+        folder.chmod(mode)
+
+        with pytest.raises(ClusterError, match=f"is open to others \\(mode {mode:o}\\)"):
+            self._bind(folder / "hub.sock")
+
+    def test_a_link_to_a_folder_is_refused(self, folder: Path) -> None:
+        (folder / "real").mkdir(mode=0o700)
+        (folder / "link").symlink_to(folder / "real")
+
+        with pytest.raises(ClusterError, match="is not a folder of this user"):
+            self._bind(folder / "link" / "hub.sock")
+
+    @pytest.mark.parametrize("make", [bind_router, connect_dealer])
+    def test_a_path_that_is_too_long_is_refused_and_nothing_is_left(
+        self, make: Callable[..., Any], folder: Path
+    ) -> None:
+        long = folder / ("x" * PATH_LIMIT)
+        options = {"identity": b"x"} if make is connect_dealer else {}
+
+        with pytest.raises(ClusterError, match=r"is too long for a socket \(100 bytes\)"):
+            self._make(make, long, **options)
+
+    def test_a_path_that_cannot_be_bound_is_refused_and_nothing_is_left(self, folder: Path) -> None:
+        (folder / "hub.sock").mkdir()
+
+        with pytest.raises(zmq.ZMQError):
+            self._bind(folder / "hub.sock")
+
+    def _bind(self, path: Path) -> None:
+        self._make(bind_router, path)
+
+    def _make(self, make: Callable[..., Any], path: Path, **options: Any) -> None:
+        """Make a socket; a context whose socket was forgotten would never end."""
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        try:
+            make(context, path, **options).close()
+        finally:
+            ended = threading.Thread(target=context.term, daemon=True)
+            ended.start()
+            ended.join(PATIENCE)
+            assert not ended.is_alive()
+
+
+def test_garbage_on_the_bare_socket_file_does_not_disturb_others(
+    channel: Channel, hub: Hub, path: Path
+) -> None:
+    for _ in range(50):
+        with unix.socket(unix.AF_UNIX) as stranger:
+            stranger.connect(str(path))
+            stranger.sendall(secrets.token_bytes(200))
+
+    channel.say(words(1))
+    hub.hear()
+
+    assert hub.heard == words(1)

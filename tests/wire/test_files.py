@@ -1,0 +1,246 @@
+import os
+import stat
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from ipcluster_ext.errors import ClusterError
+from ipcluster_ext.protocol.ids import TaskId
+from ipcluster_ext.transport import files
+from ipcluster_ext.transport.blackbox import BlackBox, last_begun
+from ipcluster_ext.transport.files import (
+    LONGEST_SOCKET_NAME,
+    ConnectionFile,
+    client_socket,
+    connection_file,
+    engine_socket,
+    read_private,
+    runtime_folder,
+    to_json,
+    write_private,
+)
+from ipcluster_ext.transport.sockets import PATH_LIMIT
+
+INFO = ConnectionFile(cluster="c", folder="/run/c", agent_pid=1, agent_started=2)
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.lstat().st_mode)
+
+
+class TestPrivateFiles:
+    def test_a_value_survives_being_written_and_read(self, folder: Path) -> None:
+        write_private(folder / "f", to_json(INFO))
+
+        assert read_private(folder / "f", ConnectionFile) == INFO
+
+    @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+    def test_a_file_is_open_to_its_owner_only_whatever_the_umask(
+        self, umask: int, folder: Path
+    ) -> None:
+        before = os.umask(umask)
+
+        write_private(folder / "f", b"{}")
+
+        os.umask(before)
+        assert mode_of(folder / "f") == 0o600
+
+    def test_a_file_replaces_the_old_one_whole(self, folder: Path) -> None:
+        write_private(folder / "f", b"a long old content")
+
+        write_private(folder / "f", b"new")
+
+        assert (folder / "f").read_bytes() == b"new"
+        assert os.listdir(folder) == ["f"]
+
+    def test_a_write_that_fails_leaves_the_old_file_and_no_other(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write_private(folder / "f", b"old")
+
+        def full(fd: int) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(files.os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            write_private(folder / "f", b"new")
+
+        assert (folder / "f").read_bytes() == b"old"
+        assert os.listdir(folder) == ["f"]
+
+    def test_a_link_is_replaced_and_not_followed(self, folder: Path) -> None:
+        victim = folder / "victim"
+        victim.write_bytes(b"precious")
+        (folder / "f").symlink_to(victim)
+
+        write_private(folder / "f", b"new")
+
+        assert victim.read_bytes() == b"precious"
+        assert not (folder / "f").is_symlink()
+
+    def test_a_link_is_not_read(self, folder: Path) -> None:
+        write_private(folder / "real", to_json(INFO))
+        (folder / "f").symlink_to(folder / "real")
+
+        with pytest.raises(ClusterError, match="f cannot be read: Too many levels of symbolic"):
+            read_private(folder / "f", ConnectionFile)
+
+    @pytest.mark.parametrize("mode", [0o640, 0o604, 0o666])
+    def test_a_file_that_is_open_to_others_is_not_read(self, mode: int, folder: Path) -> None:
+        write_private(folder / "f", to_json(INFO))
+        (folder / "f").chmod(mode)
+
+        with pytest.raises(ClusterError, match="f is not private to this user"):
+            read_private(folder / "f", ConnectionFile)
+
+    @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b'{"cluster": 3}'])
+    def test_a_file_that_is_something_else_is_refused(self, content: bytes, folder: Path) -> None:
+        write_private(folder / "f", content)
+
+        with pytest.raises(ClusterError, match="f cannot be read: "):
+            read_private(folder / "f", ConnectionFile)
+
+    def test_a_folder_is_refused_and_not_left_open(self, folder: Path) -> None:
+        (folder / "f").mkdir(mode=0o700)
+        before = os.listdir("/proc/self/fd")
+
+        with pytest.raises(ClusterError, match="f cannot be read: Is a directory"):
+            read_private(folder / "f", ConnectionFile)
+
+        assert os.listdir("/proc/self/fd") == before
+
+    def test_a_file_that_is_not_there_is_told_as_such(self, folder: Path) -> None:
+        with pytest.raises(FileNotFoundError):
+            read_private(folder / "f", ConnectionFile)
+
+    def test_json_says_what_it_should(self) -> None:
+        assert msgspec.json.decode(to_json(INFO)) == {
+            "cluster": "c",
+            "folder": "/run/c",
+            "agent_pid": 1,
+            "agent_started": 2,
+        }
+
+
+class TestRuntimeFolder:
+    @pytest.fixture(autouse=True)
+    def environment(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("IPCLUSTER_EXT_RUNTIME_DIR", raising=False)
+        monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+        monkeypatch.setenv("HOME", str(folder))
+
+    def test_the_users_own_choice_comes_first(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("IPCLUSTER_EXT_RUNTIME_DIR", str(folder / "own"))
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+
+        assert runtime_folder() == folder / "own"
+        assert mode_of(folder / "own") == 0o700
+
+    def test_then_the_systems_folder_for_such_things(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+
+        assert runtime_folder() == folder / "ipcluster-ext"
+
+    def test_a_systems_folder_that_is_not_there_is_passed_over(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder / "missing"))
+
+        assert runtime_folder() == folder / ".local" / "state" / "ipcluster-ext"
+
+    def test_a_path_too_long_for_sockets_gives_way_to_a_short_one(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(files.tempfile, "gettempdir", lambda: str(folder))
+        monkeypatch.setenv("IPCLUSTER_EXT_RUNTIME_DIR", str(folder / ("x" * PATH_LIMIT)))
+
+        found = runtime_folder()
+
+        assert found == folder / f"ipcluster-ext-{os.getuid()}"
+        assert len(str(found)) + LONGEST_SOCKET_NAME <= PATH_LIMIT
+
+    def test_a_folder_that_others_can_read_is_refused(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (folder / "own").mkdir(mode=0o755)
+        monkeypatch.setenv("IPCLUSTER_EXT_RUNTIME_DIR", str(folder / "own"))
+
+        with pytest.raises(ClusterError, match="run chmod 700 on it"):
+            runtime_folder()
+
+    def test_a_link_in_its_place_is_refused(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (folder / "real").mkdir(mode=0o700)
+        (folder / "own").symlink_to(folder / "real")
+        monkeypatch.setenv("IPCLUSTER_EXT_RUNTIME_DIR", str(folder / "own"))
+
+        with pytest.raises(ClusterError, match="is not a folder of this user"):
+            runtime_folder()
+
+
+def test_the_sockets_of_a_cluster_are_in_its_folder() -> None:
+    folder = Path("/run/c")
+
+    assert client_socket(folder) == Path("/run/c/clients.sock")
+    assert engine_socket(folder) == Path("/run/c/engines.sock")
+    assert connection_file(folder) == Path("/run/c/client.json")
+    assert INFO.client_socket == Path("/run/c/clients.sock")
+
+
+class TestBlackBox:
+    def test_it_tells_the_task_that_was_begun_last(self, folder: Path) -> None:
+        box = BlackBox(folder / "box")
+
+        box.began(TaskId(1))
+        box.began(TaskId((1 << 63) - 1))
+
+        assert last_begun(folder / "box") == (1 << 63) - 1
+        box.close()
+
+    def test_it_can_be_read_after_the_writer_was_killed(self, folder: Path) -> None:
+        pid = os.fork()
+        if pid == 0:
+            BlackBox(folder / "box").began(TaskId(7))
+            os.kill(os.getpid(), 9)
+
+        os.waitpid(pid, 0)
+
+        assert last_begun(folder / "box") == 7
+
+    def test_a_new_one_tells_of_no_task(self, folder: Path) -> None:
+        box = BlackBox(folder / "box")
+
+        assert last_begun(folder / "box") == 0
+        assert mode_of(folder / "box") == 0o600
+        box.close()
+
+    def test_a_box_used_again_forgets_the_life_before(self, folder: Path) -> None:
+        first = BlackBox(folder / "box")
+        first.began(TaskId(7))
+        first.close()
+
+        second = BlackBox(folder / "box")
+
+        assert last_begun(folder / "box") == 0
+        second.close()
+
+    @pytest.mark.parametrize("content", [None, b"", b"1234567", b"123456789"])
+    def test_a_file_that_is_no_box_tells_of_no_task(
+        self, content: bytes | None, folder: Path
+    ) -> None:
+        if content is not None:
+            (folder / "box").write_bytes(content)
+
+        assert last_begun(folder / "box") == 0
+
+    def test_a_link_in_its_place_is_refused(self, folder: Path) -> None:
+        (folder / "box").symlink_to(folder / "victim")
+
+        with pytest.raises(OSError, match="symbolic links"):
+            BlackBox(folder / "box")
