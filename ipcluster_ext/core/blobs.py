@@ -37,6 +37,10 @@ class Blobs:
                 self._counts.pop(name, None)
                 self._unneeded.append(name)
 
+    def offer(self, names: Iterable[str]) -> None:
+        """Note blobs that came along and that nobody will need, unless somebody does already."""
+        self._unneeded.extend(names)
+
     def take_unneeded(self) -> list[str]:
         """Return the names that became unneeded since the last time, and still are."""
         unneeded, self._unneeded = self._unneeded, []

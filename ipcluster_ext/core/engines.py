@@ -28,7 +28,7 @@ class Withdrawal:
 
     line: Line
     request: int
-    wanted: frozenset[TaskId]
+    wanted: set[TaskId] = field(default_factory=set)
     asked: int = 0
     cancelled: list[TaskId] = field(default_factory=list)
 

@@ -84,6 +84,8 @@ class Hub:
                     assert_never(event)
         self._dispatcher.run(now)
         self._forget_functions()
+        if not self.state.tasks:
+            self.state.tasks.clear()  # a dict that was large keeps its table until then
         return self.state.take_effects()
 
     @property

@@ -133,11 +133,11 @@ class Tasks:
             task = unfinished.pop(item.id, None)
             if task is None:
                 state.stale += 1
-                state.blobs.release(names_of(item.buffers))
+                state.blobs.offer(names_of(item.buffers))
                 continue
             task.function.took(item.completed - item.started)
             if item.status < _DONE or (item.status is _FAILED and task.retries > 0):
-                state.blobs.release(names_of(item.buffers))
+                state.blobs.offer(names_of(item.buffers))
                 self._not_over(task, item, now)
                 continue
             task.move(item.status)
@@ -148,7 +148,7 @@ class Tasks:
                 if item.buffers:
                     self._hold_until_delivered(client, item)
             elif item.buffers:
-                state.blobs.release(names_of(item.buffers))
+                state.blobs.offer(names_of(item.buffers))
         engine.progress = now
         engine.stalled = False
         state.changed.add(engine)
@@ -228,7 +228,7 @@ class Tasks:
 
     def cancel(self, client: Client, message: Cancel) -> None:
         """Take back a client's tasks that have not begun; engines are asked for those they have."""
-        withdrawal = Withdrawal(client.line, message.request, frozenset(message.ids))
+        withdrawal = Withdrawal(client.line, message.request)
         held: dict[EngineId, list[TaskId]] = {}
         for task_id in message.ids:
             task = self._state.tasks.get(task_id)
@@ -239,6 +239,7 @@ class Tasks:
             else:
                 self._cancel(task, withdrawal)
         for engine_id, ids in held.items():
+            withdrawal.wanted.update(ids)
             engine = self._state.engines[engine_id]
             engine.open_line.say(Drop(ids))
             engine.asked.append(withdrawal)

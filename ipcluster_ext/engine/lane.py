@@ -3,7 +3,8 @@
 Whoever receives (see `engine.wire`) puts tasks in and takes unbegun ones back; the main thread
 takes the next one and hands outcomes over. Results leave in batches: at once when nothing is
 left to do, else every `FLUSH_AFTER` seconds or `FLUSH_COUNT` results, by the main thread itself
-before it begins the next task, or by the I/O thread if that one takes long.
+before it begins the next task, or by the I/O thread if that one takes long. The result of a task
+that took longer than that leaves before the next begins, so that it does not die with it.
 """
 
 import threading
@@ -115,8 +116,9 @@ class Lane:
                 finished.frames.extend(frames)
             more = bool(self._tasks)
         if first:
-            self._unsaid_since = time.monotonic()
-            if more and not self.watched:
+            took = item.completed - item.started
+            self._unsaid_since = time.monotonic() - took
+            if more and took < FLUSH_AFTER and not self.watched:
                 self.watched = True
                 self._on_unsaid()
 

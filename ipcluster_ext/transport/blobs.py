@@ -173,7 +173,7 @@ class BlobStore:
             raise ProtocolError(f"blob {blob.name} cannot be read: {error.strerror}") from None
         try:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            if os.fstat(fd).st_size < blob.nbytes:
+            if not 0 < blob.nbytes <= os.fstat(fd).st_size:
                 raise ProtocolError(f"blob {blob.name} is not {blob.nbytes} bytes long")
             mapped = mmap.mmap(
                 fd, blob.nbytes, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE

@@ -108,18 +108,29 @@ def read_private(path: Path, kind: type[T]) -> T:
     ClusterError
         It belongs to somebody else, is open to others, or is not what was expected.
     """
+    try:
+        return msgspec.json.decode(_read_private(path), type=kind)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        msg = f"{path} cannot be read: {error.strerror}"
+        raise ClusterError(msg) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        msg = f"{path} cannot be read: {error}"
+        raise ClusterError(msg) from None
+
+
+def _read_private(path: Path) -> bytes:
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    with os.fdopen(fd, "rb") as file:
+    try:
         status = os.fstat(fd)
         if status.st_uid != os.getuid() or status.st_mode & 0o077:
             msg = f"{path} is not private to this user; refusing to read it"
             raise ClusterError(msg)
-        data = file.read()
-    try:
-        return msgspec.json.decode(data, type=kind)
-    except msgspec.DecodeError as error:
-        msg = f"{path} cannot be read: {error}"
-        raise ClusterError(msg) from None
+        with os.fdopen(fd, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(fd)
 
 
 def to_json(value: msgspec.Struct) -> bytes:

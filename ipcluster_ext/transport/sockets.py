@@ -82,13 +82,18 @@ def _limit(socket: zmq.Socket[bytes]) -> None:
 def bind_router(context: zmq.Context[zmq.Socket[bytes]], path: Path) -> zmq.Socket[bytes]:
     """Bind the hub's end of a socket file; it says when a peer cannot be reached."""
     check_folder(path.parent)
+    endpoint = endpoint_of(path)
     socket = context.socket(zmq.ROUTER)
     _limit(socket)
     socket.setsockopt(zmq.BACKLOG, BACKLOG)
     socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
     socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
-    socket.bind(endpoint_of(path))
-    path.chmod(0o600)
+    try:
+        socket.bind(endpoint)
+        path.chmod(0o600)
+    except (zmq.ZMQError, OSError):
+        socket.close()
+        raise
     return socket
 
 
@@ -96,10 +101,11 @@ def connect_dealer(
     context: zmq.Context[zmq.Socket[bytes]], path: Path, *, identity: bytes
 ) -> zmq.Socket[bytes]:
     """Connect to the hub's end of a socket file, now or as soon as it is there."""
+    endpoint = endpoint_of(path)
     socket = context.socket(zmq.DEALER)
     _limit(socket)
     socket.setsockopt(zmq.ROUTING_ID, identity)
     socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
     socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
-    socket.connect(endpoint_of(path))
+    socket.connect(endpoint)
     return socket

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import ipcluster_ext as ipp
+from tests.process.clients import four_engines
 from tests.support.clusters import Started
 from tests.support.gates import Gate
 from tests.support.leftovers import leftovers_of, shared_memory_of
@@ -45,21 +46,9 @@ def customized(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def four() -> Iterator[ipp.Client]:
-    """Start four engines for all tests of a module; nothing may be left of them in the end."""
-    folder = Path(tempfile.mkdtemp(prefix="ipx-", dir="/tmp"))
-    cluster = ipp.Cluster(n=4)
-    try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("IPCLUSTER_EXT_RUNTIME_DIR", str(folder))
-            client = cluster.start_and_connect_sync()
-        with client:
-            yield client
-        cluster.stop_cluster_sync()
-        assert leftovers_of(folder) == []
-        assert shared_memory_of(cluster.cluster_id) == []
-    finally:
-        cluster.stop_cluster_sync()
-        shutil.rmtree(folder)
+    """Start four engines for all tests of a module."""
+    with four_engines() as client:
+        yield client
 
 
 @pytest.fixture

@@ -221,7 +221,7 @@ class TestEngines:
 
         wait_until(interrupted)
 
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(ipp.RemoteError, match="KeyboardInterrupt"):
             result.get()
 
     def test_one_that_is_not_there_is_named(self, started: Started) -> None:

@@ -16,6 +16,7 @@ from tests.support.waiting import wait_until
 def script(rc: ipp.Client, gate: Gate, code: str) -> str:
     """Write a program that waits, and shows what it can do after it was interrupted."""
     before = f"""
+        import concurrent.futures
         import threading
         from pathlib import Path
         import ipcluster_ext as ipp
@@ -24,7 +25,12 @@ def script(rc: ipp.Client, gate: Gate, code: str) -> str:
         gate = Gate(Path({str(gate.path)!r}))
         view = rc.load_balanced_view(targets=[0, 1, 2])
         result = None
-        began = Path(str(gate.path) + "-began")
+        began, waits = gate.path.with_name("began"), gate.path.with_name("waits")
+        attend = rc.connection.attend
+        def attend_noticeably(done, deadline):
+            if deadline is None: waits.touch()
+            return attend(done, deadline)
+        rc.connection.attend = attend_noticeably
         def task(n=0):
             began.touch()
             return pass_through(gate.path, n)
@@ -45,11 +51,11 @@ def script(rc: ipp.Client, gate: Gate, code: str) -> str:
 
 @contextmanager
 def waiting(rc: ipp.Client, gate: Gate, code: str) -> Iterator[subprocess.Popen[str]]:
-    """Run a program until its task has begun on an engine, so that it waits for that."""
-    began = gate.path.with_name(f"{gate.path.name}-began")
+    """Run a program until its task has begun on an engine, and it waits for that."""
+    marks = [gate.path.with_name(name) for name in ("began", "waits")]
     with python(script(rc, gate, code)) as process:
         try:
-            wait_until(lambda: began.exists() or process.poll() is not None)
+            wait_until(lambda: all(mark.exists() for mark in marks) or process.poll() is not None)
             yield process
         finally:
             process.kill()
@@ -62,17 +68,23 @@ def waiting(rc: ipp.Client, gate: Gate, code: str) -> Iterator[subprocess.Popen[
         ("result = view.apply_async(task)\nresult.wait()", ["interrupted", "8", "0"]),
         ("result = view.apply_async(task)\nresult.exception()", ["interrupted", "8", "0"]),
         ("result = view.apply_async(task)\nlist(result)", ["interrupted", "8", "0"]),
-        ("result = view.map_async(task, [1, 2])\nnext(iter(result))", ["interrupted", "8", "[1, 2]"]),
+        (
+            "result = view.map_async(task, [1, 2])\nnext(iter(result))",
+            ["interrupted", "8", "[1, 2]"],
+        ),
         ("result = view.apply_async(task)\nrc.wait()", ["interrupted", "8", "0"]),
         (
-            "import concurrent.futures as cf\nresult = view.apply_async(task)\ncf.wait([result])",
+            "result = view.apply_async(task)\nwaits.touch()\nconcurrent.futures.wait([result])",
             ["interrupted", "8", "0"],
         ),
         ("result = view.apply_sync(task)", ["returned", "8", "0"]),
         ("result = rc[:3].apply_sync(task)", ["returned", "8", "[0, 0, 0]"]),
         ("result = view.map_sync(task, [1, 2, 3])", ["returned", "8", "[1, 2, 3]"]),
         ("result = rc[:3].map_sync(task, [1, 2, 3])", ["returned", "8", "[1, 2, 3]"]),
-        ("view.apply_async(task)\nrc.wait_for_engines(9)", ["interrupted", "8", "None"]),
+        (
+            "view.apply_async(task)\nwaits.touch()\nrc.wait_for_engines(9)",
+            ["interrupted", "8", "None"],
+        ),
     ],
     ids=lambda value: value.splitlines()[-1] if isinstance(value, str) else "",
 )

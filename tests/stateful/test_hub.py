@@ -17,7 +17,7 @@ from ipcluster_ext.core.dispatch import STALL
 from ipcluster_ext.core.invariants import check
 from ipcluster_ext.protocol.ids import EngineId, TaskId
 from ipcluster_ext.protocol.status import EngineStatus
-from tests.stateful.world import Client, Engine, Process, World, spec_of
+from tests.stateful.world import Client, Process, World, spec_of
 
 T = TypeVar("T")
 
@@ -186,7 +186,7 @@ class HubMachine(RuleBasedStateMachine):
         define=st.booleans(),
         arrives=at_once,
     )
-    def a_client_submits(  # noqa: PLR0913
+    def a_client_submits(
         self,
         who: int,
         count: int,
@@ -212,7 +212,7 @@ class HubMachine(RuleBasedStateMachine):
         define=st.booleans(),
         arrives=at_once,
     )
-    def a_client_submits_to_each(  # noqa: PLR0913
+    def a_client_submits_to_each(
         self,
         who: int,
         engines: list[EngineId],
@@ -273,7 +273,7 @@ class HubMachine(RuleBasedStateMachine):
         with_blob=st.booleans(),
         arrives=at_once,
     )
-    def an_engine_works(  # noqa: PLR0913
+    def an_engine_works(
         self, who: int, count: int, well: bool, seconds: float, with_blob: bool, arrives: bool
     ) -> None:
         for _ in range(count):
@@ -317,7 +317,6 @@ class HubMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Heal the lines, have everybody do his work, and look what is left."""
-        world = self.world
         for _ in range(ROUNDS):
             if self._at_rest():
                 break

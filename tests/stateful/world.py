@@ -106,6 +106,7 @@ class World:
         self.clients: list[Client] = []
         self.numbers = 0
         self._ended_in: dict[int, set[TaskId]] = {}
+        self._given_back_by: dict[int, set[TaskId]] = {}
 
     def number(self) -> int:
         """Return a number that nobody has."""
@@ -157,6 +158,10 @@ class World:
         """Note that a life of an engine ended a task."""
         self._ended_in.setdefault(life, set()).add(task)
 
+    def given_back(self, life: int, tasks: Sequence[TaskId]) -> None:
+        """Note that a life of an engine gave tasks back."""
+        self._given_back_by.setdefault(life, set()).update(tasks)
+
     def _before(self, event: Event) -> None:
         """Note which tasks are excused by what the hub is about to hear."""
         match event:
@@ -175,9 +180,15 @@ class World:
                 pass
 
     def _excuse(self, message: EngineExited, engine: KnownEngine | None) -> None:
-        """Excuse tasks where the black box names one that this life has run before."""
+        """Excuse tasks of which nobody can know whether they had begun.
+
+        That is so where the black box names a task that this life has run before, and where the
+        engine gave tasks back and died before the hub heard of it.
+        """
         if engine is not None and message.began in self._ended_in.get(message.boot, ()):
             self.excused |= set(engine.unfinished)
+        elif engine is not None:
+            self.excused |= self._given_back_by.get(message.boot, set()) & set(engine.unfinished)
 
 
 class Process:
@@ -341,6 +352,7 @@ class Engine(Process):
 
     def _give_back(self, ids: list[TaskId]) -> None:
         self.lane = deque(entry for entry in self.lane if entry[1].id not in ids)
+        self.world.given_back(self.boot, ids)
         self.say(Returned(ids))
 
     def begin(self) -> None:
@@ -369,7 +381,6 @@ class Engine(Process):
         self.say(Output(item.id, "stdout", "text"), Started([item.id]))
         self.say(Done([done]), frames=[b"%03d" % (item.id % 1000)])
 
-
     def work(self, steps: int) -> None:
         """Begin and end tasks in turn."""
         for _ in range(steps):
@@ -395,7 +406,7 @@ class Client(Process):
     def greeting(self) -> Message:
         return ClientHello(self.id, "here", 1)
 
-    def took(self, message: Message, frames: Iterator[Frame]) -> None:
+    def took(self, message: Message, frames: Iterator[Frame]) -> None:  # noqa: C901 - one case each
         match message:
             case Results():
                 for item in message.items:

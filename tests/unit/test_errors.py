@@ -128,7 +128,7 @@ class TestRemoteError:
     def test_its_traceback_is_shown_as_lines_below_a_headline(self) -> None:
         error = RemoteError("E", "no", "Traceback\n  line 1", 3)
 
-        assert error._render_traceback_() == [  # noqa: SLF001 - IPython's name
+        assert error._render_traceback_() == [
             "--- raised on engine 3 ---",
             "Traceback",
             "  line 1",
@@ -137,7 +137,7 @@ class TestRemoteError:
     def test_without_a_traceback_it_shows_its_text(self) -> None:
         error = RemoteError("E", "no", "")
 
-        assert error._render_traceback_() == [  # noqa: SLF001 - IPython's name
+        assert error._render_traceback_() == [
             "--- raised on an engine ---",
             "E: no",
         ]

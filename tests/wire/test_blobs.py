@@ -3,16 +3,19 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.buffers import Dumped, dump, load
-from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import TaskId
 from ipcluster_ext.protocol.messages import Blob, TaskItem
 from ipcluster_ext.transport.blobs import BlobStore, Body, free_blobs, host_identity
+
+if TYPE_CHECKING:
+    from ipcluster_ext.protocol.frames import Frame
 
 LIMIT = 50_000
 FULL = Path("/dev/full")
@@ -80,7 +83,8 @@ class TestHowItTravels:
         value = ["x" * LIMIT, array_of(LIMIT), array_of(LIMIT - 1)]
 
         body = place(store, value)
-        text, large, small = arrived(store, body)  # type: ignore[misc]
+        came: Any = arrived(store, body)
+        text, large, small = came
 
         assert [type(buffer) for buffer in body.buffers] == [Blob, Blob, int]
         assert text == "x" * LIMIT

@@ -1,5 +1,6 @@
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 import msgspec
@@ -7,7 +8,6 @@ import pytest
 
 from ipcluster_ext.errors import ClusterError
 from ipcluster_ext.protocol.ids import TaskId
-from ipcluster_ext.transport import files
 from ipcluster_ext.transport.blackbox import BlackBox, last_begun
 from ipcluster_ext.transport.files import (
     LONGEST_SOCKET_NAME,
@@ -62,7 +62,7 @@ class TestPrivateFiles:
         def full(fd: int) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(files.os, "fsync", full)
+        monkeypatch.setattr(os, "fsync", full)
         with pytest.raises(OSError, match="No space left"):
             write_private(folder / "f", b"new")
 
@@ -156,7 +156,7 @@ class TestRuntimeFolder:
     def test_a_path_too_long_for_sockets_gives_way_to_a_short_one(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(files.tempfile, "gettempdir", lambda: str(folder))
+        monkeypatch.setattr(tempfile, "gettempdir", lambda: str(folder))
         monkeypatch.setenv("IPCLUSTER_EXT_RUNTIME_DIR", str(folder / ("x" * PATH_LIMIT)))
 
         found = runtime_folder()

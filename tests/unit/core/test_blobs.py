@@ -1,8 +1,9 @@
 import pytest
 
 from ipcluster_ext.core.blobs import Blobs
-from ipcluster_ext.protocol.ids import EngineId
-from ipcluster_ext.protocol.messages import Blob, Done, FreeBlobs
+from ipcluster_ext.protocol.ids import EngineId, TaskId
+from ipcluster_ext.protocol.messages import Blob, Done, FreeBlobs, ResultItem
+from ipcluster_ext.protocol.status import TaskStatus
 from tests.support.scripted import Agent, Client, Engine, Stage
 
 BLOB = Blob("client-1", 5_000_000)
@@ -173,6 +174,16 @@ class TestOfResults:
 
         assert other.of(FreeBlobs) == [FreeBlobs(["client-1"])]
 
+    def test_a_result_that_nobody_waits_for_does_not_free_what_a_task_needs(
+        self, client: Client, agent: Agent, engine: Engine
+    ) -> None:
+        client.submit(1, buffers=(BLOB,))
+        lie = ResultItem(TaskId(99), TaskStatus.DONE, 0.0, 0.0, b"", (BLOB,))
+
+        engine.say(Done([lie]))
+
+        assert agent.freed == []
+
 
 class TestCounts:
     def test_a_blob_is_unneeded_once_as_many_released_it_as_held_it(self) -> None:
@@ -198,7 +209,16 @@ class TestCounts:
     def test_a_blob_that_became_unneeded_twice_is_told_once(self) -> None:
         blobs = Blobs()
 
-        blobs.release(["a"])
-        blobs.release(["a"])
+        blobs.offer(["a"])
+        blobs.offer(["a"])
 
         assert blobs.take_unneeded() == ["a"]
+
+    def test_a_blob_that_somebody_needs_cannot_be_offered_away(self) -> None:
+        blobs = Blobs()
+        blobs.hold(["a"])
+
+        blobs.offer(["a"])
+
+        assert blobs.counts == {"a": 1}
+        assert blobs.take_unneeded() == []

@@ -59,7 +59,7 @@ class TestLives:
         engine.die(began=begun)
 
         assert heard_before == []
-        assert [type(message) for message in successor.heard][0] is Welcome
+        assert type(successor.heard[0]) is Welcome
         assert successor.ids == [unbegun]
 
     def test_of_several_greetings_before_the_news_the_last_takes_effect(

@@ -496,6 +496,20 @@ class TestCancel:
         assert other.of(Cancelled) == [Cancelled(request, [])]
         assert set(stage.hub.state.tasks) == {task}
 
+    def test_the_task_of_another_client_survives_even_the_death_of_its_engine(
+        self, stage: Stage, client: Client, engine: Engine
+    ) -> None:
+        other = stage.client()
+        _, theirs = client.submit_each([0, 0])
+        running, ours = other.submit_each([0, 0])
+
+        other.cancel(theirs, running, ours)
+        engine.die(began=engine.ids[0])
+        successor = engine.agent.start(EngineId(0))
+
+        assert successor.ids == [theirs]
+        assert other.statuses == {running: CANCELLED, ours: CANCELLED}
+
     def test_a_task_that_is_named_twice_is_cancelled_once(
         self, stage: Stage, client: Client
     ) -> None:

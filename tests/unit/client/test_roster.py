@@ -1,0 +1,102 @@
+import threading
+import time
+
+import pytest
+
+from ipcluster_ext.client.roster import Roster
+from ipcluster_ext.errors import ClientClosed, EngineError
+from ipcluster_ext.protocol.ids import EngineId
+from ipcluster_ext.protocol.messages import EngineInfo
+from ipcluster_ext.protocol.status import EngineStatus
+
+STARTING, READY, STOPPED = EngineStatus.STARTING, EngineStatus.READY, EngineStatus.STOPPED
+
+
+def info(number: int, status: EngineStatus, *, pid: int = 0, reason: str = "") -> EngineInfo:
+    return EngineInfo(EngineId(number), status, "here", pid, reason)
+
+
+@pytest.fixture
+def roster() -> Roster:
+    return Roster()
+
+
+class TestTheIds:
+    def test_are_those_of_engines_that_are_ready_in_order(self, roster: Roster) -> None:
+        roster.update([info(2, READY, pid=12), info(1, STARTING), info(0, READY, pid=10)])
+
+        assert roster.ids == [0, 2]
+
+    def test_keep_an_engine_that_comes_back(self, roster: Roster) -> None:
+        roster.update([info(0, READY, pid=10)])
+        roster.update([info(0, STARTING, pid=10)])
+
+        assert roster.ids == [0]
+
+    def test_lose_an_engine_that_stopped(self, roster: Roster) -> None:
+        roster.update([info(0, READY, pid=10), info(1, READY, pid=11)])
+        roster.update([info(0, STOPPED)])
+
+        assert roster.ids == [1]
+        assert roster.get(EngineId(0)) is None
+
+    def test_cannot_be_changed_by_who_gets_them(self, roster: Roster) -> None:
+        roster.update([info(0, READY, pid=10)])
+        roster.ids.clear()
+
+        assert roster.ids == [0]
+
+
+class TestTheHosts:
+    def test_are_those_of_all_engines(self, roster: Roster) -> None:
+        roster.update([info(0, READY), EngineInfo(EngineId(1), STARTING, "there")])
+
+        assert roster.hosts == {"here", "there"}
+
+
+class TestWaiting:
+    def test_ends_at_once_if_there_are_enough(self, roster: Roster) -> None:
+        roster.update([info(0, READY), info(1, READY)])
+
+        assert roster.wait_for(2, None)
+
+    def test_ends_when_the_time_is_up(self, roster: Roster) -> None:
+        roster.update([info(0, READY), info(1, STARTING, pid=11)])
+
+        assert not roster.wait_for(2, 0.0)
+
+    def test_ends_when_enough_are_ready(self, roster: Roster) -> None:
+        began = threading.Event()
+
+        def come() -> None:
+            began.wait()
+            roster.update([info(0, READY)])
+            roster.update([info(1, READY)])
+
+        thread = threading.Thread(target=come)
+        thread.start()
+        began.set()
+
+        assert roster.wait_for(2, 10.0)
+        thread.join()
+
+    def test_fails_when_one_does_not_come_up(self, roster: Roster) -> None:
+        roster.update([info(0, STARTING)])
+        roster.update([info(0, STOPPED, reason="exit code 7")])
+
+        with pytest.raises(EngineError, match="engine 0 did not start: exit code 7"):
+            roster.wait_for(1, None)
+
+    def test_does_not_fail_when_one_stopped_that_had_been_up(self, roster: Roster) -> None:
+        roster.update([info(0, READY)])
+        roster.update([info(0, STOPPED, reason="it was told to")])
+
+        assert not roster.wait_for(1, 0.0)
+
+    def test_fails_when_nothing_more_will_be_heard(self, roster: Roster) -> None:
+        roster.fail(ClientClosed("closed"))
+        began = time.monotonic()
+
+        with pytest.raises(ClientClosed):
+            roster.wait_for(1, 10.0)
+        assert time.monotonic() - began < 5.0

@@ -1,0 +1,91 @@
+import pytest
+
+from ipcluster_ext.engine.streams import KEPT_PER_TASK, Printed, TaskStream
+from ipcluster_ext.protocol.ids import TaskId
+
+
+class Stage:
+    """Printed text, and the task that runs."""
+
+    def __init__(self) -> None:
+        self.task: TaskId | None = TaskId(1)
+        self.printed = Printed(lambda: self.task)
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+class TestPrinted:
+    def test_belongs_to_the_task_that_runs(self, stage: Stage) -> None:
+        stage.printed.write("stdout", "a")
+        stage.printed.write("stderr", "b")
+        stage.printed.write("stdout", "c")
+
+        before = stage.printed.pending
+        assert stage.printed.take() == [(1, "stdout", "ac"), (1, "stderr", "b")]
+        assert (before, stage.printed.pending) == (True, False)
+        assert stage.printed.take() == []
+
+    def test_after_a_task_belongs_to_it_until_the_next_begins(self, stage: Stage) -> None:
+        stage.printed.write("stdout", "a")
+        stage.printed.end_task()
+        stage.task = None
+
+        stage.printed.write("stdout", "late")
+
+        assert stage.printed.take() == [(1, "stdout", "late")]
+
+    def test_before_the_first_task_belongs_to_nobody(self, stage: Stage) -> None:
+        stage.task = None
+        stage.printed.write("stdout", "early")
+
+        assert stage.printed.take() == []
+
+    def test_beyond_the_limit_is_counted(self, stage: Stage) -> None:
+        stage.printed.write("stdout", "x" * (KEPT_PER_TASK - 1))
+        stage.printed.write("stdout", "abc")
+        stage.printed.write("stdout", "d" * 1000)
+        stage.printed.write("stderr", "e")
+
+        taken = stage.printed.take()
+        ended = stage.printed.end_task()
+
+        assert [(stream, len(text), text[-2:]) for _, stream, text in taken] == [
+            ("stdout", KEPT_PER_TASK, "xa"), ("stderr", 1, "e"),
+        ]  # fmt: skip
+        assert ended == [(1, "stdout", "\n[1002 more characters were not kept]\n")]
+
+    def test_of_the_next_task_has_all_the_room_again(self, stage: Stage) -> None:
+        stage.printed.write("stdout", "x" * KEPT_PER_TASK * 2)
+        stage.printed.end_task()
+        stage.task = TaskId(2)
+
+        stage.printed.write("stdout", "y" * 10)
+
+        assert stage.printed.end_task() == [(2, "stdout", "y" * 10)]
+
+    def test_that_utf8_has_no_form_for_is_written_out(self, stage: Stage) -> None:
+        stage.printed.write("stdout", "a\udc80")
+
+        assert stage.printed.take() == [(1, "stdout", "a\\udc80")]
+
+
+class TestAStream:
+    def test_is_a_text_stream(self, stage: Stage) -> None:
+        stream = TaskStream(stage.printed, "stdout", 1)
+
+        print("a", 5, file=stream, flush=True)
+        stream.writelines(["b", "c"])
+
+        assert stage.printed.take() == [(1, "stdout", "a 5\nbc")]
+        assert (stream.name, stream.encoding, stream.fileno()) == ("<stdout>", "utf-8", 1)
+        assert (stream.writable(), stream.readable(), stream.isatty()) == (True, False, False)
+
+    def test_tells_how_much_it_took(self, stage: Stage) -> None:
+        assert TaskStream(stage.printed, "stdout", 1).write("abc") == 3
+
+    def test_refuses_what_is_no_text(self, stage: Stage) -> None:
+        with pytest.raises(TypeError, match="must be str, not bytes"):
+            TaskStream(stage.printed, "stdout", 1).write(b"a")

@@ -1,0 +1,19 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ipcluster_ext.protocol.text import legible
+
+
+@pytest.mark.parametrize("text", ["", "plain", "é\n\t\0", "😀"])
+def test_text_stays_as_it_is(text: str) -> None:
+    assert legible(text) is text
+
+
+def test_halves_of_pairs_are_written_out() -> None:
+    assert legible("a\udc80é\ud800") == "a\\udc80é\\ud800"
+
+
+@given(st.text(st.characters()))
+def test_whatever_it_is_it_can_be_encoded(text: str) -> None:
+    assert legible(text).encode().decode() == legible(text)
