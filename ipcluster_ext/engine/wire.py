@@ -100,7 +100,7 @@ class Wire:
     def catch_up(self) -> None:
         """Say the finished results and hear what has come, between two tasks."""
         self.flush()
-        if self._baton.try_take():
+        if not self.lane.empty and self._baton.try_take():
             try:
                 self._receive()
             finally:
