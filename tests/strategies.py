@@ -66,6 +66,8 @@ class Values:
     def _generic(self, origin: Any, inner: tuple[Any, ...]) -> st.SearchStrategy[Any]:
         if origin is list:
             return st.lists(self.of(inner[0]), max_size=4)
+        if origin is tuple and inner[-1] is not Ellipsis:
+            return st.tuples(*map(self.of, inner))
         if origin is tuple:
             return st.lists(self.of(inner[0]), max_size=4).map(tuple)
         if origin is dict:

@@ -32,6 +32,8 @@ NEXT: dict[TaskStatus, frozenset[TaskStatus]] = {
     TaskStatus.FAILED: frozenset(),
     TaskStatus.CANCELLED: frozenset(),
     TaskStatus.LOST: frozenset(),
+    TaskStatus.AGAIN: frozenset(),
+    TaskStatus.REFUSED: frozenset(),
 }
 
 

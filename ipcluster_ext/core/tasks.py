@@ -136,7 +136,7 @@ class Tasks:
                 state.blobs.offer(names_of(item.buffers))
                 continue
             task.function.took(item.completed - item.started)
-            if item.status < _DONE or (item.status is _FAILED and task.retries > 0):
+            if not item.status.ended or (item.status is _FAILED and task.retries > 0):
                 state.blobs.offer(names_of(item.buffers))
                 self._not_over(task, item, now)
                 continue

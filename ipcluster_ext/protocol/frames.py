@@ -16,13 +16,17 @@ from ipcluster_ext.protocol.messages import (
     Done,
     Failure,
     Message,
+    News,
     Packet,
+    Prepare,
     ResultItem,
     Results,
     Run,
     Submit,
     SubmitEach,
+    Supply,
     TaskItem,
+    Values,
 )
 
 Frame = bytes | bytearray | memoryview
@@ -96,12 +100,12 @@ def frames_of(buffers: Buffers) -> int:
 
 def frames_described(message: Message) -> int:
     """Count the frames that follow for a message."""
-    if isinstance(message, Submit | Run | Done | Results):
+    if isinstance(message, Submit | Run | Done | Results | Values | Supply):
         items: Sequence[TaskItem | ResultItem] = message.items
         return sum([frames_of(item.buffers) for item in items if item.buffers])
-    if isinstance(message, SubmitEach):
+    if isinstance(message, SubmitEach | Prepare):
         return frames_of(message.item.buffers)
-    return 0
+    return frames_of(message.buffers) if isinstance(message, News) else 0
 
 
 def split(buffer: memoryview) -> Iterator[memoryview]:

@@ -43,11 +43,15 @@ Buffers = tuple[int | Blob, ...]
 
 
 class TaskItem(_Part, frozen=True):
-    """One task of a submission: its id and its payload."""
+    """One task of a submission: its id and its payload.
+
+    ``needs`` names the tasks whose values stand among its arguments.
+    """
 
     id: TaskId
     inline: bytes
     buffers: Buffers = ()
+    needs: tuple[TaskId, ...] = ()
 
 
 class ResultItem(_Part, frozen=True):
@@ -61,13 +65,69 @@ class ResultItem(_Part, frozen=True):
     buffers: Buffers = ()
 
 
+class Retry(_Part, frozen=True):
+    """How a task runs again, beyond how often.
+
+    The n-th time it waits ``backoff * 2**(n-1)`` seconds, at most ``max_backoff`` (0 for no
+    limit), made longer by up to ``jitter`` times that at random. ``on_engine_lost`` tells whether
+    the death of an engine counts as a failure to be tried again. ``judge`` is for the engine: the
+    pickled exception classes to try again on, and those not to.
+    """
+
+    backoff: float = 0.0
+    max_backoff: float = 0.0
+    jitter: float = 0.0
+    on_engine_lost: bool = True
+    judge: bytes = b""
+
+
+class Dependency(_Part, frozen=True):
+    """Tasks that have to end before another may begin.
+
+    ``tasks`` are those whose end its client has not seen; of the others ``met`` ended as wished
+    and ``unmet`` did not, on ``engines``. ``all`` tells whether every one has to end as wished,
+    or any; ``success`` and ``failure`` which ends are.
+    """
+
+    tasks: tuple[TaskId, ...]
+    met: int = 0
+    unmet: int = 0
+    engines: tuple[EngineId, ...] = ()
+    all: bool = True
+    success: bool = True
+    failure: bool = False
+
+
+class Options(_Part, frozen=True):
+    """What few tasks have. Times are spans in seconds, 0 for none.
+
+    ``expires`` bounds the wait in the queue, ``patience`` the wait for dependencies, ``time_limit``
+    and ``soft_time_limit`` the execution. Tasks of higher ``priority`` are given out first.
+    ``resources`` are what an engine must have for it. A task whose ``key`` is known is not run
+    again: it gets the outcome of the one before it. ``awaits`` tells that the function is a
+    coroutine function.
+    """
+
+    retry: Retry | None = None
+    time_limit: float = 0.0
+    soft_time_limit: float = 0.0
+    expires: float = 0.0
+    priority: int = 0
+    resources: tuple[tuple[str, float], ...] = ()
+    key: str = ""
+    after: Dependency | None = None
+    follow: Dependency | None = None
+    patience: float = 0.0
+    awaits: bool = False
+
+
 class TaskSpec(_Part, frozen=True):
     """What the tasks of one submission have in common.
 
     ``function`` is a digest (empty where the kind needs none); ``host`` tells an engine whether
     the asker can read its blobs; ``balanced`` whether the hub chooses the engine, ``engines``
     restricts its choice, None meaning any; ``retries`` is how often a task that failed or was
-    lost may run again.
+    lost may run again. Whatever most tasks do without is in ``options``.
     """
 
     kind: Kind
@@ -78,16 +138,47 @@ class TaskSpec(_Part, frozen=True):
     balanced: bool = True
     engines: tuple[EngineId, ...] | None = None
     return_exceptions: bool = False
+    options: Options | None = None
 
 
 class EngineInfo(_Part, frozen=True):
-    """What clients know of an engine."""
+    """What clients know of an engine; ``python`` is its version, as "3.13"."""
 
     id: EngineId
     status: EngineStatus
     host: str = ""
     pid: int = 0
     reason: str = ""
+    python: str = ""
+    resources: dict[str, float] = {}
+
+
+class Record(_Part, frozen=True):
+    """What the history knows of a task.
+
+    Times are seconds since the epoch, 0 where nothing has happened yet; ``submitted`` and
+    ``ended`` by the hub's clock, ``started`` and ``completed`` by the engine's. ``client`` is its
+    owner's number and ``session`` the owner's name. ``ename`` and ``evalue`` are of its failure.
+    """
+
+    id: TaskId
+    client: ClientId
+    session: str
+    kind: Kind
+    function: str
+    label: str
+    status: TaskStatus
+    engine: EngineId | None
+    submitted: float
+    started: float
+    completed: float
+    ended: float
+    tries: int
+    ename: str
+    evalue: str
+    nbytes: int
+    kept: bool
+    """Whether its result can still be had."""
 
 
 class Failure(_Part, frozen=True):
@@ -171,12 +262,93 @@ class Steer(_Message, frozen=True, tag=14):
     engines: list[EngineId] = []
     count: int = 0
     signum: int = 0
+    resources: dict[str, float] = {}
 
 
 class QueueQuery(_Message, frozen=True, tag=15):
     """Ask how much is queued; answered by `QueueReply`."""
 
     request: int
+
+
+class Interrupt(_Message, frozen=True, tag=16):
+    """Stop tasks, begun or not; answered by `Cancelled` with those that will never run.
+
+    Those that run get a `KeyboardInterrupt`; while one goes on after ``graces[0]`` seconds, its
+    engine gets SIGTERM, and after ``graces[1]`` more SIGKILL. Without graces it ends there.
+    """
+
+    ids: list[TaskId]
+    request: int
+    graces: list[float] = []
+
+
+class Supply(_Message, frozen=True, tag=17):
+    """Values of tasks that the hub does not have any more; their buffers follow in order."""
+
+    items: list[ResultItem]
+
+
+class Release(_Message, frozen=True, tag=18):
+    """Nobody will pass on the values of these tasks any more."""
+
+    ids: list[TaskId]
+
+
+class Fetch(_Message, frozen=True, tag=19):
+    """Ask for the results of tasks, whoever submitted them; they come when they are there.
+
+    Answered at once by `Fetched` with those that nobody knows.
+    """
+
+    request: int
+    ids: list[TaskId]
+
+
+class HistoryQuery(_Message, frozen=True, tag=70):
+    """Ask for records; ``query`` is JSON, see `core.history`. Answered by `Records`."""
+
+    request: int
+    query: bytes
+    limit: int = 0
+
+
+class Purge(_Message, frozen=True, tag=71):
+    """Forget ended tasks: those that ``query`` finds. Answered by `Purged`."""
+
+    request: int
+    query: bytes
+
+
+class Resubmit(_Message, frozen=True, tag=72):
+    """Run known tasks once more, as new tasks of consecutive ids from ``first``.
+
+    Answered by `Fetched` with those that cannot be.
+    """
+
+    request: int
+    ids: list[TaskId]
+    first: TaskId
+
+
+class More(_Message, frozen=True, tag=73):
+    """A stream's reader is ready for so many more items. To the hub, and on to the engine."""
+
+    id: TaskId
+    count: int
+
+
+class Prepare(_Message, frozen=True, tag=74):
+    """Run this on every engine, those that come later included, before any other task.
+
+    Engines in ``engines`` have been told already, by tasks of their own. A preparation of the
+    same ``name`` is replaced; one without a function is dropped.
+    """
+
+    name: str
+    spec: TaskSpec
+    item: TaskItem
+    engines: list[EngineId]
 
 
 # ---------------------------------------------------------------- hub to client
@@ -253,6 +425,54 @@ class Started(_Message, frozen=True, tag=29):
     ids: list[TaskId]
 
 
+class News(_Message, frozen=True, tag=30):
+    """Something a running task has to say; from engine and hub alike.
+
+    ``topic`` is 'item' (of a stream, the payload being ``(number, value)``), 'display', 'data' or
+    'progress'.
+    """
+
+    id: TaskId
+    topic: str
+    inline: bytes
+    buffers: Buffers = ()
+
+
+class Lack(_Message, frozen=True, tag=31):
+    """The hub does not have the values of these tasks any more; `Supply` them."""
+
+    ids: list[TaskId]
+
+
+class Fetched(_Message, frozen=True, tag=32):
+    """Answer to `Fetch` and `Resubmit`: what cannot be had, and why."""
+
+    request: int
+    missing: dict[TaskId, str]
+
+
+class Records(_Message, frozen=True, tag=33):
+    """Answer to `HistoryQuery`, the oldest first; ``refused`` says what is wrong with the query."""
+
+    request: int
+    records: list[Record]
+    refused: str = ""
+
+
+class Purged(_Message, frozen=True, tag=34):
+    """Answer to `Purge`: how many records went."""
+
+    request: int
+    count: int
+    refused: str = ""
+
+
+class Notice(_Message, frozen=True, tag=35):
+    """Something a user should know, that no call is waiting for."""
+
+    text: str
+
+
 # ---------------------------------------------------------------- hub to engine
 
 
@@ -281,6 +501,24 @@ class Undefine(_Message, frozen=True, tag=43):
     functions: list[bytes]
 
 
+class Values(_Message, frozen=True, tag=44):
+    """Values that later tasks need; their buffers follow in order."""
+
+    items: list[ResultItem]
+
+
+class Forget(_Message, frozen=True, tag=45):
+    """No task needs these values any more."""
+
+    ids: list[TaskId]
+
+
+class Halt(_Message, frozen=True, tag=46):
+    """Raise `KeyboardInterrupt` in whichever of these tasks runs."""
+
+    ids: list[TaskId]
+
+
 # ---------------------------------------------------------------- engine to hub
 
 
@@ -292,6 +530,8 @@ class EngineHello(_Message, frozen=True, tag=50):
     agent: int
     host: str
     pid: int
+    python: str = ""
+    resources: dict[str, float] = {}
 
 
 class Done(_Message, frozen=True, tag=51):
@@ -304,6 +544,12 @@ class Returned(_Message, frozen=True, tag=52):
     """Tasks given back unbegun, in the order in which they had been sent. None is an answer too."""
 
     ids: list[TaskId]
+
+
+class Waiting(_Message, frozen=True, tag=53):
+    """How many of an engine's tasks wait for tasks of their own, and so leave room for others."""
+
+    count: int
 
 
 # ---------------------------------------------------------------- agent to hub and back
@@ -336,6 +582,7 @@ class StartEngines(_Message, frozen=True, tag=62):
     """Start engines under these ids."""
 
     engines: list[EngineId]
+    resources: dict[str, float] = {}
 
 
 class StopEngines(_Message, frozen=True, tag=63):
@@ -371,18 +618,22 @@ class SweepBlobs(_Message, frozen=True, tag=66):
 
 Message = (
     Ping | Pong | Bye | Define
-    | ClientHello | Submit | SubmitEach | Cancel | Steer | QueueQuery
+    | ClientHello | Submit | SubmitEach | Cancel | Steer | QueueQuery | Interrupt | Supply
+    | Release | Fetch | HistoryQuery | Purge | Resubmit | More | Prepare
     | Welcome | Refused | Engines | Results | Output | Cancelled | Steered | QueueReply | Need
-    | Started
-    | Run | Recall | Drop | Undefine
-    | EngineHello | Done | Returned
+    | Started | News | Lack | Fetched | Records | Purged | Notice
+    | Run | Recall | Drop | Undefine | Values | Forget | Halt
+    | EngineHello | Done | Returned | Waiting
     | AgentHello | EngineExited | StartEngines | StopEngines | SignalEngines
     | FreeBlobs | SweepBlobs
 )  # fmt: skip
 
-FROM_CLIENT = (ClientHello, Define, Submit, SubmitEach, Cancel, Steer, QueueQuery, Bye)
+FROM_CLIENT = (
+    ClientHello, Define, Submit, SubmitEach, Cancel, Steer, QueueQuery, Interrupt, Supply, Release,
+    Fetch, HistoryQuery, Purge, Resubmit, More, Prepare, Bye,
+)  # fmt: skip
 """What a client may say to the hub, beside `Ping` and `Pong`."""
-FROM_ENGINE = (EngineHello, Done, Returned, Output, Started, Bye)
+FROM_ENGINE = (EngineHello, Done, Returned, Output, Started, News, Waiting, Bye)
 """What an engine may say to the hub, beside `Ping` and `Pong`."""
 FROM_AGENT = (AgentHello, EngineExited, Bye)
 """What an agent may say to the hub, beside `Ping` and `Pong`."""

@@ -25,11 +25,15 @@ class TaskStatus(IntEnum):
     FAILED = 4
     CANCELLED = 5
     LOST = 6
+    AGAIN = 7
+    """An engine's word: it failed in a way that its owner wants tried again."""
+    REFUSED = 8
+    """An engine's word: it cannot run on this engine."""
 
     @property
     def ended(self) -> bool:
         """Whether nothing can happen to the task any more."""
-        return self >= TaskStatus.DONE
+        return TaskStatus.DONE <= self <= TaskStatus.LOST
 
 
 class EngineStatus(IntEnum):
@@ -57,3 +61,5 @@ class Kind(IntEnum):
     """Evaluate expressions in the namespace."""
     CLEAR = 6
     """Empty the namespace."""
+    STREAM = 7
+    """Call the function with ``(args, kwargs)`` and send what it yields, as it comes."""

@@ -17,7 +17,7 @@ from ipcluster_ext.protocol.messages import (
 from ipcluster_ext.protocol.status import Kind, TaskStatus
 from tests.support.scripted import Client, Engine, Stage
 
-WAITING, QUEUED, ASSIGNED, DONE, FAILED, CANCELLED, LOST = TaskStatus
+WAITING, QUEUED, ASSIGNED, DONE, FAILED, CANCELLED, LOST, AGAIN, REFUSED = TaskStatus
 
 
 def teach_short(engine: Engine, client: Client) -> None:
