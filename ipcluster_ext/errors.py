@@ -2,9 +2,10 @@
 
 ::
 
-    IpclusterError
+    IpclusterError                   also called IPythonError
     ├── ProtocolError                bytes on the wire that are not ours
     │   └── VersionMismatch          two ends speak different versions
+    ├── PythonMismatch               two ends run different versions of Python
     ├── SerializationError           a function, argument or result cannot travel
     ├── ClusterError
     │   ├── StartupError             a process did not come up
@@ -13,27 +14,59 @@
     │   ├── HubGone                  the hub does not answer
     │   ├── ClientClosed             the client was closed by its owner
     │   ├── ForkedClientError        the client belongs to the parent process
+    │   ├── OptionError              an option that does not exist (TypeError, KeyError)
+    │   ├── ForeignTask              another client's task, where only one's own will do
     │   └── UnknownTask              no such task is known
-    ├── EngineError
-    │   ├── EngineLost               the engine died with the task
-    │   ├── NoSuchEngine             an engine id that is not there
-    │   └── NoEnginesRegistered      nobody could ever run it
-    ├── TaskAborted                  cancelled before it began
-    ├── RemoteError                  the task raised; also an instance of the user's own type
-    └── CompositeError               several engines raised
+    ├── SoftTimeLimit                raised inside a task that takes too long (TimeoutError)
+    └── KernelError                  what became of a task
+        ├── EngineError
+        │   ├── EngineLost           the engine died with the task
+        │   │   └── PoisonTask       and so did others before it
+        │   ├── NoSuchEngine         an engine id that is not there
+        │   └── NoEnginesRegistered  nobody could ever run it
+        ├── TaskAborted              cancelled before it began
+        ├── TaskInterrupted          stopped while it ran
+        ├── TaskTimeout              it took too long (TimeoutError)
+        │   └── TaskExpired          it had not begun in time
+        ├── TaskRejectError          an engine would not run it
+        ├── UnmetDependency          what it needs is not there
+        │   └── ImpossibleDependency     and never will be
+        │       ├── InvalidDependency    what it names does not exist
+        │       └── DependencyTimeout    or not in time
+        └── RemoteError              it raised; also an instance of the user's own type
+            └── CompositeError       several did (`protocol.composite`, with
+                                     what can be done with errors beside)
 
-Constructors take facts and build the sentence; the facts stay as attributes.
+Constructors take facts and build the sentence; the facts stay as attributes. Errors without facts
+take the sentence.
 """
 
-from collections.abc import Sequence
+import difflib
+import sys
+from builtins import TimeoutError as TimeoutError  # noqa: A004 - ipyparallel exports it, too
+from collections.abc import Iterable, Sequence
 from concurrent.futures import CancelledError
+from typing import Any, ClassVar
+
+
+class Facts:
+    """Pickles an error as its class and the facts that it was made of."""
+
+    facts: ClassVar[tuple[str, ...]] = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), tuple(getattr(self, name) for name in self.facts)
 
 
 class IpclusterError(Exception):
     """Base class of everything this package raises."""
 
 
-class ProtocolError(IpclusterError):
+IPythonError = IpclusterError
+"""What ipyparallel calls the base class."""
+
+
+class ProtocolError(Facts, IpclusterError):
     """Bytes arrived that do not follow the protocol.
 
     Parameters
@@ -42,12 +75,11 @@ class ProtocolError(IpclusterError):
         What is wrong with them.
     """
 
+    facts: ClassVar[tuple[str, ...]] = ("reason",)
+
     def __init__(self, reason: str) -> None:
         super().__init__(f"malformed message: {reason}")
         self.reason = reason
-
-    def __reduce__(self) -> tuple[type, tuple[str]]:
-        return type(self), (self.reason,)
 
 
 class VersionMismatch(ProtocolError):
@@ -59,6 +91,8 @@ class VersionMismatch(ProtocolError):
         The protocol versions of this process and of its peer.
     """
 
+    facts = ("ours", "theirs")
+
     def __init__(self, ours: int, theirs: int) -> None:
         super().__init__(
             f"this process speaks protocol version {ours}, its peer {theirs}; "
@@ -67,11 +101,31 @@ class VersionMismatch(ProtocolError):
         self.ours = ours
         self.theirs = theirs
 
-    def __reduce__(self) -> tuple[type, tuple[int, int]]:  # type: ignore[override]
-        return type(self), (self.ours, self.theirs)
+
+class PythonMismatch(Facts, IpclusterError):
+    """Two ends run different versions of Python: functions cannot travel between them.
+
+    Parameters
+    ----------
+    ours, theirs
+        The versions, as "3.13".
+    where
+        Who the other end is, as "engine 3".
+    """
+
+    facts = ("ours", "theirs", "where")
+
+    def __init__(self, ours: str, theirs: str, where: str = "the cluster") -> None:
+        super().__init__(
+            f"this process runs Python {ours}, {where} Python {theirs}, and functions cannot "
+            "travel between them; start both with the same Python"
+        )
+        self.ours = ours
+        self.theirs = theirs
+        self.where = where
 
 
-class SerializationError(IpclusterError):
+class SerializationError(Facts, IpclusterError):
     """A function, an argument or a result cannot be pickled, or not be unpickled.
 
     Parameters
@@ -82,20 +136,19 @@ class SerializationError(IpclusterError):
         What the pickler said, and where in the value the culprit sits.
     """
 
+    facts = ("what", "cause")
+
     def __init__(self, what: str, cause: str) -> None:
         super().__init__(f"{what} cannot be sent to another process: {cause}")
         self.what = what
         self.cause = cause
-
-    def __reduce__(self) -> tuple[type, tuple[str, str]]:
-        return type(self), (self.what, self.cause)
 
 
 class ClusterError(IpclusterError):
     """Starting, stopping or steering a cluster failed."""
 
 
-class StartupError(ClusterError):
+class StartupError(Facts, ClusterError):
     """A process of the cluster did not come up.
 
     Parameters
@@ -108,15 +161,14 @@ class StartupError(ClusterError):
         The last lines it wrote.
     """
 
+    facts = ("what", "reason", "output")
+
     def __init__(self, what: str, reason: str, output: str = "") -> None:
         said = f"; its last words:\n{output}" if output.strip() else ""
         super().__init__(f"{what} did not start: {reason}{said}")
         self.what = what
         self.reason = reason
         self.output = output
-
-    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
-        return type(self), (self.what, self.reason, self.output)
 
 
 class ClusterStopped(ClusterError):
@@ -127,7 +179,7 @@ class ClientError(IpclusterError):
     """The client cannot do what was asked."""
 
 
-class HubGone(ClientError):
+class HubGone(Facts, ClientError):
     """The hub does not answer.
 
     Parameters
@@ -140,6 +192,8 @@ class HubGone(ClientError):
         What else is known.
     """
 
+    facts = ("where", "silent_for", "reason")
+
     def __init__(self, where: str, silent_for: float, reason: str = "") -> None:
         what = reason or f"no answer for {silent_for:.1f} s"
         super().__init__(
@@ -148,9 +202,6 @@ class HubGone(ClientError):
         self.where = where
         self.silent_for = silent_for
         self.reason = reason
-
-    def __reduce__(self) -> tuple[type, tuple[str, float, str]]:
-        return type(self), (self.where, self.silent_for, self.reason)
 
 
 class ClientClosed(ClientError):
@@ -161,15 +212,71 @@ class ForkedClientError(ClientError):
     """The client was opened in the parent process; open a new one after the fork."""
 
 
+class OptionError(Facts, ClientError, TypeError, KeyError):
+    """An option that does not exist; also a `TypeError` and, as for flags there, a `KeyError`.
+
+    Parameters
+    ----------
+    name
+        What was asked for.
+    known
+        The options there are.
+    where
+        Who has them, as "LoadBalancedView".
+    """
+
+    facts = ("name", "known", "where")
+    __str__ = Exception.__str__
+
+    def __init__(self, name: str, known: Iterable[str], where: str = "") -> None:
+        self.name = name
+        self.known = sorted(known)
+        self.where = where
+        near = difflib.get_close_matches(name, self.known, n=1)
+        guess = f"; did you mean {near[0]!r}? Options" if near else "; options"
+        has = f"{where} has no option" if where else "there is no option"
+        super().__init__(f"{has} {name!r}{guess}: {', '.join(self.known)}")
+
+
+class ForeignTask(Facts, ClientError):
+    """Another client's task, where only a task of this client will do.
+
+    Parameters
+    ----------
+    task
+        Its id.
+    """
+
+    facts = ("task",)
+
+    def __init__(self, task: str) -> None:
+        super().__init__(
+            f"task {task} is another client's, and nothing here can wait for it; "
+            "get its value with client.get_result() and pass that on"
+        )
+        self.task = task
+
+
 class UnknownTask(ClientError):
     """No task of this id is known."""
 
 
-class EngineError(IpclusterError):
+class SoftTimeLimit(IpclusterError, TimeoutError):
+    """Raised inside a task that has run for its ``soft_time_limit``; it may still clean up."""
+
+    def __init__(self, reason: str = "the task has reached its soft time limit") -> None:
+        super().__init__(reason)
+
+
+class KernelError(IpclusterError):
+    """What became of a task that did not return."""
+
+
+class EngineError(KernelError):
     """Something about an engine, not about the code it ran."""
 
 
-class EngineLost(EngineError):
+class EngineLost(Facts, EngineError):
     """The engine that had the task is gone; the task may have run, wholly or in part.
 
     Parameters
@@ -180,6 +287,8 @@ class EngineLost(EngineError):
         What is known of its death, as "killed by SIGKILL".
     """
 
+    facts = ("engine", "cause")
+
     def __init__(self, engine: int, cause: str) -> None:
         super().__init__(
             f"engine {engine} was lost while it had this task ({cause}); the task may have run. "
@@ -188,11 +297,17 @@ class EngineLost(EngineError):
         self.engine = engine
         self.cause = cause
 
-    def __reduce__(self) -> tuple[type, tuple[int, str]]:
-        return type(self), (self.engine, self.cause)
+
+class PoisonTask(EngineLost):
+    """The task has been the end of as many engines as it may; parameters as for `EngineLost`."""
+
+    def __init__(self, engine: int, cause: str) -> None:
+        super().__init__(engine, cause)
+        text = f"engine {engine} was lost while it had this task ({cause}), as others were before; "
+        self.args = (text + "the task is not tried again",)
 
 
-class NoSuchEngine(EngineError, IndexError):
+class NoSuchEngine(Facts, EngineError, IndexError):
     """An engine id that the cluster does not have.
 
     Parameters
@@ -201,16 +316,18 @@ class NoSuchEngine(EngineError, IndexError):
         The id that was asked for.
     engines
         The ids there are.
+    reason
+        A sentence that says it better.
     """
 
-    def __init__(self, engine: object, engines: Sequence[int]) -> None:
+    facts = ("engine", "engines", "reason")
+
+    def __init__(self, engine: object, engines: Sequence[int] = (), reason: str = "") -> None:
         there = ", ".join(map(str, engines[:20])) or "none"
-        super().__init__(f"there is no engine {engine!r}; engines: {there}")
+        super().__init__(reason or f"there is no engine {engine!r}; engines: {there}")
         self.engine = engine
         self.engines = list(engines)
-
-    def __reduce__(self) -> tuple[type, tuple[object, list[int]]]:
-        return type(self), (self.engine, self.engines)
+        self.reason = reason
 
 
 class NoEnginesRegistered(EngineError):
@@ -224,7 +341,7 @@ class NoEnginesRegistered(EngineError):
         super().__init__(reason)
 
 
-class TaskAborted(IpclusterError, CancelledError):
+class TaskAborted(KernelError, CancelledError):
     """The task was cancelled before it began; it has not run.
 
     Also a `concurrent.futures.CancelledError`.
@@ -234,7 +351,39 @@ class TaskAborted(IpclusterError, CancelledError):
         super().__init__(reason)
 
 
-class RemoteError(IpclusterError):
+class TaskInterrupted(KernelError):
+    """The task was stopped while it ran, and its engine with it."""
+
+
+class TaskTimeout(KernelError, TimeoutError):
+    """The task took longer than it was given; also a `TimeoutError`."""
+
+
+class TaskExpired(TaskTimeout):
+    """The task had not begun when its time was up; it has not run."""
+
+
+class TaskRejectError(KernelError):
+    """An engine would not run the task."""
+
+
+class UnmetDependency(KernelError):
+    """What the task needs is not there, on this engine at least."""
+
+
+class ImpossibleDependency(UnmetDependency):
+    """What the task waits for can not come any more; it has not run."""
+
+
+class InvalidDependency(ImpossibleDependency):
+    """The task was to wait for something that does not exist; it has not run."""
+
+
+class DependencyTimeout(ImpossibleDependency):
+    """What the task waits for did not come in time; it has not run."""
+
+
+class RemoteError(KernelError):
     """A task raised on its engine.
 
     What is raised at the caller is an instance of this class *and* of the class the task
@@ -270,72 +419,22 @@ class RemoteError(IpclusterError):
 
     def __str__(self) -> str:
         where = "" if self.engine is None else f"[engine {self.engine}] "
-        return f"{where}{self.ename}: {self.evalue}" if self.evalue else f"{where}{self.ename}"
+        return where + self.said
+
+    @property
+    def said(self) -> str:
+        """What was raised, without where."""
+        return f"{self.ename}: {self.evalue}" if self.evalue else self.ename
 
     def render_traceback(self) -> list[str]:
         """Return the engine's traceback as lines."""
         return (self.traceback or str(self)).splitlines()
 
+    def print_traceback(self) -> None:
+        """Write the engine's traceback to ``sys.stdout``."""
+        sys.stdout.write("\n".join(self.render_traceback()) + "\n")
+
     def _render_traceback_(self) -> list[str]:
         """Show the engine's traceback, where IPython shows an exception."""
         where = "on an engine" if self.engine is None else f"on engine {self.engine}"
         return [f"--- raised {where} ---", *self.render_traceback()]
-
-
-class CompositeError(RemoteError):
-    """Several engines or items raised; it keeps all of their errors.
-
-    Parameters
-    ----------
-    message
-        What was asked of the engines.
-    errors
-        One error for each that failed, in the order of the results.
-    """
-
-    tb_limit = 4
-
-    def __init__(self, message: str, errors: Sequence[BaseException]) -> None:
-        shown = "\n".join(f"  {error}" for error in errors[: self.tb_limit])
-        more = len(errors) - self.tb_limit
-        if more > 0:
-            shown += f"\n  ... and {more} more"
-        text = f"{message}: {len(errors)} failed\n{shown}"
-        super().__init__("CompositeError", text, "")
-        self.message = message
-        self.errors = list(errors)
-
-    @property
-    def elist(self) -> list[BaseException]:
-        """The errors, under ipyparallel's name."""
-        return self.errors
-
-    def __reduce__(self) -> tuple[type, tuple[str, list[BaseException]]]:
-        return type(self), (self.message, self.errors)
-
-    def __str__(self) -> str:
-        return self.evalue
-
-    def raise_exception(self, excid: int = 0) -> None:
-        """Raise one of the errors.
-
-        Parameters
-        ----------
-        excid
-            Its index in `errors`.
-
-        Raises
-        ------
-        IndexError
-            There is no error of that index.
-        """
-        raise self.errors[excid]
-
-    def render_traceback(self) -> list[str]:
-        """Return the tracebacks of the first errors as lines."""
-        lines = [f"{self.message}: {len(self.errors)} failed"]
-        for error in self.errors[: self.tb_limit]:
-            lines.append(f"--- {error}" if not isinstance(error, RemoteError) else "")
-            if isinstance(error, RemoteError):
-                lines.extend([*error.render_traceback(), f"  -> {error}"])
-        return lines

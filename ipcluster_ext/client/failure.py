@@ -3,11 +3,23 @@
 from typing import Any
 
 from ipcluster_ext.errors import (
+    ClientClosed,
+    DependencyTimeout,
     EngineLost,
+    ImpossibleDependency,
+    InvalidDependency,
+    IpclusterError,
     NoEnginesRegistered,
     NoSuchEngine,
+    PoisonTask,
     RemoteError,
     TaskAborted,
+    TaskExpired,
+    TaskInterrupted,
+    TaskRejectError,
+    TaskTimeout,
+    UnknownTask,
+    UnmetDependency,
 )
 from ipcluster_ext.protocol.buffers import load
 from ipcluster_ext.protocol.exceptions import Parts, Travelling, parts_of, remake
@@ -20,6 +32,17 @@ _DIRECTIVES = (RemoteError, StopIteration, StopAsyncIteration)
 `StopIteration` directs the process, the loop or the generator that it is raised in."""
 
 _classes: dict[type[BaseException], type[RemoteError]] = {}
+
+
+_SENTENCES: dict[str, type[IpclusterError]] = {
+    kind.__name__: kind
+    for kind in (
+        ClientClosed, DependencyTimeout, ImpossibleDependency, InvalidDependency,
+        NoEnginesRegistered, TaskAborted, TaskExpired, TaskInterrupted, TaskRejectError,
+        TaskTimeout, UnknownTask, UnmetDependency,
+    )
+}  # fmt: skip
+"""Errors of which the hub says the name, and a sentence unless ours will do."""
 
 
 def error_of(item: ResultItem) -> BaseException:
@@ -37,22 +60,22 @@ def error_of(item: ResultItem) -> BaseException:
     a task that was cancelled or lost, this package's own error.
     """
     failure = decode_failure(item.inline)
+    if item.status is TaskStatus.FAILED:
+        return raised(failure)
     if item.status is TaskStatus.CANCELLED:
-        return TaskAborted()
-    if item.status is TaskStatus.LOST:
-        return _lost(failure)
-    return raised(failure)
+        return TaskAborted(failure.evalue) if failure.evalue else TaskAborted()
+    return _lost(failure)
 
 
 def _lost(failure: Failure) -> BaseException:
+    """Make the error that the hub means; what it has no word for is the engine's fault."""
+    if (kind := _SENTENCES.get(failure.ename)) is not None:
+        return kind(failure.evalue) if failure.evalue else kind()
     engine = -1 if failure.engine is None else int(failure.engine)
-    if failure.ename == "NoEnginesRegistered":
-        return NoEnginesRegistered()
     if failure.ename == "NoSuchEngine":
-        error = NoSuchEngine(engine, [])
-        error.args = (failure.evalue,)
-        return error
-    return EngineLost(engine, failure.evalue)
+        return NoSuchEngine(engine, (), failure.evalue)
+    lost = PoisonTask if failure.ename == "PoisonTask" else EngineLost
+    return lost(engine, failure.evalue)
 
 
 def raised(failure: Failure) -> RemoteError:

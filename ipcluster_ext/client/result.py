@@ -11,8 +11,9 @@ from typing import Any
 from ipcluster_ext.client.connection import Connection
 from ipcluster_ext.client.failure import error_of
 from ipcluster_ext.client.pending import Outcome
-from ipcluster_ext.errors import CompositeError, ProtocolError, TaskAborted
+from ipcluster_ext.errors import ProtocolError, TaskAborted
 from ipcluster_ext.protocol.buffers import load
+from ipcluster_ext.protocol.composite import CompositeError
 from ipcluster_ext.protocol.ids import EngineId, TaskId, task_text
 from ipcluster_ext.protocol.messages import Cancel
 from ipcluster_ext.protocol.status import TaskStatus

@@ -1,3 +1,4 @@
+import concurrent.futures
 import copy
 import inspect
 import pickle
@@ -10,20 +11,33 @@ from ipcluster_ext.errors import (
     ClientError,
     ClusterError,
     ClusterStopped,
-    CompositeError,
+    DependencyTimeout,
     EngineError,
     EngineLost,
+    ForeignTask,
     ForkedClientError,
     HubGone,
+    ImpossibleDependency,
+    InvalidDependency,
     IpclusterError,
+    KernelError,
     NoEnginesRegistered,
     NoSuchEngine,
+    OptionError,
+    PoisonTask,
     ProtocolError,
+    PythonMismatch,
     RemoteError,
     SerializationError,
+    SoftTimeLimit,
     StartupError,
     TaskAborted,
+    TaskExpired,
+    TaskInterrupted,
+    TaskRejectError,
+    TaskTimeout,
     UnknownTask,
+    UnmetDependency,
     VersionMismatch,
 )
 
@@ -34,6 +48,11 @@ EXAMPLES: list[tuple[IpclusterError, str]] = [
         VersionMismatch(1, 2),
         "malformed message: this process speaks protocol version 1, its peer 2; install the same "
         "version of ipcluster_ext on both sides and restart the cluster",
+    ),
+    (
+        PythonMismatch("3.12", "3.13", "engine 3"),
+        "this process runs Python 3.12, engine 3 Python 3.13, and functions cannot travel between "
+        "them; start both with the same Python",
     ),
     (
         SerializationError("the function 'f'", "no (in item 1)"),
@@ -54,13 +73,32 @@ EXAMPLES: list[tuple[IpclusterError, str]] = [
     ),
     (ClientClosed("text"), "text"),
     (ForkedClientError("text"), "text"),
+    (
+        OptionError("retires", ["targets", "retries"], "LoadBalancedView"),
+        "LoadBalancedView has no option 'retires'; did you mean 'retries'? "
+        "Options: retries, targets",
+    ),
+    (OptionError("x", ["retries"]), "there is no option 'x'; options: retries"),
+    (
+        ForeignTask("1f3a09bc-17"),
+        "task 1f3a09bc-17 is another client's, and nothing here can wait for it; "
+        "get its value with client.get_result() and pass that on",
+    ),
     (UnknownTask("text"), "text"),
+    (SoftTimeLimit(), "the task has reached its soft time limit"),
+    (KernelError("text"), "text"),
     (EngineError("text"), "text"),
     (
         EngineLost(3, "killed by SIGKILL"),
         "engine 3 was lost while it had this task (killed by SIGKILL); the task may have run. "
         "Use a view made by load_balanced_view(retries=1) if it may run again",
     ),
+    (
+        PoisonTask(3, "killed by SIGKILL"),
+        "engine 3 was lost while it had this task (killed by SIGKILL), as others were before; "
+        "the task is not tried again",
+    ),
+    (NoSuchEngine(9, [0, 1], "text"), "text"),
     (NoSuchEngine(9, [0, 1]), "there is no engine 9; engines: 0, 1"),
     (NoSuchEngine("nine", []), "there is no engine 'nine'; engines: none"),
     (
@@ -73,12 +111,16 @@ EXAMPLES: list[tuple[IpclusterError, str]] = [
         "the cluster has no engine and none is starting; start some with cluster.start_engines(n)",
     ),
     (TaskAborted(), "the task was cancelled before it began"),
+    (TaskInterrupted("text"), "text"),
+    (TaskTimeout("text"), "text"),
+    (TaskExpired("text"), "text"),
+    (TaskRejectError("text"), "text"),
+    (UnmetDependency("text"), "text"),
+    (ImpossibleDependency("text"), "text"),
+    (InvalidDependency("text"), "text"),
+    (DependencyTimeout("text"), "text"),
     (RemoteError("ValueError", "no", "Traceback", 3), "[engine 3] ValueError: no"),
     (RemoteError("ValueError", "", "Traceback"), "ValueError"),
-    (
-        CompositeError("apply f", [RemoteError("ValueError", "no", "", 0), KeyError("x")]),
-        "apply f: 2 failed\n  [engine 0] ValueError: no\n  'x'",
-    ),
 ]
 
 
@@ -116,9 +158,30 @@ def test_an_error_keeps_its_facts_when_it_travels(error: IpclusterError, travel:
     assert list(map(repr, vars(arrived).values())) == list(map(repr, vars(error).values()))
 
 
-def test_a_missing_engine_is_an_index_error_too() -> None:
-    with pytest.raises(IndexError):
-        raise NoSuchEngine(9, [])
+@pytest.mark.parametrize(
+    ("error", "kinds"),
+    [
+        (NoSuchEngine(9), (IndexError, EngineError)),
+        (OptionError("x", ["y"]), (TypeError, KeyError)),
+        (SoftTimeLimit(), (TimeoutError,)),
+        (TaskTimeout("text"), (TimeoutError, KernelError)),
+        (TaskExpired("text"), (TaskTimeout,)),
+        (TaskAborted(), (concurrent.futures.CancelledError, KernelError)),
+        (PoisonTask(3, "x"), (EngineLost,)),
+        (DependencyTimeout("text"), (ImpossibleDependency, UnmetDependency)),
+        (RemoteError("E", "", ""), (KernelError,)),
+    ],
+    ids=name_of,
+)
+def test_an_error_can_be_caught_by_its_other_names(
+    error: Exception, kinds: tuple[type[BaseException], ...]
+) -> None:
+    assert [kind for kind in kinds if not isinstance(error, kind)] == []
+
+
+def test_the_names_of_ipyparallel_are_there() -> None:
+    assert errors.IPythonError is IpclusterError
+    assert errors.TimeoutError is TimeoutError
 
 
 class TestRemoteError:
@@ -142,43 +205,7 @@ class TestRemoteError:
             "E: no",
         ]
 
+    def test_its_traceback_can_be_printed(self, capsys: pytest.CaptureFixture[str]) -> None:
+        RemoteError("E", "no", "Traceback\n  line 1", 3).print_traceback()
 
-class TestCompositeError:
-    @pytest.fixture
-    def error(self) -> CompositeError:
-        failed = [
-            RemoteError("E", str(number), f"Traceback {number}", number) for number in range(6)
-        ]
-        return CompositeError("apply f", failed)
-
-    def test_it_shows_the_first_errors_and_counts_the_others(self, error: CompositeError) -> None:
-        assert str(error).splitlines() == [
-            "apply f: 6 failed",
-            "  [engine 0] E: 0",
-            "  [engine 1] E: 1",
-            "  [engine 2] E: 2",
-            "  [engine 3] E: 3",
-            "  ... and 2 more",
-        ]
-
-    def test_it_keeps_all_errors_in_order(self, error: CompositeError) -> None:
-        assert [one.evalue for one in error.elist if isinstance(one, RemoteError)] == list("012345")
-
-    def test_one_of_its_errors_can_be_raised(self, error: CompositeError) -> None:
-        with pytest.raises(RemoteError, match="E: 5"):
-            error.raise_exception(5)
-
-    def test_an_error_that_is_not_there_cannot_be_raised(self, error: CompositeError) -> None:
-        with pytest.raises(IndexError):
-            error.raise_exception(6)
-
-    def test_it_shows_the_tracebacks_of_the_first_errors(self) -> None:
-        error = CompositeError("apply f", [RemoteError("E", "0", "Traceback", 0), KeyError("x")])
-
-        assert error.render_traceback() == [
-            "apply f: 2 failed",
-            "",
-            "Traceback",
-            "  -> [engine 0] E: 0",
-            "--- 'x'",
-        ]
+        assert capsys.readouterr().out == "Traceback\n  line 1\n"

@@ -4,14 +4,23 @@ import pytest
 
 from ipcluster_ext.client.failure import error_of, rebuild
 from ipcluster_ext.errors import (
-    CompositeError,
+    ClientClosed,
+    DependencyTimeout,
     EngineLost,
+    ImpossibleDependency,
+    InvalidDependency,
     NoEnginesRegistered,
     NoSuchEngine,
+    PoisonTask,
     RemoteError,
     SerializationError,
     TaskAborted,
+    TaskExpired,
+    TaskInterrupted,
+    TaskTimeout,
+    UnknownTask,
 )
+from ipcluster_ext.protocol.composite import CompositeError
 from ipcluster_ext.protocol.exceptions import dump_error
 from ipcluster_ext.protocol.frames import encode_failure
 from ipcluster_ext.protocol.ids import EngineId, TaskId
@@ -167,6 +176,50 @@ class TestATaskThatDidNotEnd:
         error = error_of(outcome(Failure("TaskAborted", "", ""), TaskStatus.CANCELLED))
 
         assert type(error) is TaskAborted
+
+    def test_because_it_was_cancelled_may_say_why(self) -> None:
+        error = error_of(outcome(Failure("TaskAborted", "because", ""), TaskStatus.CANCELLED))
+
+        assert (type(error), str(error)) == (TaskAborted, "because")
+
+    @pytest.mark.parametrize(
+        "kind",
+        [
+            ClientClosed,
+            DependencyTimeout,
+            ImpossibleDependency,
+            InvalidDependency,
+            NoEnginesRegistered,
+            NoSuchEngine,
+            TaskExpired,
+            TaskInterrupted,
+            TaskTimeout,
+            UnknownTask,
+        ],
+    )
+    def test_for_a_reason_of_the_hubs_says_what_the_hub_says(
+        self, kind: type[BaseException]
+    ) -> None:
+        error = error_of(outcome(Failure(kind.__name__, "because", ""), TaskStatus.LOST))
+
+        assert (type(error), str(error)) == (kind, "because")
+        assert str(pickle.loads(pickle.dumps(error))) == "because"
+
+    def test_because_it_kills_engines_is_a_poison(self) -> None:
+        lost = Failure("PoisonTask", "exit code 1", "", engine=EngineId(3))
+
+        error = error_of(outcome(lost, TaskStatus.LOST))
+
+        assert isinstance(error, PoisonTask)
+        assert (error.engine, error.cause) == (3, "exit code 1")
+
+    def test_for_a_reason_unknown_here_is_lost(self) -> None:
+        error = error_of(
+            outcome(Failure("News", "because", "", engine=EngineId(3)), TaskStatus.LOST)
+        )
+
+        assert isinstance(error, EngineLost)
+        assert error.cause == "because"
 
     def test_because_its_engine_died_is_lost_with_the_cause(self) -> None:
         lost = Failure("EngineLost", "killed by SIGKILL", "", engine=EngineId(3))

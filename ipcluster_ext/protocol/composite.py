@@ -1,0 +1,184 @@
+"""Several errors as one, and what else can be done with errors: collect, describe, show them."""
+
+import sys
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ipcluster_ext.errors import Facts, RemoteError
+
+
+class Told(NamedTuple):
+    """An error in ipyparallel's four words."""
+
+    ename: str
+    evalue: str
+    traceback: str
+    engine_info: dict[str, int | None]
+
+
+class CompositeError(Facts, RemoteError):
+    """Several engines or items raised; it keeps all of their errors.
+
+    Parameters
+    ----------
+    message
+        What was asked of the engines.
+    errors
+        One error for each that failed, in the order of the results.
+
+    Attributes
+    ----------
+    tb_limit
+        How many different errors are shown.
+    """
+
+    facts = ("message", "errors")
+    tb_limit = 4
+
+    def __init__(self, message: str, errors: Sequence[BaseException]) -> None:
+        groups = _groups(errors)
+        shown = "\n".join(f"  {_summary(group)}" for group in groups[: self.tb_limit])
+        more = sum(map(len, groups[self.tb_limit :]))
+        if more > 0:
+            shown += f"\n  ... and {more} more"
+        text = f"{message}: {len(errors)} failed\n{shown}"
+        super().__init__("CompositeError", text, "")
+        self.message = message
+        self.errors = list(errors)
+
+    @property
+    def elist(self) -> list[Told]:
+        """The errors as ipyparallel lists them: ``(ename, evalue, traceback, engine_info)``."""
+        return [
+            Told(error.ename, error.evalue, error.traceback, error.engine_info)
+            if isinstance(error, RemoteError)
+            else Told(type(error).__name__, str(error), "", {})
+            for error in self.errors
+        ]
+
+    def __str__(self) -> str:
+        return self.evalue
+
+    def raise_exception(self, excid: int = 0) -> None:
+        """Raise one of the errors: that of index ``excid`` in `errors`.
+
+        Raises
+        ------
+        IndexError
+            There is no error of that index.
+        """
+        raise self.errors[excid]
+
+    def render_traceback(self, excid: int | None = None) -> list[str]:
+        """Return one error's traceback as lines; without an index, one of each kind."""
+        if excid is not None:
+            return _rendered(self.errors[excid])
+        lines = [f"{self.message}: {len(self.errors)} failed"]
+        groups = _groups(self.errors)
+        for group in groups[: self.tb_limit]:
+            lines += ["", *_rendered(group[0]), f"  -> {_summary(group)}"]
+        more = sum(map(len, groups[self.tb_limit :]))
+        return [*lines, f"... and {more} more"] if more else lines
+
+    def print_traceback(self, excid: int | None = None) -> None:
+        """Write one error's traceback to ``sys.stdout``; without an index, one of each kind."""
+        sys.stdout.write("\n".join(self.render_traceback(excid)) + "\n")
+
+
+def _groups(errors: Iterable[BaseException]) -> list[list[BaseException]]:
+    """Put errors together that say the same."""
+    groups: dict[tuple[str, str], list[BaseException]] = {}
+    for error in errors:
+        said = error.said if isinstance(error, RemoteError) else str(error)
+        groups.setdefault((type(error).__name__, said), []).append(error)
+    return list(groups.values())
+
+
+def _summary(group: list[BaseException]) -> str:
+    first, count = group[0], len(group)
+    if count == 1 or not isinstance(first, RemoteError):
+        return f"{first}" if count == 1 else f"{first} ({count} times)"
+    found = {e.engine for e in group if isinstance(e, RemoteError) and e.engine is not None}
+    where = f"[engine{'s' if len(found) > 1 else ''} {_ranges(sorted(found))}] " if found else ""
+    times = f" ({count} times)" if len(found) != count else ""
+    return f"{where}{first.said}{times}"
+
+
+def _ranges(numbers: list[int]) -> str:
+    """Write numbers as ``0-3, 7``."""
+    ranges: list[list[int]] = []
+    for number in numbers:
+        if ranges and number == ranges[-1][-1] + 1:
+            ranges[-1] = [ranges[-1][0], number]
+        else:
+            ranges.append([number])
+    return ", ".join("-".join(map(str, ends)) for ends in ranges)
+
+
+def _rendered(error: BaseException) -> list[str]:
+    if isinstance(error, RemoteError):
+        return error.render_traceback()
+    return [f"{type(error).__name__}: {error}"]
+
+
+class AlreadyDisplayedError(Facts, RemoteError):
+    """Stands for errors whose tracebacks have been shown: it shows how many, and no more."""
+
+    facts = ("original",)
+
+    def __init__(self, original: BaseException) -> None:
+        count = len(original.errors) if isinstance(original, CompositeError) else 1
+        text = f"{count} error{'s' if count > 1 else ''}"
+        super().__init__(type(original).__name__, text, "", getattr(original, "engine", None))
+        self.original = original
+
+    def __str__(self) -> str:
+        return self.evalue
+
+    def _render_traceback_(self) -> list[str]:
+        return [self.evalue]
+
+
+def collect_exceptions(results: Any, method: str = "unspecified") -> Any:  # noqa: ANN401 - as it came
+    """Return results in which no error stands; else raise the error, or all as one.
+
+    Parameters
+    ----------
+    results
+        A sequence of values, or a mapping to values.
+    method
+        What was asked of the engines.
+
+    Raises
+    ------
+    CompositeError
+        Several of them are errors.
+    """
+    values = results.values() if isinstance(results, Mapping) else results
+    errors = [value for value in values if isinstance(value, BaseException)]
+    if len(errors) > 1:
+        msg = f"one or more exceptions raised in: {method}"
+        raise CompositeError(msg, errors)
+    if errors:
+        raise errors[0]
+    return results
+
+
+def wrap_exception(engine_info: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the exception that is being handled as a dict that can be written as JSON."""
+    kind, error, frames = sys.exc_info()
+    return {
+        "status": "error",
+        "ename": getattr(kind, "__name__", ""),
+        "evalue": str(error),
+        "traceback": traceback.format_exception(kind, error, frames),
+        "engine_info": engine_info or {},
+    }
+
+
+def unwrap_exception(content: Mapping[str, Any]) -> RemoteError:
+    """Return the error that `wrap_exception` described."""
+    engine = content.get("engine_info", {}).get("engine_id")
+    lines = "".join(content["traceback"]).rstrip("\n")
+    return RemoteError(content["ename"], content["evalue"], lines, engine)
