@@ -38,8 +38,7 @@ class LoadBalancedView(View):
         super().__init__(client)
         self.targets = targets
         self.retries = 0
-        self._facts: tuple[object, ...] = ()
-        self._last_spec = TaskSpec(Kind.APPLY)
+        self._last_spec: tuple[tuple[object, ...], TaskSpec] = ((), TaskSpec(Kind.APPLY))
 
     @property
     def targets(self) -> list[EngineId] | None:
@@ -80,7 +79,8 @@ class LoadBalancedView(View):
             kind, function.digest, self._host(), label, self._retries, targets,
             return_exceptions,
         )  # fmt: skip
-        if facts != self._facts:
+        known, spec = self._last_spec  # at once: another thread may replace both
+        if facts != known:
             spec = TaskSpec(
                 kind,
                 function.digest,
@@ -90,8 +90,8 @@ class LoadBalancedView(View):
                 engines=targets,
                 return_exceptions=return_exceptions,
             )
-            self._facts, self._last_spec = facts, spec
-        return self._last_spec
+            self._last_spec = facts, spec
+        return spec
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> AsyncResult:
         """Call a function on some engine.

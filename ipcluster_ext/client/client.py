@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ipcluster_ext.client.balanced import LoadBalancedView
 from ipcluster_ext.client.connection import Connection
@@ -26,6 +26,9 @@ from ipcluster_ext.transport.files import (
     runtime_folder,
 )
 from ipcluster_ext.transport.processes import start_of
+
+if TYPE_CHECKING:
+    from ipcluster_ext import Executor
 
 
 class Client:
@@ -204,6 +207,10 @@ class Client:
         view = BroadcastView(self, targets, is_coalescing=is_coalescing)
         view.block = self.block
         return view.set_flags(**flags)
+
+    def executor(self, targets: Targets | None = None) -> "Executor":
+        """Return a `concurrent.futures.Executor` over engines, all of them if not given."""
+        return self.load_balanced_view(targets).executor
 
     # ------------------------------------------------------------ tasks
 

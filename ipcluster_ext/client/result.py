@@ -4,6 +4,7 @@ import asyncio
 import logging
 import sys
 import time
+import weakref
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -57,6 +58,7 @@ class AsyncResult(Future[Any]):
         self._output: dict[int, dict[str, str]] = {}
         self._received: float | None = None
         self._failure: Exception | None = None
+        self._held: list[TaskId] | None = None
         self._error: BaseException | None = None
         self.label = label
         self.owner = True
@@ -72,12 +74,21 @@ class AsyncResult(Future[Any]):
         first, slots = self.first, self._outcomes
         for outcome in outcomes:
             slots[outcome.item.id - first] = outcome
+            if outcome.payload is not None:
+                self._hold(outcome.item.id)
         self._left -= len(outcomes)
         if self._left == 0:
             self._end()
         elif self._listeners:
             with self._condition:
                 self._condition.notify_all()
+
+    def _hold(self, task: TaskId) -> None:
+        """Have the hub keep a large value for tasks that need it, as long as this answer lives."""
+        if self._held is None:
+            self._held = []
+            weakref.finalize(self, self._connection.release, self._held).atexit = False
+        self._held.append(task)
 
     def _end(self) -> None:
         """Be done, and call those back who asked for it."""
@@ -190,11 +201,15 @@ class AsyncResult(Future[Any]):
         ------
         TimeoutError
             The answer is not there yet.
+        TaskAborted
+            It was cancelled; the standard library's futures raise here, too.
         """
         self._wait_until(timeout)
         try:
             self._answer(return_exceptions=False)
-        except BaseException as error:  # noqa: BLE001 - whatever the task raised is the answer here
+        except BaseException as error:
+            if self.cancelled():
+                raise
             return error
         return None
 
@@ -289,7 +304,7 @@ class AsyncResult(Future[Any]):
         if not self.done():
             msg = "the result is not ready"
             raise ValueError(msg)
-        return self.exception() is None
+        return not self.cancelled() and self.exception() is None
 
     def cancel(self) -> bool:
         """Cancel the tasks if none has begun, as the standard library's futures do.

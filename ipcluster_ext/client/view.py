@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from ipcluster_ext.client.connection import Connection
 from ipcluster_ext.client.result import AsyncResult
@@ -11,6 +11,9 @@ from ipcluster_ext.protocol.buffers import Dumped
 from ipcluster_ext.protocol.ids import EngineId
 from ipcluster_ext.protocol.text import legible
 from ipcluster_ext.transport.blobs import INLINE_LIMIT, Body
+
+if TYPE_CHECKING:
+    from ipcluster_ext import Executor
 
 
 class ViewOwner(Protocol):
@@ -166,6 +169,13 @@ class View(ABC):
             The client is closed or has lost its hub.
         """
         return self._call(function, args, kwargs, attended=False)
+
+    @property
+    def executor(self) -> "Executor":
+        """A `concurrent.futures.Executor` over this view's engines, under its flags."""
+        import ipcluster_ext  # the executor knows the views, not the other way round
+
+        return ipcluster_ext.Executor(self)
 
     @abstractmethod
     def _call(
