@@ -14,7 +14,9 @@ from ipcluster_ext.engine.apply import Applier, Terminated
 from ipcluster_ext.engine.forks import Forks
 from ipcluster_ext.engine.functions import Functions
 from ipcluster_ext.engine.kernel import EngineKernel, build
-from ipcluster_ext.engine.streams import TaskStream
+from ipcluster_ext.engine.lane import Lane
+from ipcluster_ext.engine.orders import EngineOrders
+from ipcluster_ext.engine.streams import Printed, TaskStream
 from ipcluster_ext.engine.wire import Wire
 from ipcluster_ext.protocol.ids import engine_owner
 from ipcluster_ext.protocol.messages import EngineHello
@@ -74,7 +76,9 @@ def _serve(config: EngineConfig, kernel: EngineKernel) -> None:
     blobs = BlobStore(config.blobs, engine_owner(config.engine, config.boot))
     applier = Applier(config.engine, kernel, functions, blobs, host)
     hello = EngineHello(config.engine, config.boot, config.agent, host, os.getpid())
-    wire = Wire(channel, hello, functions, blobs)
+    lane = Lane(channel.wake)
+    printed = Printed(lambda: lane.current)
+    wire = Wire(channel, hello, functions, blobs, orders=EngineOrders(), lane=lane, printed=printed)
     sys.stdout = TaskStream(wire.printed, "stdout", 1)
     sys.stderr = TaskStream(wire.printed, "stderr", 2)
     _handle_signals(applier)

@@ -43,6 +43,17 @@ class Lane:
     ----------
     on_unsaid
         Called from the main thread when results begin to wait although it goes on working.
+
+    Attributes
+    ----------
+    current
+        The task that the main thread does.
+    begun
+        How many it has begun.
+    received
+        How many times tasks have come.
+    watched
+        Whether somebody looks after results that wait.
     """
 
     def __init__(self, on_unsaid: Callable[[], None]) -> None:
@@ -53,6 +64,7 @@ class Lane:
         self._on_unsaid = on_unsaid
         self.current: TaskId | None = None
         self.begun = 0
+        self.received = 0
         self.watched = False
 
     @property
@@ -74,6 +86,7 @@ class Lane:
         """Add tasks at the end."""
         with self._lock:
             self._tasks.extend(tasks)
+            self.received += 1
 
     def next(self, catch_up: Callable[[], None], wait: Callable[[], None]) -> Assignment:
         """Take the next task, waiting for one if need be.
@@ -99,6 +112,17 @@ class Lane:
             else:
                 wait()
 
+    def take(self, wanted: Callable[[Assignment], bool]) -> Assignment | None:
+        """Take the first task that is wanted, perhaps before its turn; None if there is none."""
+        with self._lock:
+            for place, assignment in enumerate(self._tasks):
+                if wanted(assignment):
+                    del self._tasks[place]
+                    self.current = assignment.item.id
+                    self.begun += 1
+                    return assignment
+        return None
+
     def _due(self) -> bool:
         items = self._finished.items
         if not items:
@@ -121,6 +145,14 @@ class Lane:
             if more and took < FLUSH_AFTER and not self.watched:
                 self.watched = True
                 self._on_unsaid()
+
+    def add(self, item: ResultItem, frames: Sequence[Frame]) -> None:
+        """Hand over the outcome of a task that is not the current one, from any thread."""
+        with self._lock:
+            if not self._finished.items:
+                self._unsaid_since = time.monotonic()
+            self._finished.items.append(item)
+            self._finished.frames.extend(frames)
 
     def take_finished(self) -> Finished:
         """Take the results that wait to be said."""

@@ -9,7 +9,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 from ipcluster_ext.engine.functions import Functions
 from ipcluster_ext.engine.lane import Assignment, Lane
@@ -22,15 +23,20 @@ from ipcluster_ext.protocol.messages import (
     Done,
     Drop,
     EngineHello,
+    Forget,
     FreeBlobs,
+    Halt,
     Message,
+    More,
     Output,
     Recall,
     Refused,
     Returned,
     Run,
     Started,
+    TaskSpec,
     Undefine,
+    Values,
     Welcome,
 )
 from ipcluster_ext.transport.baton import Baton
@@ -47,6 +53,19 @@ REFUSED_EXIT = 3
 log = logging.getLogger(__name__)
 
 
+class Orders(Protocol):
+    """Does what the hub says about tasks that need more than their turn."""
+
+    def obey(self, order: Values | Forget | Halt | More, frames: Iterator[Frame]) -> None:
+        """Do what the hub says; the order's frames are consumed."""
+
+    def at_once(self, spec: TaskSpec) -> bool:
+        """Tell whether such tasks begin as they come and wait for no turn."""
+
+    def begin(self, assignments: list[Assignment]) -> None:
+        """Begin such tasks."""
+
+
 class Wire:
     """Joins the channel to the lane.
 
@@ -60,10 +79,24 @@ class Wire:
         Where definitions go.
     blobs
         Where blobs come back to.
+    orders
+        Whom to tell what concerns neither.
+    lane
+        Where tasks go.
+    printed
+        What they write.
     """
 
     def __init__(
-        self, channel: Channel, hello: EngineHello, functions: Functions, blobs: BlobStore
+        self,
+        channel: Channel,
+        hello: EngineHello,
+        functions: Functions,
+        blobs: BlobStore,
+        *,
+        orders: Orders,
+        lane: Lane,
+        printed: Printed,
     ) -> None:
         self._channel = channel
         self._hello = hello
@@ -72,8 +105,9 @@ class Wire:
         self._greeted = False
         self._pinged_at = 0.0
         self._told: TaskId | None = None
-        self.lane = Lane(channel.wake)
-        self.printed = Printed(lambda: self.lane.current)
+        self._orders = orders
+        self.lane = lane
+        self.printed = printed
         self._baton = Baton(channel.wake)
         self._resume = threading.Event()
         self._parked = False
@@ -119,6 +153,29 @@ class Wire:
             if self._parked:
                 self._resume.set()
 
+    def wait_until(self, ready: Callable[[], bool], timeout: float) -> None:
+        """Receive, on the main thread in the midst of a task, until something is the case.
+
+        Parameters
+        ----------
+        ready
+            Tells whether it is; asked again after whatever comes, and after `Channel.wake`.
+        timeout
+            How long to wait at most, in seconds.
+        """
+        began = now = time.monotonic()
+        self._baton.take()
+        self._idle = True
+        try:
+            while not ready() and (left := began + timeout - now) > 0:
+                self._step(min(left, self._timeout()), tell=now - began >= STEP_IN_AFTER)
+                now = time.monotonic()
+        finally:
+            self._idle = False
+            self._baton.give()
+            if self._parked:
+                self._resume.set()
+
     def _run(self) -> None:
         """Receive whenever the main thread has been busy with one task for a while."""
         while not self._channel.closed:
@@ -147,9 +204,12 @@ class Wire:
         self._parked = False
         self._resume.clear()
 
-    def _step(self, timeout: float) -> None:
-        """Wait for what comes, for so many seconds at most, and do what it says."""
-        seen = self.lane.current
+    def _step(self, timeout: float, *, tell: bool = True) -> None:
+        """Wait for what comes, for so many seconds at most, and do what it says.
+
+        ``tell`` says that a task that runs has done so for a while.
+        """
+        seen = self.lane.current if tell else None
         if not self._channel.wait(timeout):
             self._channel.acknowledge()
         self._receive()
@@ -195,18 +255,23 @@ class Wire:
         assignments: list[Assignment] = []
         for message in messages:
             if isinstance(message, Run):
+                spec = message.spec
+                at_once = spec.options is not None and self._orders.at_once(spec)
+                taken: list[Assignment] = [] if at_once else assignments
                 for item in message.items:
                     own = [next(frames) for _ in range(frames_of(item.buffers))]
-                    assignments.append(Assignment(message.spec, item, own))
+                    taken.append(Assignment(spec, item, own))
+                if at_once:
+                    self._orders.begin(taken)
                 continue
             if assignments:
                 self.lane.put(assignments)
                 assignments = []
-            self._obey(message)
+            self._obey(message, frames)
         if assignments:
             self.lane.put(assignments)
 
-    def _obey(self, message: Message) -> None:
+    def _obey(self, message: Message, frames: Iterator[Frame]) -> None:
         match message:
             case Define():
                 self._functions.define(message.function, message.inline)
@@ -217,6 +282,8 @@ class Wire:
                 self._channel.say([Returned(self.lane.take_back(message.count))])
             case Drop():
                 self._channel.say([Returned(self.lane.drop(message.ids))])
+            case Values() | Forget() | Halt() | More():
+                self._orders.obey(message, frames)
             case FreeBlobs():
                 self._blobs.recycle(message.names)
             case Welcome():

@@ -1,0 +1,24 @@
+"""What the hub says about tasks that need more than their turn."""
+
+from collections.abc import Iterator
+
+from ipcluster_ext.engine.lane import Assignment
+from ipcluster_ext.protocol.frames import Frame
+from ipcluster_ext.protocol.messages import Forget, Halt, More, TaskSpec, Values
+
+
+class EngineOrders:
+    """Hands orders to those who carry them out."""
+
+    def obey(self, order: Values | Forget | Halt | More, frames: Iterator[Frame]) -> None:
+        """Do what the hub says; the order's frames are consumed."""
+        del order, frames
+
+    def at_once(self, spec: TaskSpec) -> bool:
+        """Tell whether such tasks begin as they come and wait for no turn."""
+        del spec
+        return False
+
+    def begin(self, assignments: list[Assignment]) -> None:
+        """Begin such tasks."""
+        del assignments
