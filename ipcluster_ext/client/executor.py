@@ -251,10 +251,10 @@ class Executor(StandardExecutor):
         try:
             while begun:
                 left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                value = begun[0].result(left)
+                ready = [begun[0].result(left)]
                 begun.popleft()
                 begun.extend(itertools.islice(tasks, 1))
-                yield value
+                yield ready.pop()  # whoever takes it is the only one to have it
         finally:
             self._take_back(begun)
 
@@ -340,7 +340,9 @@ def _joined(chunks: Generator[list[Any], None, None]) -> Iterator[Any]:
     """Yield the values of chunks; closed, it closes their iterator."""
     with contextlib.closing(chunks):
         for chunk in chunks:
-            yield from chunk
+            chunk.reverse()
+            while chunk:
+                yield chunk.pop()
 
 
 def _check_count(name: str, count: object) -> None:

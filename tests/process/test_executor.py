@@ -424,6 +424,16 @@ class TestMap:
         blocks = [bytes([number]) * 3_000_000 for number in range(8)]
         assert list(executor.map(len, blocks, buffersize=2)) == [3_000_000] * 8
 
+    @pytest.mark.parametrize("chunksize", [1, 3])
+    def test_keeps_no_value_that_was_taken(self, executor: ipp.Executor, chunksize: int) -> None:
+        alive: list[bool] = []
+        for value in executor.map(frozenset, [[1], [2], [3]], chunksize=chunksize):
+            gone = weakref.ref(value)
+            del value
+            alive.append(gone() is not None)
+
+        assert alive == [False] * 3
+
     def test_of_a_direct_view_deals_items_out(self, rc: ipp.Client) -> None:
         executor = rc[[0, 2]].executor
 
