@@ -8,13 +8,14 @@ behind a long one.
 """
 
 from ipcluster_ext.core.engines import Engine
-from ipcluster_ext.core.queue import Restriction
 from ipcluster_ext.core.state import State
-from ipcluster_ext.core.task import Task
+from ipcluster_ext.core.task import Lane, Task
 from ipcluster_ext.core.tasks import Tasks
 from ipcluster_ext.protocol.messages import Recall
 
 STALL = 0.005
+MOST_AWAITING = 1000
+"""How many coroutines an engine may have at once."""
 
 
 class Dispatcher:
@@ -59,32 +60,45 @@ class Dispatcher:
                 self._loaded.discard(engine)
         state.changed.clear()
 
-    def _serve(self, lane: Restriction, now: float) -> None:
+    def _serve(self, lane: Lane, now: float) -> None:
         """Give out the tasks of one lane, a share at a time."""
         queue, index = self._state.queue, self._state.index
+        anywhere = lane.engines is None and not (lane.avoid or lane.resources or lane.awaits)
         while (head := queue.head(lane)) is not None:
-            engine = index.least() if lane is None else self._least_of(lane)
+            credit = _credit(head)
+            engine = index.choose(credit) if anywhere else self._least_of(lane)
             if engine is None:
                 return
-            room = head.function.credit - engine.load
+            room = credit - (engine.awaiting if lane.awaits else engine.load)
             if room <= 0:
                 return
             share = -(-queue.length(lane) // max(1, len(self._state.engines)))
             self._give(engine, lane, min(room, max(1, share)), now)
             index.enter(engine)
 
-    def _least_of(self, lane: Restriction) -> Engine | None:
-        engines = [self._state.engines.get(engine_id) for engine_id in lane or ()]
-        ready = [engine for engine in engines if engine is not None and engine.available]
-        return min(ready, key=lambda engine: engine.load, default=None)
+    def _least_of(self, lane: Lane) -> Engine | None:
+        """Return the least loaded of the engines that a lane's tasks may run on."""
+        engines = self._state.engines
+        some = engines.values() if lane.engines is None else map(engines.get, lane.engines)
+        fit = [
+            engine
+            for engine in some
+            if engine is not None
+            and engine.available
+            and engine.id not in lane.avoid
+            and engine.has(lane.resources)
+        ]
+        if lane.awaits:
+            return min(fit, key=lambda engine: (engine.awaiting, engine.load), default=None)
+        return min(fit, key=lambda engine: engine.load, default=None)
 
-    def _give(self, engine: Engine, lane: Restriction, count: int, now: float) -> None:
+    def _give(self, engine: Engine, lane: Lane, count: int, now: float) -> None:
         """Assign up to so many tasks, as long as they are of one function."""
         queue, assign = self._state.queue, self._tasks.assign
         function = None
         ids = []
         while count and (task := queue.head(lane)) is not None:
-            if function is not None and task.function is not function:
+            if function is not None and (task.function is not function or _credit(task) == 1):
                 break
             function = task.function
             assign(engine, queue.pop(lane), now)
@@ -116,3 +130,13 @@ class Dispatcher:
 def is_balanced(task: Task) -> bool:
     """Tell whether a task may run elsewhere as well."""
     return task.target is None
+
+
+def _credit(task: Task) -> int:
+    """Return how many unfinished tasks like this one an engine may have."""
+    options = task.spec.options
+    if options is None:
+        return task.function.credit
+    if options.awaits:
+        return MOST_AWAITING
+    return 1 if options.time_limit > 0 else task.function.credit

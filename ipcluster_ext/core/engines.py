@@ -63,6 +63,14 @@ class Engine:
         It was told to stop and come back: what is for it waits for its next life.
     buried
         The lives whose death is known, the last few: their greeting may still be under way.
+    values, unneeded
+        The values it has: how many of its tasks need each, and those that none does.
+    awaiting
+        How many of its unfinished tasks are coroutines, which wait for each other's sake.
+    waiting
+        How many of its unfinished tasks wait for tasks of their own.
+    resources
+        What it has.
     successor
         The greeting of its next life, if that came before the news of its death.
     """
@@ -84,6 +92,12 @@ class Engine:
     leaving: bool = False
     restarting: bool = False
     buried: deque[int] = field(default_factory=lambda: deque(maxlen=LIVES))
+    values: dict[TaskId, int] = field(default_factory=dict)
+    unneeded: set[TaskId] = field(default_factory=set)
+    awaiting: int = 0
+    waiting: int = 0
+    python: str = ""
+    resources: dict[str, float] = field(default_factory=dict)
     successor: tuple[EngineHello, Line] | None = None
 
     def __lt__(self, other: "Engine") -> bool:
@@ -105,8 +119,8 @@ class Engine:
 
     @property
     def load(self) -> int:
-        """How many tasks it has not finished."""
-        return len(self.unfinished)
+        """How many tasks it has to do one after the other."""
+        return max(0, len(self.unfinished) - self.awaiting - self.waiting)
 
     @property
     def available(self) -> bool:
@@ -118,4 +132,17 @@ class Engine:
     @property
     def info(self) -> EngineInfo:
         """What clients are told of it."""
-        return EngineInfo(self.id, self.status, self.host, self.pid, self.reason)
+        return EngineInfo(
+            self.id, self.status, self.host, self.pid, self.reason, self.python, self.resources
+        )
+
+    def has(self, resources: tuple[tuple[str, float], ...]) -> bool:
+        """Tell whether it has what a task asks for."""
+        return all(self.resources.get(name, 0.0) >= amount for name, amount in resources)
+
+    def dropped(self) -> None:
+        """Forget what its process had: it is gone."""
+        self.known.clear()
+        self.values.clear()
+        self.unneeded.clear()
+        self.awaiting = self.waiting = 0

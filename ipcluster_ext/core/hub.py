@@ -8,6 +8,7 @@ gets what in `core.dispatch`.
 from collections.abc import Iterator, Sequence
 from typing import assert_never
 
+from ipcluster_ext.core.blobs import names_of
 from ipcluster_ext.core.dispatch import Dispatcher
 from ipcluster_ext.core.effects import Effect
 from ipcluster_ext.core.engines import Agent, Engine
@@ -16,7 +17,7 @@ from ipcluster_ext.core.roll import Roll
 from ipcluster_ext.core.state import Client, Place, State
 from ipcluster_ext.core.story import Chapter
 from ipcluster_ext.core.tasks import Tasks
-from ipcluster_ext.protocol.frames import Frame
+from ipcluster_ext.protocol.frames import Frame, frames_of
 from ipcluster_ext.protocol.ids import TaskId, client_of
 from ipcluster_ext.protocol.messages import (
     AgentHello,
@@ -27,18 +28,28 @@ from ipcluster_ext.protocol.messages import (
     Done,
     EngineExited,
     EngineHello,
+    Fetch,
+    Fetched,
+    Interrupt,
     Message,
+    More,
+    News,
     Output,
+    Prepare,
     QueueQuery,
     QueueReply,
     Refused,
+    Release,
     Returned,
     Started,
     Steer,
     Submit,
     SubmitEach,
+    Supply,
     Undefine,
+    Waiting,
 )
+from ipcluster_ext.protocol.status import TaskStatus
 
 
 class Hub:
@@ -70,6 +81,7 @@ class Hub:
         -------
         What is to be done, one `Send` per destination at most.
         """
+        self.state.now = now
         for event in events:
             match event:
                 case Said():
@@ -82,7 +94,11 @@ class Hub:
                     self.state.blobs.release(event.token)
                 case _:
                     assert_never(event)
+        self._tasks.follow_up(now)
         self._dispatcher.run(now)
+        while self._tasks.ends.verdicts:  # of tasks that were refused as hopeless
+            self._tasks.follow_up(now)
+            self._dispatcher.run(now)
         self._forget_functions()
         if not self.state.tasks:
             self.state.tasks.clear()  # a dict that was large keeps its table until then
@@ -91,7 +107,8 @@ class Hub:
     @property
     def deadline(self) -> float | None:
         """When `handle` wants to be called even if nothing happens, by the same clock."""
-        return self._dispatcher.deadline
+        deadlines = (self._dispatcher.deadline, self.state.timers.deadline)
+        return min((at for at in deadlines if at is not None), default=None)
 
     def story(self, task: TaskId) -> list[Chapter]:
         """Tell what is remembered of a task, the oldest first."""
@@ -136,12 +153,29 @@ class Hub:
             case Define():
                 self._tasks.define(message.function, message.inline, now)
             case Cancel():
-                self._tasks.cancel(client, message)
+                self._tasks.withdrawals.cancel(client, message)
+            case Interrupt():
+                self._tasks.withdrawals.interrupt(client, message)
+            case Supply():
+                self._tasks.supply(message.items, frames)
+            case Release():
+                self.state.store.release(client.id, message.ids)
+            case Prepare():
+                self._tasks.prepare_all(client, message, frames, now)
+            case _:
+                self._client_asked(client, message)
+
+    def _client_asked(self, client: Client, message: Message) -> None:
+        match message:
             case Steer():
                 self._roll.steer(client, message)
             case QueueQuery():
                 loads = {engine.id: engine.load for engine in self.state.engines.values()}
                 client.line.say(QueueReply(message.request, len(self.state.queue), loads))
+            case Fetch():
+                self._fetch(client, message)
+            case More():
+                self._pass_to_engine(client, message)
             case _:
                 self.state.stale += 1
 
@@ -160,6 +194,11 @@ class Hub:
                 self._pass_on(engine, [message.id], message)
             case Started():
                 self._pass_on(engine, message.ids, message)
+            case News():
+                self._pass_news(engine, message, frames)
+            case Waiting():
+                engine.waiting = min(max(0, message.count), len(engine.unfinished))
+                self.state.changed.add(engine)
             case _:
                 self.state.stale += 1
 
@@ -169,6 +208,43 @@ class Hub:
             client = self.state.clients.get(client_of(ids[0]))
             if client is not None:
                 client.line.say(message)
+
+    def _pass_news(self, engine: Engine, message: News, frames: Iterator[Frame]) -> None:
+        """Pass on what a task has to say, its blobs kept until that has arrived."""
+        own = [next(frames) for _ in range(frames_of(message.buffers))]
+        names = names_of(message.buffers)
+        client = self.state.clients.get(client_of(message.id))
+        if client is None or message.id not in engine.unfinished:
+            self.state.blobs.offer(names)
+            return
+        client.line.say(message)
+        client.line.frames.extend(own)
+        self.state.blobs.hold(names)
+        client.line.token.extend(names)
+
+    def _pass_to_engine(self, client: Client, message: More) -> None:
+        task = self.state.tasks.get(message.id)
+        if task is None or client_of(task.id) != client.id or task.engine is None:
+            return
+        if task.status is TaskStatus.ASSIGNED:
+            self.state.engines[task.engine].open_line.say(message)
+
+    def _fetch(self, client: Client, message: Fetch) -> None:
+        """Send a client the outcomes of tasks, now or when they are there."""
+        missing: dict[TaskId, str] = {}
+        for task in message.ids:
+            if task in self.state.tasks:
+                if client_of(task) != client.id:
+                    self.state.watchers.setdefault(task, []).append(client)
+                continue
+            entry = self.state.history.get(task)
+            if entry is None:
+                missing[task] = "nothing is known of it"
+            elif not entry.kept:
+                missing[task] = "its result is not kept any more"
+            else:
+                self._tasks.ends.tell(client, entry.item, entry.frames, entry.engine)
+        client.line.say(Fetched(message.request, missing))
 
     def _forget_functions(self) -> None:
         gone = self.state.library.evict()

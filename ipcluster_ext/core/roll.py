@@ -69,7 +69,9 @@ class Roll:
         agent.line.say(Welcome(place.pid, place.host, place.blobs))
         self._start(agent, hello.count)
 
-    def _start(self, agent: Agent, count: int) -> list[EngineId]:
+    def _start(
+        self, agent: Agent, count: int, resources: dict[str, float] | None = None
+    ) -> list[EngineId]:
         state = self._state
         ids = [EngineId(state.next_engine + place) for place in range(count)]
         state.next_engine += count
@@ -77,7 +79,7 @@ class Roll:
             state.engines[engine_id] = Engine(engine_id, agent, host=agent.host)
             agent.engines.add(engine_id)
         if ids:
-            agent.line.say(StartEngines(ids))
+            agent.line.say(StartEngines(ids, resources or {}))
             state.tell_clients([state.engines[engine_id].info for engine_id in ids])
         return ids
 
@@ -104,10 +106,12 @@ class Roll:
         state.peers[line.peer] = engine
         engine.line, engine.boot = line, hello.boot
         engine.host, engine.pid = hello.host, hello.pid
+        engine.python, engine.resources = hello.python, hello.resources
         engine.status, engine.reason = EngineStatus.READY, ""
         engine.progress = now
         state.makers[engine_owner(engine.id, engine.boot)] = line
         line.say(Welcome(place.pid, place.host, place.blobs))
+        self._tasks.prepare(engine, now)
         held, engine.held = engine.held, []
         for task in held:
             self._tasks.assign(engine, task, now)
@@ -128,7 +132,6 @@ class Roll:
             state.forget_maker(engine_owner(engine.id, engine.boot))
             state.dismiss(engine.line.peer)
             engine.line = None
-        engine.known.clear()
         engine.stalled = engine.restarting = False
         engine.reason = message.cause
         engine.leaving = engine.leaving and not message.again
@@ -150,7 +153,7 @@ class Roll:
         del state.engines[engine.id]
         engine.agent.engines.discard(engine.id)
         for task in engine.held:
-            self._tasks.fail(task, "EngineLost", engine.reason, TaskStatus.LOST)
+            self._tasks.ends.fail(task, "EngineLost", engine.reason, TaskStatus.LOST)
         engine.held = []
         state.tell_clients([engine.info])
 
@@ -189,7 +192,7 @@ class Roll:
         if missing:
             refused = f"there is no engine {missing[0]}"
         elif message.action == "start":
-            engines, refused = self._start_more(message.count)
+            engines, refused = self._start_more(message.count, message.resources)
         elif message.action in {"stop", "restart"}:
             self._stop(engines, again=message.action == "restart")
         elif message.action == "signal":
@@ -199,13 +202,13 @@ class Roll:
             refused = f"unknown action {message.action!r}"
         client.line.say(Steered(message.request, engines, refused))
 
-    def _start_more(self, count: int) -> tuple[list[EngineId], str]:
+    def _start_more(self, count: int, resources: dict[str, float]) -> tuple[list[EngineId], str]:
         agent = next(iter(self._state.agents.values()), None)
         if agent is None:
             return [], "the cluster has no host agent"
         if not 0 < count <= MOST_ENGINES:
             return [], f"cannot start {count} engines; {_HOW_MANY}"
-        return self._start(agent, count), ""
+        return self._start(agent, count, resources), ""
 
     def _stop(self, engines: list[EngineId], *, again: bool) -> None:
         for engine_id in engines:

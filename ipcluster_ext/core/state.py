@@ -1,18 +1,32 @@
 """Everything the hub knows, each fact in one place; the rules are with those who change it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ipcluster_ext.core.blobs import Blobs
+from ipcluster_ext.core.chance import Chance
 from ipcluster_ext.core.effects import Dismiss, Effect, Line
 from ipcluster_ext.core.engines import Agent, Engine
 from ipcluster_ext.core.events import PeerId
+from ipcluster_ext.core.function import Function
+from ipcluster_ext.core.history import History
 from ipcluster_ext.core.library import Library
 from ipcluster_ext.core.policy import LeastLoad
 from ipcluster_ext.core.queue import Queue
 from ipcluster_ext.core.story import Log
-from ipcluster_ext.core.task import Task
+from ipcluster_ext.core.task import Condition, Task
+from ipcluster_ext.core.timers import Timers
+from ipcluster_ext.core.values import Store
+from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, owner_of_blob
-from ipcluster_ext.protocol.messages import EngineInfo, Engines, FreeBlobs, SweepBlobs
+from ipcluster_ext.protocol.messages import (
+    EngineInfo,
+    Engines,
+    FreeBlobs,
+    SweepBlobs,
+    TaskItem,
+    TaskSpec,
+)
 from ipcluster_ext.protocol.status import EngineStatus
 
 
@@ -22,6 +36,23 @@ class Client:
 
     id: ClientId
     line: Line
+
+
+@dataclass(slots=True, eq=False)
+class Preparation:
+    """What every engine runs before any other task.
+
+    Attributes
+    ----------
+    owner
+        The client that wants it.
+    """
+
+    owner: ClientId
+    spec: TaskSpec
+    item: TaskItem
+    frames: Sequence[Frame]
+    function: Function
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +78,18 @@ class State:
         Who made blobs whose names begin so.
     changed
         Engines whose load or availability changed in this batch.
+    waiting
+        The tasks that wait for others, or for their time to be tried again.
+    dependents, awaiting
+        Who waits for a task's value, and who for its end.
+    watchers
+        Clients that want the outcome of another's task.
+    keys, sharers
+        The last task of each key, and the later ones that get its outcome.
+    store
+        Values that tasks need.
+    now
+        The hub's monotonic clock, at this batch.
     """
 
     place: Place = field(default_factory=Place)
@@ -65,8 +108,25 @@ class State:
     log: Log = field(default_factory=Log)
     changed: set[Engine] = field(default_factory=set)
     dismissed: list[PeerId] = field(default_factory=list)
+    waiting: dict[TaskId, Task] = field(default_factory=dict)
+    dependents: dict[TaskId, list[Task]] = field(default_factory=dict)
+    awaiting: dict[TaskId, list[tuple[Task, Condition]]] = field(default_factory=dict)
+    watchers: dict[TaskId, list[Client]] = field(default_factory=dict)
+    keys: dict[str, TaskId] = field(default_factory=dict)
+    sharers: dict[TaskId, list[Task]] = field(default_factory=dict)
+    chance: Chance = field(default_factory=Chance)
+    preparations: dict[str, Preparation] = field(default_factory=dict)
+    timers: Timers = field(default_factory=Timers)
+    history: History = field(init=False)
+    store: Store = field(init=False)
     next_engine: int = 0
+    next_task: int = 1
+    now: float = 0.0
     stale: int = 0
+
+    def __post_init__(self) -> None:
+        self.store = Store(self.blobs)
+        self.history = History(hold=self.blobs.hold, release=self.blobs.release)
 
     def line(self, peer: PeerId) -> Line:
         """Return the line to a peer."""

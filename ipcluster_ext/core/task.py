@@ -6,12 +6,15 @@
        │          │  ◀────────┘ │
        └──────────┴─────────────┴─────▶ cancelled | lost
 
-*waiting*: its function is not here yet, or its engine is not up. *assigned*: sent to an engine;
+*waiting*: its function is not here yet, tasks it depends on have not ended, its engine is not
+up, or it pauses before it is tried again. *assigned*: sent to an engine;
 the engine's oldest assigned task is the one that runs. Back from assigned to queued: recalled
 before it began, or run again by its owner's leave.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ipcluster_ext.core.function import Function
 from ipcluster_ext.protocol.frames import Frame
@@ -41,6 +44,118 @@ class IllegalTransition(AssertionError):
     """A task was about to skip a step of its life: a mistake in the core."""
 
 
+class Lane(NamedTuple):
+    """What tasks have in common that stand in one line of the queue.
+
+    Attributes
+    ----------
+    priority
+        The higher goes first.
+    engines
+        Those that may run them, None for any.
+    avoid
+        Those that may not.
+    resources
+        What an engine must have.
+    awaits
+        Whether their functions are coroutine functions.
+    """
+
+    priority: int = 0
+    engines: tuple[EngineId, ...] | None = None
+    avoid: tuple[EngineId, ...] = ()
+    resources: tuple[tuple[str, float], ...] = ()
+    awaits: bool = False
+
+
+ANYWHERE = Lane()
+"""The lane of tasks that ask for nothing."""
+
+
+@dataclass(slots=True, eq=False)
+class Extra:
+    """What is known of a task that did not go the plain way.
+
+    Attributes
+    ----------
+    lane
+        Where it stands in the queue now.
+    awaited
+        Of how many tasks it still needs the value.
+    used
+        The tasks whose values are kept for it.
+    conditions
+        What it waits for besides.
+    killed
+        The engines that died with it.
+    doom
+        Why its engine was told to end, if it was: the name of the error to come.
+    grace
+        How long its engine may take to end before it is killed.
+    tries
+        How often it was tried in vain.
+    """
+
+    lane: Lane | None = None
+    awaited: int = 0
+    used: list[TaskId] = field(default_factory=list)
+    conditions: list["Condition"] = field(default_factory=list)
+    killed: list[EngineId] = field(default_factory=list)
+    doom: str = ""
+    grace: float = 0.0
+    tries: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Condition:
+    """A dependency of a task: how many of the tasks it names have ended how.
+
+    Attributes
+    ----------
+    follows
+        Whether the task has to run where those ran.
+    engines
+        Where those that ended as wished ran.
+    left
+        How many have not ended.
+    met, unmet
+        How many ended as wished, and not.
+    """
+
+    follows: bool
+    all: bool
+    success: bool
+    failure: bool
+    left: int = 0
+    met: int = 0
+    unmet: int = 0
+    engines: list[EngineId] = field(default_factory=list)
+
+    def note(self, *, succeeded: bool, engine: EngineId) -> None:
+        """Take the end of one of the tasks."""
+        self.left -= 1
+        if self.success if succeeded else self.failure:
+            self.met += 1
+            if engine >= 0 and engine not in self.engines:
+                self.engines.append(engine)
+        else:
+            self.unmet += 1
+
+    @property
+    def holds(self) -> bool:
+        """Whether the task may run, as far as this is concerned."""
+        if self.all:
+            return self.left == 0 and self.unmet == 0
+        return self.met > 0 or self.left == self.unmet == 0
+
+    @property
+    def impossible(self) -> bool:
+        """Whether it can never hold."""
+        if self.all:
+            return self.unmet > 0 or (self.follows and len(self.engines) > 1)
+        return self.left == 0 and self.met == 0 and self.unmet > 0
+
+
 class Task:
     """One task, as the hub knows it.
 
@@ -56,10 +171,15 @@ class Task:
         The engine that has it, while assigned.
     retries
         How often it may still run again.
+    submitted
+        When it came, by the hub's monotonic clock.
+    extra
+        What only few tasks have; None for the others.
     """
 
     __slots__ = (
         "engine",
+        "extra",
         "frames",
         "function",
         "id",
@@ -67,6 +187,7 @@ class Task:
         "retries",
         "spec",
         "status",
+        "submitted",
         "target",
     )
 
@@ -78,6 +199,7 @@ class Task:
         frames: Sequence[Frame],
         function: Function,
         target: EngineId | None = None,
+        submitted: float = 0.0,
     ) -> None:
         self.id = task_id
         self.spec = spec
@@ -87,7 +209,31 @@ class Task:
         self.target = target
         self.engine: EngineId | None = None
         self.retries = spec.retries
+        self.submitted = submitted
+        self.extra: Extra | None = None
         self.status = TaskStatus.WAITING
+
+    @property
+    def lane(self) -> Lane:
+        """Where it stands in the queue."""
+        if self.extra is not None and self.extra.lane is not None:
+            return self.extra.lane
+        spec = self.spec
+        if spec.options is None:
+            return ANYWHERE if spec.engines is None else Lane(engines=spec.engines)
+        return first_lane(spec)
+
+    @property
+    def tries(self) -> int:
+        """How often it was tried in vain."""
+        return 0 if self.extra is None else self.extra.tries
+
+    @property
+    def extras(self) -> Extra:
+        """What only few tasks have, made on demand."""
+        if self.extra is None:
+            self.extra = Extra()
+        return self.extra
 
     def move(self, status: TaskStatus) -> None:
         """Take the next step.
@@ -101,3 +247,11 @@ class Task:
             msg = f"task {self.id}: {self.status.name} to {status.name}"
             raise IllegalTransition(msg)
         self.status = status
+
+
+def first_lane(spec: TaskSpec) -> Lane:
+    """Return where tasks of a submission stand at first."""
+    options = spec.options
+    if options is None:
+        return Lane(engines=spec.engines)
+    return Lane(options.priority, spec.engines, (), options.resources, options.awaits)

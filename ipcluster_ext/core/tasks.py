@@ -1,21 +1,22 @@
-"""Rules for tasks: how they come in, how they end, and what happens when an engine dies."""
+"""Rules for tasks: how they come in, what engines say of them, and what an engine's death means."""
 
 from collections.abc import Iterator, Sequence
 
 from ipcluster_ext.core.blobs import names_of
-from ipcluster_ext.core.engines import Engine, Withdrawal
-from ipcluster_ext.core.state import Client, State
+from ipcluster_ext.core.ends import HUB, Ends
+from ipcluster_ext.core.engines import Engine
+from ipcluster_ext.core.limits import Limits
+from ipcluster_ext.core.retries import Retries
+from ipcluster_ext.core.state import Client, Preparation, State
 from ipcluster_ext.core.task import Task
-from ipcluster_ext.protocol.frames import Frame, encode_failure, frames_of
-from ipcluster_ext.protocol.ids import EngineId, TaskId, client_of
+from ipcluster_ext.core.withdrawals import Withdrawals
+from ipcluster_ext.protocol.frames import Frame, frames_of
+from ipcluster_ext.protocol.ids import ClientId, TaskId, client_of, first_task
 from ipcluster_ext.protocol.messages import (
-    Cancel,
-    Cancelled,
     Define,
     Done,
-    Drop,
-    Failure,
     Need,
+    Prepare,
     ResultItem,
     Returned,
     Submit,
@@ -24,7 +25,8 @@ from ipcluster_ext.protocol.messages import (
 )
 from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
 
-HUB = EngineId(-1)
+THE_HUB = ClientId(0)
+"""Whose tasks preparations are."""
 _ASSIGNED = TaskStatus.ASSIGNED
 _DONE = TaskStatus.DONE
 _FAILED = TaskStatus.FAILED
@@ -41,21 +43,30 @@ class Tasks:
 
     def __init__(self, state: State) -> None:
         self._state = state
+        self.ends = Ends(state)
+        self.withdrawals = Withdrawals(state, self.ends)
+        self.limits = Limits(state, self.ends)
+        self.retries = Retries(state, self.ends)
+
+    # ------------------------------------------------------------ from clients
 
     def submit(self, client: Client, message: Submit, frames: Iterator[Frame], now: float) -> None:
         """Take balanced tasks; ids that are known already are passed over."""
         state, spec = self._state, message.spec
         function = state.library.get(spec.function)
         known = state.tasks
+        special = spec.options is not None
         for item in message.items:
-            own = _take(frames, item)
+            own = take_frames(frames, item)
             if item.id in known:
                 continue
-            task = known[item.id] = Task(item.id, spec, item, own, function)
+            task = known[item.id] = Task(item.id, spec, item, own, function, None, now)
             function.live += 1
             if item.buffers:
                 state.blobs.hold(names_of(item.buffers))
-            if function.pickled is None:
+            if special or item.needs:
+                self._admit(client, task)
+            elif function.pickled is None:
                 self._wait_for_function(client, task)
             else:
                 state.queue.push(task)
@@ -66,7 +77,7 @@ class Tasks:
     ) -> None:
         """Take one payload for each of several engines."""
         state, spec, first = self._state, message.spec, message.item
-        own = _take(frames, first)
+        own = take_frames(frames, first)
         function = state.library.get(spec.function)
         names = names_of(first.buffers)
         state.blobs.hold(names, len(message.engines))
@@ -75,18 +86,42 @@ class Tasks:
             if task_id in state.tasks:
                 state.blobs.release(names)
                 continue
-            item = first if place == 0 else TaskItem(task_id, first.inline, first.buffers)
-            task = state.tasks[task_id] = Task(task_id, spec, item, own, function, engine_id)
+            item = first
+            if place:
+                item = TaskItem(task_id, first.inline, first.buffers, first.needs)
+            task = Task(task_id, spec, item, own, function, engine_id, now)
+            state.tasks[task_id] = task
             function.live += 1
-            if function.pickled is None:
-                self._wait_for_function(client, task)
+            if spec.options is not None or item.needs:
+                self._admit(client, task)
             else:
-                self.send_to_target(task, now)
+                self._start(client, task)
         ids = range(first.id, first.id + len(message.engines))
         state.log.note(now, "submitted to each", map(TaskId, ids))
 
-    def _wait_for_function(self, client: Client, task: Task) -> None:
-        if self._state.library.wait(task):
+    def _admit(self, client: Client | None, task: Task) -> None:
+        """Take a task that wants more than to be run."""
+        if self.limits.admit(task):
+            return
+        verdict = self.ends.dependencies.admit(client, task)
+        if verdict is None:
+            self._state.waiting[task.id] = task
+        elif verdict.status is _DONE:
+            self._start(client, task)
+        else:
+            self.ends.fail_with(task, verdict.failure, verdict.status)
+
+    def _start(self, client: Client | None, task: Task) -> None:
+        """Have a task run as soon as its function is here."""
+        if task.function.pickled is None:
+            self._wait_for_function(client, task)
+        elif task.target is None:
+            self._state.queue.push(task)
+        else:
+            self.send_to_target(task, self._state.now)
+
+    def _wait_for_function(self, client: Client | None, task: Task) -> None:
+        if self._state.library.wait(task) and client is not None:
             client.line.say(Need(task.function.digest))
 
     def define(self, digest: bytes, pickled: bytes, now: float) -> None:
@@ -97,6 +132,92 @@ class Tasks:
             else:
                 self.send_to_target(task, now)
 
+    def supply(self, items: Sequence[ResultItem], frames: Iterator[Frame]) -> None:
+        """Take values that the hub did not have any more."""
+        for item in items:
+            own = take_frames(frames, item)
+            if item.id not in self._state.tasks and item.status.ended:
+                verdicts = self.ends.dependencies.ended(item.id, item, own, HUB)
+                self.ends.verdicts.extend(verdicts)
+            names = names_of(item.buffers)
+            if names:
+                self._state.blobs.offer(names)
+
+    def follow_up(self, now: float) -> None:
+        """Do what time and the end of other tasks ask for."""
+        for alarm, task, mark in self._state.timers.due(now):
+            if self._state.tasks.get(task.id) is task and self.limits.look_at(alarm, task, mark):
+                self._go_on(task)
+        verdicts = self.ends.verdicts
+        while verdicts:
+            verdict = verdicts.popleft()
+            task = verdict.task
+            if task.id not in self._state.waiting:
+                continue
+            if verdict.status is _DONE:
+                self._go_on(task)
+            else:
+                self.ends.fail_with(task, verdict.failure, verdict.status)
+
+    def _go_on(self, task: Task) -> None:
+        del self._state.waiting[task.id]
+        self._start(None, task)
+
+    def client_left(self, client: Client) -> None:
+        """Fail what waits for a function or a value that a client that is gone cannot send."""
+        for task in self._state.library.waiting:
+            if task.id in self._state.tasks and client_of(task.id) == client.id:
+                self.ends.fail(task, "ClientClosed", "", TaskStatus.LOST)
+        self.ends.verdicts.extend(self.ends.dependencies.client_left(client))
+        self._state.store.client_left(client.id)
+
+    # ------------------------------------------------------------ preparations
+
+    def prepare_all(
+        self, client: Client, message: Prepare, frames: Iterator[Frame], now: float
+    ) -> None:
+        """Keep what every engine has to run first; run it where that has not been done."""
+        state = self._state
+        self._drop_preparation(message.name)
+        own = take_frames(frames, message.item)
+        if not message.spec.function:
+            return
+        function = state.library.get(message.spec.function)
+        function.live += 1
+        state.blobs.hold(names_of(message.item.buffers))
+        kept = Preparation(client.id, message.spec, message.item, own, function)
+        state.preparations[message.name] = kept
+        for engine in list(state.engines.values()):
+            if engine.id not in message.engines and engine.status is EngineStatus.READY:
+                self._prepare(engine, kept, now)
+
+    def _drop_preparation(self, name: str) -> None:
+        old = self._state.preparations.pop(name, None)
+        if old is not None:
+            old.function.live -= 1
+            self._state.blobs.release(names_of(old.item.buffers))
+
+    def prepare(self, engine: Engine, now: float) -> None:
+        """Have an engine that has come up run first what every engine has to."""
+        for preparation in self._state.preparations.values():
+            self._prepare(engine, preparation, now)
+
+    def _prepare(self, engine: Engine, preparation: Preparation, now: float) -> None:
+        state, function = self._state, preparation.function
+        task_id = first_task(THE_HUB, state.next_task)
+        state.next_task += 1
+        names = names_of(preparation.item.buffers)
+        item = TaskItem(task_id, preparation.item.inline, preparation.item.buffers)
+        task = Task(
+            task_id, preparation.spec, item, preparation.frames, function, engine.id, now
+        )  # fmt: skip
+        state.tasks[task_id] = task
+        function.live += 1
+        state.blobs.hold(names)
+        self._start(state.clients.get(preparation.owner), task)
+
+    # ------------------------------------------------------------ to engines
+
     def send_to_target(self, task: Task, now: float) -> None:
         """Send a task to the one engine it is for, hold it until that comes up, or fail it."""
         engine = self._state.engines.get(task.target if task.target is not None else HUB)
@@ -104,7 +225,7 @@ class Tasks:
             ids = sorted(e.id for e in self._state.engines.values() if not e.leaving)
             there = ", ".join(map(str, ids[:20])) or "none"
             text = f"there is no engine {task.target}; engines: {there}"
-            self.fail(task, "NoSuchEngine", text, TaskStatus.LOST)
+            self.ends.fail(task, "NoSuchEngine", text, TaskStatus.LOST)
         elif engine.status is EngineStatus.READY and not engine.restarting:
             self.assign(engine, task, now)
         else:
@@ -121,63 +242,69 @@ class Tasks:
         task.move(_ASSIGNED)
         task.engine = engine.id
         engine.unfinished[task.id] = task
+        if task.item.needs:
+            self._state.store.bring(engine, task)
+        if task.spec.options is not None:
+            self.limits.assigned(engine, task, now)
         line.run(task.spec, task.item, task.frames)
         self._state.changed.add(engine)
+
+    def _takes_leave(self, engine: Engine, task: Task) -> None:
+        """Settle what an engine has for a task that is not with it any more."""
+        if task.item.needs:
+            self._state.store.left(engine, task)
+        if task.spec.options is not None:
+            self.limits.left(engine, task)
+
+    # ------------------------------------------------------------ from engines
 
     def done(self, engine: Engine, message: Done, frames: Iterator[Frame], now: float) -> None:
         """Take outcomes. One that is not this engine's to tell is dropped and counted."""
         state = self._state
-        unfinished, clients = engine.unfinished, state.clients
+        unfinished, end = engine.unfinished, self.ends.end
         for item in message.items:
-            own = _take(frames, item)
+            own = take_frames(frames, item)
             task = unfinished.pop(item.id, None)
             if task is None:
                 state.stale += 1
                 state.blobs.offer(names_of(item.buffers))
                 continue
+            if task.extra is not None or task.spec.options is not None:
+                self._takes_leave(engine, task)
             task.function.took(item.completed - item.started)
-            if not item.status.ended or (item.status is _FAILED and task.retries > 0):
+            if item.status is _DONE or (item.status is _FAILED and task.retries <= 0):
+                end(task, item, own, engine.id)
+            else:
                 state.blobs.offer(names_of(item.buffers))
-                self._not_over(task, item, now)
-                continue
-            task.move(item.status)
-            self._settle(task)
-            client = clients.get(client_of(task.id))
-            if client is not None:
-                client.line.result(engine.id, item, own)
-                if item.buffers:
-                    self._hold_until_delivered(client, item)
-            elif item.buffers:
-                state.blobs.offer(names_of(item.buffers))
+                self._not_over(engine, task, item, now)
         engine.progress = now
         engine.stalled = False
         state.changed.add(engine)
         state.log.note(now, f"ended on engine {engine.id}", [item.id for item in message.items])
 
-    def _not_over(self, task: Task, outcome: ResultItem, now: float) -> None:
+    def _not_over(self, engine: Engine, task: Task, outcome: ResultItem, now: float) -> None:
         """Settle a task whose outcome is not the last word, or none at all."""
-        if outcome.status.ended:
-            self.run_again(task, now)
+        options = task.spec.options
+        judged = options is not None and options.retry is not None and bool(options.retry.judge)
+        if outcome.status is TaskStatus.REFUSED:
+            again = self.retries.elsewhere(engine, task, outcome)
+        elif outcome.status is TaskStatus.AGAIN or (outcome.status is _FAILED and not judged):
+            again = self.retries.after_failure(task, outcome, now)
+        elif outcome.status is _FAILED:
+            failed = ResultItem(
+                task.id, _FAILED, outcome.started, outcome.completed, outcome.inline
+            )
+            self.ends.end(task, failed, (), engine.id)
+            again = False
         else:
             text = f"the engine said that it is {outcome.status.name}"
-            self.fail(task, "EngineLost", text, TaskStatus.LOST)
-
-    def _hold_until_delivered(self, client: Client, item: ResultItem) -> None:
-        names = names_of(item.buffers)
-        self._state.blobs.hold(names)
-        client.line.token.extend(names)
-
-    def _settle(self, task: Task) -> None:
-        """Drop what the hub keeps of a task that has ended."""
-        del self._state.tasks[task.id]
-        task.function.live -= 1
-        task.engine = None
-        if task.item.buffers:
-            self._state.blobs.release(names_of(task.item.buffers))
+            self.ends.fail(task, "EngineLost", text, TaskStatus.LOST)
+            again = False
+        if again:
+            self.run_again(task, now)
 
     def run_again(self, task: Task, now: float) -> None:
-        """Have a task run once more, by its owner's leave."""
-        task.retries -= 1
+        """Have a task run once more, now."""
         task.engine = None
         if task.target is None:
             self._state.queue.push(task)
@@ -185,33 +312,19 @@ class Tasks:
             task.move(TaskStatus.WAITING)
             self.send_to_target(task, now)
 
-    def fail(self, task: Task, ename: str, evalue: str, status: TaskStatus) -> None:
-        """End a task by the hub's own decision, and tell its client why."""
-        engine = task.engine if task.engine is not None else task.target
-        if task.status is TaskStatus.QUEUED:
-            self._state.queue.forget(task, status)
-        else:
-            self._state.library.forget(task)
-            task.move(status)
-        self._settle(task)
-        client = self._state.clients.get(client_of(task.id))
-        if client is not None:
-            payload = encode_failure(Failure(ename, evalue, "", engine=engine))
-            client.line.result(HUB, ResultItem(task.id, status, 0.0, 0.0, payload), ())
-
     def returned(self, engine: Engine, message: Returned, now: float) -> None:
         """Take back tasks that an engine has not begun."""
         withdrawal = engine.asked.popleft() if engine.asked else None
         tasks = [t for i in message.ids if (t := engine.unfinished.pop(i, None)) is not None]
+        for task in tasks:
+            self._takes_leave(engine, task)
         if not engine.unfinished:
             engine.stalled = False
         self._state.changed.add(engine)
         if withdrawal is None:
-            self.take_back(self._without_withdrawn(engine, tasks), now)
+            self.take_back(self.withdrawals.without_withdrawn(engine, tasks), now)
         else:
-            for task in tasks:
-                self._cancel(task, withdrawal)
-            self._answer(withdrawal)
+            self.withdrawals.answered(withdrawal, tasks)
         if tasks:
             ids = [task.id for task in tasks]
             self._state.log.note(now, f"given back by engine {engine.id}", ids)
@@ -226,50 +339,6 @@ class Tasks:
                 task.move(TaskStatus.WAITING)
                 self.send_to_target(task, now)
 
-    def cancel(self, client: Client, message: Cancel) -> None:
-        """Take back a client's tasks that have not begun; engines are asked for those they have."""
-        withdrawal = Withdrawal(client.line, message.request)
-        held: dict[EngineId, list[TaskId]] = {}
-        for task_id in message.ids:
-            task = self._state.tasks.get(task_id)
-            if task is None or client_of(task_id) != client.id:
-                continue
-            if task.status is _ASSIGNED and task.engine is not None:
-                held.setdefault(task.engine, []).append(task_id)
-            else:
-                self._cancel(task, withdrawal)
-        for engine_id, ids in held.items():
-            withdrawal.wanted.update(ids)
-            engine = self._state.engines[engine_id]
-            engine.open_line.say(Drop(ids))
-            engine.asked.append(withdrawal)
-            withdrawal.asked += 1
-        withdrawal.asked += 1
-        self._answer(withdrawal)
-
-    def _cancel(self, task: Task, withdrawal: Withdrawal) -> None:
-        if task.target is not None and (engine := self._state.engines.get(task.target)):
-            engine.held = [other for other in engine.held if other is not task]
-        withdrawal.cancelled.append(task.id)
-        self.fail(task, "TaskAborted", "", TaskStatus.CANCELLED)
-
-    def _without_withdrawn(self, engine: Engine, tasks: Sequence[Task]) -> list[Task]:
-        """Cancel those of an engine's unbegun tasks that clients wait to take back."""
-        rest: list[Task] = []
-        for task in tasks:
-            wish = next((w for w in engine.asked if w is not None and task.id in w.wanted), None)
-            if wish is None:
-                rest.append(task)
-            else:
-                self._cancel(task, wish)
-        return rest
-
-    def _answer(self, withdrawal: Withdrawal) -> None:
-        """Answer a client once everybody who was asked has answered."""
-        withdrawal.asked -= 1
-        if withdrawal.asked == 0:
-            withdrawal.line.say(Cancelled(withdrawal.request, withdrawal.cancelled))
-
     def engine_lost(self, engine: Engine, cause: str, began: TaskId, now: float) -> None:
         """Settle the tasks of an engine that died.
 
@@ -278,39 +347,30 @@ class Tasks:
         """
         tasks = list(engine.unfinished.values())
         engine.unfinished.clear()
+        engine.dropped()
         begun = next((n for n, task in enumerate(tasks, 1) if task.id == began), 0)
         for task in tasks[:begun]:
-            if task.retries > 0:
+            if self.retries.after_death(engine, task, cause, now):
                 self.run_again(task, now)
-            else:
-                self.fail(task, "EngineLost", cause, TaskStatus.LOST)
-        unbegun = self._without_withdrawn(engine, tasks[begun:])
-        for withdrawal in engine.asked:
-            if withdrawal is not None:
-                self._answer(withdrawal)
-        engine.asked.clear()
+        unbegun = self.withdrawals.without_withdrawn(engine, tasks[begun:])
+        self.withdrawals.engine_lost(engine)
         self.take_back(unbegun, now)
-
-    def client_left(self, client: Client) -> None:
-        """Fail what waits for a function that a client that is gone cannot send any more."""
-        for task in self._state.library.waiting:
-            if client_of(task.id) == client.id:
-                self.fail(task, "ClientClosed", "", TaskStatus.LOST)
 
     def refuse_the_hopeless(self) -> None:
         """Fail what is queued and nobody can ever run, rather than let it wait for ever."""
-        engines, queue = self._state.engines, self._state.queue
+        queue = self._state.queue
         for lane in queue.lanes:
-            if lane is not None and not any(engine in engines for engine in lane):
-                text = f"none of the engines {list(lane)} exists"
+            reason = self.retries.why_hopeless(lane)
+            if reason is not None:
+                ename, text = reason
                 while (task := queue.head(lane)) is not None:
-                    self.fail(task, "NoSuchEngine", text, TaskStatus.LOST)
+                    self.ends.fail(task, ename, text, TaskStatus.LOST)
         if len(queue) and self._state.hopeless:
             for task in list(queue):
-                self.fail(task, "NoEnginesRegistered", "", TaskStatus.LOST)
+                self.ends.fail(task, "NoEnginesRegistered", "", TaskStatus.LOST)
 
 
-def _take(frames: Iterator[Frame], item: TaskItem | ResultItem) -> Sequence[Frame]:
+def take_frames(frames: Iterator[Frame], item: TaskItem | ResultItem) -> Sequence[Frame]:
     """Take an item's frames from those of its packet."""
     if not item.buffers:
         return ()

@@ -586,10 +586,14 @@ class StartEngines(_Message, frozen=True, tag=62):
 
 
 class StopEngines(_Message, frozen=True, tag=63):
-    """Stop these engines; ``again`` asks for a new process under the same id."""
+    """Stop these engines; ``again`` asks for a new process under the same id.
+
+    One that has not ended after ``grace`` seconds is killed; 0 for the agent's own choice.
+    """
 
     engines: list[EngineId]
     again: bool = False
+    grace: float = 0.0
 
 
 class SignalEngines(_Message, frozen=True, tag=64):

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pytest
 
 import ipcluster_ext as ipp
+from tests.support.clusters import Started
 from tests.support.gates import Gate, pass_through
 from tests.support.leftovers import shared_memory_of
 from tests.support.waiting import wait_until
@@ -209,18 +210,18 @@ class TestFiles:
 
         wait_until(lambda: not blobs(rc))
 
-    def test_of_a_client_that_left_go_as_well(
-        self, rc: ipp.Client, gate: Gate, monkeypatch: pytest.MonkeyPatch
+    def test_of_a_client_that_left_are_kept_for_others_until_the_cluster_ends(
+        self, started: Started, gate: Gate
     ) -> None:
-        forget_quickly(rc, monkeypatch)
+        rc = started.client
         with ipp.Client(rc.connection.name) as client:
             client[0].apply_async(pass_through, gate.path)
             client[0].apply_async(double, np.ones(LARGE))
-            assert blobs(rc)
+            [argument] = blobs(rc)
 
         gate.open()
 
-        wait_until(lambda: not blobs(rc))
+        wait_until(lambda: [path for path in blobs(rc) if path != argument] != [])
 
     def test_of_tasks_that_were_cancelled_go_as_well(
         self, rc: ipp.Client, gate: Gate, monkeypatch: pytest.MonkeyPatch

@@ -364,6 +364,8 @@ class HubMachine(RuleBasedStateMachine):
 
     def _everything_is_settled(self) -> None:
         world, state = self.world, self.world.hub.state
+        state.history.forget([entry.id for entry in state.history])
+        self._round()
         for client in world.clients:
             ids = [task for task in world.retries if task >> 32 == client.id]
             assert [task for task in ids if task not in world.results] == []

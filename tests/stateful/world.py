@@ -41,6 +41,7 @@ from ipcluster_ext.protocol.messages import (
     Output,
     Recall,
     Refused,
+    Release,
     ResultItem,
     Results,
     Returned,
@@ -441,6 +442,8 @@ class Client(Process):
                 assert runs >= 1
                 assert frames == [b"%03d" % (item.id % 1000)]
                 assert blobs_of(item) <= world.blobs, "its result's blob was freed too early"
+                if blobs_of(item):
+                    self.say(Release([item.id]))
             case TaskStatus.CANCELLED:
                 assert runs == 0 or world.retries[item.id], "it was cancelled after it had begun"
             case _:

@@ -2,7 +2,7 @@ import pytest
 
 from ipcluster_ext.core.blobs import Blobs
 from ipcluster_ext.protocol.ids import EngineId, TaskId
-from ipcluster_ext.protocol.messages import Blob, Done, FreeBlobs, ResultItem
+from ipcluster_ext.protocol.messages import Blob, Done, FreeBlobs, Release, ResultItem
 from ipcluster_ext.protocol.status import TaskStatus
 from tests.support.scripted import Agent, Client, Engine, Stage
 
@@ -113,18 +113,19 @@ class TestOfTasks:
 
 
 class TestOfResults:
-    def test_a_results_blob_is_freed_when_the_client_has_received_it(
+    def test_a_results_blob_is_freed_when_the_client_has_received_it_and_needs_it_no_more(
         self, client: Client, agent: Agent, engine: Engine
     ) -> None:
-        client.submit(1)
+        [task] = client.submit(1)
         engine.finish(buffers=(RESULT,))
+        client.acknowledge()
         freed_before = list(agent.freed)
 
-        client.acknowledge()
+        client.say(Release([task]))
 
         assert (freed_before, agent.freed) == ([], ["engine-1"])
 
-    def test_a_results_blob_is_freed_at_once_if_the_client_is_gone(
+    def test_a_results_blob_is_kept_for_others_if_the_client_is_gone(
         self, client: Client, agent: Agent, engine: Engine
     ) -> None:
         client.submit(1)
@@ -132,7 +133,7 @@ class TestOfResults:
 
         engine.finish(buffers=(RESULT,))
 
-        assert agent.freed == ["engine-1"]
+        assert agent.freed == []
 
     def test_a_results_blob_is_freed_if_the_client_leaves_before_it_has_received_it(
         self, client: Client, agent: Agent, engine: Engine
@@ -156,10 +157,11 @@ class TestOfResults:
     def test_the_blob_of_a_result_that_nobody_waits_for_is_freed(
         self, stage: Stage, client: Client, agent: Agent, engine: Engine
     ) -> None:
-        client.submit(1)
+        [task] = client.submit(1)
         outcome = engine.outcome(buffers=(RESULT,))
         engine.say(done := Done([outcome]))
         client.acknowledge()
+        client.say(Release([task]))
 
         engine.say(done)
 

@@ -7,7 +7,7 @@ import pytest
 from ipcluster_ext.core.engines import Engine
 from ipcluster_ext.core.invariants import BrokenInvariant, check
 from ipcluster_ext.core.state import State
-from ipcluster_ext.core.task import Task
+from ipcluster_ext.core.task import ANYWHERE, Task
 from ipcluster_ext.protocol.ids import EngineId
 from ipcluster_ext.protocol.messages import Blob
 from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
@@ -66,7 +66,7 @@ def _queue_a_task_that_is_assigned(state: State) -> None:
     task = first(state, 0)
     task.status = TaskStatus.QUEUED
     state.queue.push_back([])
-    state.queue._lanes[None].append(task)  # noqa: SLF001 - a planted fault
+    state.queue._lanes[ANYWHERE].append(task)  # noqa: SLF001 - a planted fault
     state.queue._count += 1  # noqa: SLF001 - a planted fault
 
 

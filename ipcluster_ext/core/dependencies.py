@@ -1,0 +1,203 @@
+"""Rules for tasks that wait for other tasks: for their values, or for their end.
+
+A task that is submitted names tasks its client has not seen ended. Each may be unfinished, may
+have ended so recently that the answer is under way (then the history knows it, or the client is
+asked for it), or may be unknown.
+"""
+
+from collections.abc import Sequence
+
+from ipcluster_ext.core.state import Client, State
+from ipcluster_ext.core.task import Condition, Task
+from ipcluster_ext.protocol.frames import Frame, encode_failure
+from ipcluster_ext.protocol.ids import EngineId, TaskId, client_of, task_text
+from ipcluster_ext.protocol.messages import Dependency, Failure, Lack, ResultItem
+from ipcluster_ext.protocol.status import TaskStatus
+
+_DONE = TaskStatus.DONE
+
+
+class Verdict:
+    """What has become of a task's dependencies: ready to run, or the reason why it never will."""
+
+    __slots__ = ("failure", "status", "task")
+
+    def __init__(self, task: Task, status: TaskStatus = _DONE, failure: bytes = b"") -> None:
+        self.task = task
+        self.status = status
+        self.failure = failure
+
+
+class Dependencies:
+    """Who waits for whom.
+
+    Parameters
+    ----------
+    state
+        The hub's tables.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def admit(self, client: Client | None, task: Task) -> Verdict | None:
+        """Register what a task waits for.
+
+        Returns
+        -------
+        Its verdict, if that is certain already; None if it has to wait.
+        """
+        state, options = self._state, task.spec.options
+        lacking: list[TaskId] = []
+        extra = task.extras
+        if (unborn := self._unborn(task)) is not None:
+            return unborn
+        for need in task.item.needs:
+            ended = self._need(task, need)
+            if ended is None:
+                extra.awaited += 1
+                if need not in state.tasks:
+                    lacking.append(need)
+            elif ended.status is not _DONE:
+                return Verdict(task, ended.status, ended.inline)
+        if options is not None:
+            for dependency, follows in ((options.after, False), (options.follow, True)):
+                if dependency is not None:
+                    extra.conditions.append(self._condition(task, dependency, follows, lacking))
+        if lacking and client is not None:
+            client.line.say(Lack(lacking))
+        return self.verdict(task)
+
+    def _unborn(self, task: Task) -> Verdict | None:
+        """Refuse a task that waits for itself, or for a later one of its own client."""
+        options = task.spec.options
+        names = list(task.item.needs)
+        for dependency in (options.after, options.follow) if options is not None else ():
+            names.extend(() if dependency is None else dependency.tasks)
+        for other in names:
+            if other >= task.id and client_of(other) == client_of(task.id):
+                text = f"a task cannot depend on one that was submitted later: {task_text(other)}"
+                return Verdict(task, TaskStatus.LOST, _failure("InvalidDependency", text))
+        return None
+
+    def _need(self, task: Task, need: TaskId) -> ResultItem | None:
+        """Return the outcome whose value a task needs, kept for it; None if it is to come."""
+        state = self._state
+        value = state.store.values.get(need)
+        if value is not None:
+            value.uses += 1
+            task.extras.used.append(need)
+            return value.item
+        if need not in state.tasks:
+            entry = state.history.get(need)
+            if entry is not None and entry.kept:
+                if entry.item.status is _DONE:
+                    state.store.use(entry.item, entry.frames, 1)
+                    task.extras.used.append(need)
+                return entry.item
+        state.dependents.setdefault(need, []).append(task)
+        return None
+
+    def _condition(
+        self,
+        task: Task,
+        dependency: Dependency,
+        follows: bool,  # noqa: FBT001 - which of the two it is
+        lacking: list[TaskId],
+    ) -> Condition:
+        condition = Condition(
+            follows, dependency.all, dependency.success, dependency.failure,
+            len(dependency.tasks), dependency.met, dependency.unmet, list(dependency.engines),
+        )  # fmt: skip
+        for other in dependency.tasks:
+            if other in self._state.tasks:
+                self._state.awaiting.setdefault(other, []).append((task, condition))
+                continue
+            entry = self._state.history.get(other)
+            if entry is not None:
+                done = entry.item.status is _DONE
+                condition.note(succeeded=done, engine=entry.engine)
+            else:
+                self._state.awaiting.setdefault(other, []).append((task, condition))
+                lacking.append(other)
+        return condition
+
+    def verdict(self, task: Task) -> Verdict | None:
+        """Tell what has become of a task's dependencies, None if that is open."""
+        extra = task.extra
+        if extra is None:
+            return Verdict(task)
+        if any(condition.impossible for condition in extra.conditions):
+            return _impossible(task, "what it depends on has not ended as it has to")
+        if extra.awaited or not all(condition.holds for condition in extra.conditions):
+            return None
+        return self._where(task)
+
+    def _where(self, task: Task) -> Verdict:
+        """Restrict a task that follows others to the engines where those ran."""
+        follows = [condition for condition in task.extras.conditions if condition.follows]
+        for condition in follows:
+            if condition.met and not condition.engines:
+                return _impossible(task, "the engine that it has to follow to is not known")
+            lane = task.lane
+            allowed = tuple(
+                engine
+                for engine in condition.engines
+                if lane.engines is None or engine in lane.engines
+            )
+            if condition.engines and not allowed:
+                return _impossible(task, "it may not run on the engine that it has to follow to")
+            if condition.engines:
+                task.extras.lane = lane._replace(engines=allowed)
+        return Verdict(task)
+
+    def ended(
+        self, task: TaskId, item: ResultItem, frames: Sequence[Frame], engine: EngineId
+    ) -> list[Verdict]:
+        """Learn that a task has ended.
+
+        Returns
+        -------
+        The verdicts on those that waited for it, as far as they are certain now.
+        """
+        state = self._state
+        verdicts: list[Verdict] = []
+        needing = [other for other in state.dependents.pop(task, ()) if other.id in state.tasks]
+        if needing and item.status is _DONE:
+            state.store.use(item, frames, len(needing))
+        for other in needing:
+            if item.status is not _DONE:
+                verdicts.append(Verdict(other, item.status, item.inline))
+                continue
+            other.extras.awaited -= 1
+            other.extras.used.append(task)
+            if (verdict := self.verdict(other)) is not None:
+                verdicts.append(verdict)
+        for other, condition in state.awaiting.pop(task, ()):
+            if other.id not in state.tasks or other.status is not TaskStatus.WAITING:
+                continue
+            condition.note(succeeded=item.status is _DONE, engine=engine)
+            if (verdict := self.verdict(other)) is not None:
+                verdicts.append(verdict)
+        return verdicts
+
+    def client_left(self, client: Client) -> list[Verdict]:
+        """Give up what only a client that is gone could have supplied."""
+        lost: dict[TaskId, Verdict] = {}
+        state = self._state
+        for table in (state.dependents, state.awaiting):
+            for awaited in [i for i in table if client_of(i) == client.id and i not in state.tasks]:
+                for entry in table.pop(awaited):
+                    task = entry if isinstance(entry, Task) else entry[0]
+                    if task.id in state.tasks:
+                        lost[task.id] = Verdict(task, TaskStatus.LOST, _failure("ClientClosed", ""))
+        return list(lost.values())
+
+
+def _failure(ename: str, evalue: str) -> bytes:
+    return encode_failure(Failure(ename, evalue, ""))
+
+
+def _impossible(task: Task, reason: str) -> Verdict:
+    text = f"the task can never run: {reason}"
+    return Verdict(task, TaskStatus.LOST, _failure("ImpossibleDependency", text))

@@ -1,0 +1,143 @@
+"""How a task ends, and who is told: its client, those who watch it, and the tasks behind it."""
+
+from collections import deque
+from collections.abc import Sequence
+
+from ipcluster_ext.core.blobs import names_of
+from ipcluster_ext.core.dependencies import Dependencies, Verdict
+from ipcluster_ext.core.state import Client, State
+from ipcluster_ext.core.task import Task
+from ipcluster_ext.protocol.frames import Frame, encode_failure
+from ipcluster_ext.protocol.ids import EngineId, TaskId, client_of
+from ipcluster_ext.protocol.messages import Failure, Notice, ResultItem
+from ipcluster_ext.protocol.status import TaskStatus
+from ipcluster_ext.protocol.text import legible
+
+HUB = EngineId(-1)
+_DONE = TaskStatus.DONE
+
+
+class Ends:
+    """Ends tasks.
+
+    Parameters
+    ----------
+    state
+        The hub's tables.
+
+    Attributes
+    ----------
+    verdicts
+        What has become of tasks that waited for those that ended, not yet carried out.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self.dependencies = Dependencies(state)
+        self.verdicts: deque[Verdict] = deque()
+
+    def end(
+        self, task: Task, item: ResultItem, frames: Sequence[Frame], engine: EngineId = HUB
+    ) -> None:
+        """End a task with an outcome, and tell everybody whom that concerns.
+
+        Parameters
+        ----------
+        task
+            In whatever state it was; it is queued nowhere afterwards.
+        item, frames
+            The outcome, and its buffers.
+        engine
+            Who ran it; -1 if the hub ends it.
+        """
+        state = self._state
+        if task.status is TaskStatus.QUEUED:
+            state.queue.forget(task, item.status)
+        else:
+            task.move(item.status)
+        client = state.clients.get(client_of(task.id))
+        if client is not None:
+            client.line.result(engine, item, frames)
+            if item.buffers:
+                self._keep(client, item)
+        elif item.buffers:
+            state.blobs.offer(names_of(item.buffers))
+        state.history.add(task, item, engine, frames, state.now, client is None)
+        if state.watchers:
+            self._tell_watchers(task.id, item, frames, engine)
+        if task.id in state.dependents or task.id in state.awaiting:
+            self.verdicts.extend(self.dependencies.ended(task.id, item, frames, engine))
+        if task.id in state.sharers:
+            for sharer in state.sharers.pop(task.id):
+                if sharer.id in state.waiting:
+                    self.share(sharer, item, frames, engine)
+        self._drop(task)
+
+    def share(
+        self, task: Task, item: ResultItem, frames: Sequence[Frame], engine: EngineId
+    ) -> None:
+        """End a task with the outcome of another."""
+        own = ResultItem(
+            task.id, item.status, item.started, item.completed, item.inline, item.buffers
+        )
+        self._state.waiting.pop(task.id, None)
+        self.end(task, own, frames, engine)
+
+    def _keep(self, client: Client, item: ResultItem) -> None:
+        """Keep a result's blobs until it has arrived, and as long as its client has it."""
+        names = names_of(item.buffers)
+        if not names:
+            return
+        self._state.blobs.hold(names)
+        client.line.token.extend(names)
+        if item.status is _DONE:
+            self._state.store.hold(item)
+
+    def _tell_watchers(
+        self, task: TaskId, item: ResultItem, frames: Sequence[Frame], engine: EngineId
+    ) -> None:
+        for client in self._state.watchers.pop(task, ()):
+            if client.id in self._state.clients:
+                self.tell(client, item, frames, engine)
+
+    def tell(
+        self, client: Client, item: ResultItem, frames: Sequence[Frame], engine: EngineId
+    ) -> None:
+        """Send a client an outcome, keeping its blobs until it has arrived."""
+        client.line.result(engine, item, frames)
+        names = names_of(item.buffers)
+        if names:
+            self._state.blobs.hold(names)
+            client.line.token.extend(names)
+
+    def _drop(self, task: Task) -> None:
+        """Drop what the hub keeps of a task that has ended."""
+        state = self._state
+        del state.tasks[task.id]
+        task.function.live -= 1
+        if task.extra is not None or state.waiting:
+            state.waiting.pop(task.id, None)
+        if task.extra is not None and task.extra.used:
+            state.store.done_with(task)
+        if task.item.buffers:
+            state.blobs.release(names_of(task.item.buffers))
+        if client_of(task.id) == 0 and task.status is not _DONE:
+            self._notice(task)
+        task.engine = None
+
+    def _notice(self, task: Task) -> None:
+        """Tell the clients that a preparation failed."""
+        text = legible(f"preparing engine {task.target} failed: {task.spec.label}")
+        for client in self._state.clients.values():
+            client.line.say(Notice(text))
+
+    def fail(self, task: Task, ename: str, evalue: str, status: TaskStatus) -> None:
+        """End a task by the hub's own decision, and tell its client why."""
+        engine = task.engine if task.engine is not None else task.target
+        self.fail_with(task, encode_failure(Failure(ename, evalue, "", engine=engine)), status)
+
+    def fail_with(self, task: Task, failure: bytes, status: TaskStatus) -> None:
+        """End a task with a failure that is written already."""
+        if task.status is not TaskStatus.QUEUED:
+            self._state.library.forget(task)
+        self.end(task, ResultItem(task.id, status, 0.0, 0.0, failure), ())

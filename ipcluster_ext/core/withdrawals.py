@@ -1,0 +1,116 @@
+"""Rules for tasks that their clients do not want any more: cancelled, or interrupted."""
+
+from collections.abc import Sequence
+
+from ipcluster_ext.core.ends import Ends
+from ipcluster_ext.core.engines import Engine, Withdrawal
+from ipcluster_ext.core.state import Client, State
+from ipcluster_ext.core.task import Task
+from ipcluster_ext.core.timers import Alarm
+from ipcluster_ext.protocol.ids import EngineId, TaskId, client_of
+from ipcluster_ext.protocol.messages import Cancel, Cancelled, Drop, Halt, Interrupt
+from ipcluster_ext.protocol.status import TaskStatus
+
+_ASSIGNED = TaskStatus.ASSIGNED
+MOST_GRACE = 3600.0
+
+
+class Withdrawals:
+    """Takes tasks back.
+
+    Parameters
+    ----------
+    state
+        The hub's tables.
+    ends
+        Ends tasks.
+    """
+
+    def __init__(self, state: State, ends: Ends) -> None:
+        self._state = state
+        self._ends = ends
+
+    def cancel(self, client: Client, message: Cancel) -> None:
+        """Take back a client's tasks that have not begun; engines are asked for those they have."""
+        withdrawal = Withdrawal(client.line, message.request)
+        self._ask(withdrawal, self._withdraw(client, message.ids, withdrawal))
+        withdrawal.asked += 1
+        self._answer(withdrawal)
+
+    def interrupt(self, client: Client, message: Interrupt) -> None:
+        """Stop a client's tasks, begun or not.
+
+        The answer does not wait for the engines: one of them may not be able to answer.
+        """
+        withdrawal = Withdrawal(client.line, message.request)
+        withdrawal.asked += 1
+        held = self._withdraw(client, message.ids, withdrawal)
+        self._answer(withdrawal)
+        self._ask(Withdrawal(client.line, 0), held)
+        graces = tuple(min(max(0.0, grace), MOST_GRACE) for grace in message.graces[:2])
+        for engine_id, ids in held.items():
+            self._state.engines[engine_id].open_line.say(Halt(ids))
+            for task_id in ids if graces else ():
+                task = self._state.tasks[task_id]
+                task.extras.doom = "TaskInterrupted"
+                task.extras.grace = graces[1] if len(graces) > 1 else graces[0]
+                self._state.timers.set(self._state.now + graces[0], Alarm.OVERDUE, task, task.tries)
+
+    def _withdraw(
+        self, client: Client, ids: Sequence[TaskId], withdrawal: Withdrawal
+    ) -> dict[EngineId, list[TaskId]]:
+        """Cancel what no engine has; return what engines have."""
+        held: dict[EngineId, list[TaskId]] = {}
+        for task_id in ids:
+            task = self._state.tasks.get(task_id)
+            if task is None or client_of(task_id) != client.id:
+                continue
+            if task.status is _ASSIGNED and task.engine is not None:
+                held.setdefault(task.engine, []).append(task_id)
+            else:
+                self._cancel(task, withdrawal)
+        return held
+
+    def _ask(self, withdrawal: Withdrawal, held: dict[EngineId, list[TaskId]]) -> None:
+        for engine_id, ids in held.items():
+            withdrawal.wanted.update(ids)
+            engine = self._state.engines[engine_id]
+            engine.open_line.say(Drop(ids))
+            engine.asked.append(withdrawal)
+            withdrawal.asked += 1
+
+    def _cancel(self, task: Task, withdrawal: Withdrawal) -> None:
+        if task.target is not None and (engine := self._state.engines.get(task.target)):
+            engine.held = [other for other in engine.held if other is not task]
+        withdrawal.cancelled.append(task.id)
+        self._ends.fail(task, "TaskAborted", "", TaskStatus.CANCELLED)
+
+    def without_withdrawn(self, engine: Engine, tasks: Sequence[Task]) -> list[Task]:
+        """Cancel those of an engine's unbegun tasks that clients wait to take back."""
+        rest: list[Task] = []
+        for task in tasks:
+            wish = next((w for w in engine.asked if w is not None and task.id in w.wanted), None)
+            if wish is None:
+                rest.append(task)
+            else:
+                self._cancel(task, wish)
+        return rest
+
+    def answered(self, withdrawal: Withdrawal, tasks: Sequence[Task]) -> None:
+        """Take an engine's answer: the tasks that it gives back."""
+        for task in tasks:
+            self._cancel(task, withdrawal)
+        self._answer(withdrawal)
+
+    def engine_lost(self, engine: Engine) -> None:
+        """Wait no longer for the answers of an engine that died."""
+        for withdrawal in engine.asked:
+            if withdrawal is not None:
+                self._answer(withdrawal)
+        engine.asked.clear()
+
+    def _answer(self, withdrawal: Withdrawal) -> None:
+        """Answer a client once everybody who was asked has answered."""
+        withdrawal.asked -= 1
+        if withdrawal.asked == 0 and withdrawal.request:
+            withdrawal.line.say(Cancelled(withdrawal.request, withdrawal.cancelled))
