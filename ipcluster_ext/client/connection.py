@@ -9,15 +9,15 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ipcluster_ext.client.hearing import Hearing
 from ipcluster_ext.client.interrupts import deferred_interrupts
 from ipcluster_ext.client.outgoing import Outgoing
-from ipcluster_ext.client.pending import Outcome, Owner, Payload, Pending
-from ipcluster_ext.client.roster import Roster
+from ipcluster_ext.client.pending import Owner
 from ipcluster_ext.errors import (
     ClientClosed,
     ClientError,
@@ -27,30 +27,21 @@ from ipcluster_ext.errors import (
 )
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.functions import PackedFunction
-from ipcluster_ext.protocol.ids import CLIENT_ID_LIMIT, ClientId, TaskId, client_owner
+from ipcluster_ext.protocol.ids import CLIENT_ID_LIMIT, ClientId, TaskId
 from ipcluster_ext.protocol.messages import (
     Bye,
     Cancel,
-    Cancelled,
     ClientHello,
     Define,
-    Engines,
-    FreeBlobs,
+    Interrupt,
     Message,
-    Need,
-    Output,
-    QueueReply,
-    Refused,
-    ResultItem,
-    Results,
-    Started,
-    Steered,
+    More,
+    Release,
     TaskItem,
     TaskSpec,
-    Welcome,
 )
 from ipcluster_ext.transport.baton import Alarm, Baton
-from ipcluster_ext.transport.blobs import BlobStore, host_identity
+from ipcluster_ext.transport.blobs import host_identity
 from ipcluster_ext.transport.channel import Channel
 
 ACK_WITHIN = 0.02
@@ -64,7 +55,7 @@ NOBODY = 0
 log = logging.getLogger(__name__)
 
 
-class Connection:
+class Connection(Hearing):
     """A client's conversation with its hub.
 
     Parameters
@@ -78,31 +69,21 @@ class Connection:
     """
 
     def __init__(self, path: Path, *, name: str, alive: Callable[[], bool]) -> None:
-        self.client = ClientId(secrets.randbelow(CLIENT_ID_LIMIT - 1) + 1)
-        self.host = host_identity()
-        self.name = name
+        client = ClientId(secrets.randbelow(CLIENT_ID_LIMIT - 1) + 1)
+        identity = f"c{client:08x}".encode()
+        channel = Channel(path, identity=identity, boot=secrets.randbits(31))
+        super().__init__(client, channel, name=name, host=host_identity())
         self._alive = alive
-        self.pending = Pending(self.client)
-        self.roster = Roster()
-        self.blobs = BlobStore("", client_owner(self.client))
-        self.hub_pid = 0
         self._pid = os.getpid()
-        self._lock = threading.RLock()
-        self._defined: dict[bytes, bytes] = {}
-        self._requests: dict[int, Future[Any]] = {}
-        self._request_count = 0
-        self._welcomed = threading.Event()
         self._error: ClientError | None = None
         self._pinged_at = time.monotonic()
-        boot = secrets.randbits(31)
-        identity = f"c{self.client:08x}".encode()
-        self._channel = Channel(path, identity=identity, boot=boot)
         self._hello = ClientHello(self.client, self.host, os.getpid())
         self._channel.mention(self._hello)
         self._baton = Baton(self._channel.wake)
         self._alarm = Alarm(STEP_IN_AFTER)
         self._channel.watch(self._alarm.fd)
         self._outgoing = Outgoing()
+        self._released: deque[TaskId] = deque()
         self._foreground = threading.Lock()
         self._parked = False
         self._alarm_set = False
@@ -171,6 +152,8 @@ class Connection:
         """
         with self._lock:
             outgoing = self._outgoing
+            if self._released:
+                outgoing.define(self._release())
             if function.digest not in self._defined:
                 self._defined[function.digest] = function.pickled
                 outgoing.define(Define(function.digest, function.pickled))
@@ -193,12 +176,66 @@ class Connection:
         self._check()
         with self._lock:
             self._flush()
+            if self._released:
+                messages = [self._release(), *messages]
             if function is not None and function.digest not in self._defined:
                 self._defined[function.digest] = function.pickled
                 messages = [Define(function.digest, function.pickled), *messages]
             self._channel.say(messages, frames)
             if self._parked and not attended:
                 self._have_attended()
+
+    def release(self, tasks: Sequence[TaskId]) -> None:
+        """Note that nobody has these tasks' answers any more; the hub learns it in due course.
+
+        May be called while an object is destroyed, on any thread.
+        """
+        self._released.extend(tasks)
+
+    def _release(self) -> Release:
+        released = self._released
+        return Release([released.popleft() for _ in range(len(released))])
+
+    def lend(self, tasks: Iterable[TaskId], owner: Owner) -> None:
+        """Note who has the answers of tasks on which other tasks depend.
+
+        The hub may ask for them, as long as that owner lives.
+        """
+        with self._lock:
+            self._lending.lend(tasks, owner)
+
+    def adopt(self, tasks: Iterable[TaskId], owner: Owner) -> None:
+        """Have the results of tasks that somebody else submitted go to an owner."""
+        with self._lock:
+            self.pending.adopt(tasks, owner)
+
+    def interrupt(self, tasks: list[TaskId], graces: Sequence[float] = ()) -> list[TaskId]:
+        """Stop tasks, whether they have begun or not.
+
+        Parameters
+        ----------
+        tasks
+            The tasks; those that have ended are passed over.
+        graces
+            How long to wait before the engine of one that goes on gets SIGTERM, and then SIGKILL,
+            in seconds; without any, nothing follows.
+
+        Returns
+        -------
+        Those that will never run.
+
+        Raises
+        ------
+        HubGone, ClientError, RuntimeError
+            As for `request`.
+        """
+        reply = self.request(lambda number: Interrupt(tasks, number, list(graces)))
+        cancelled: list[TaskId] = reply.ids
+        return cancelled
+
+    def more(self, task: TaskId, count: int) -> None:
+        """Tell a stream that its reader is ready for so many more items."""
+        self.say([More(task, count)])
 
     def _flush(self) -> None:
         """Send the submissions that wait for others."""
@@ -226,11 +263,8 @@ class Connection:
         """
         self._check()
         self.check_waiting()
-        answer: Future[Any] = Future()
         with self._lock:
-            self._request_count += 1
-            number = self._request_count
-            self._requests[number] = answer
+            number, answer = self._requests.ask()
         deadline = time.monotonic() + timeout
         try:
             self.say([make(number)], attended=True)
@@ -239,11 +273,7 @@ class Connection:
         except TimeoutError:
             raise HubGone(self.name, timeout) from None
         finally:
-            self._requests.pop(number, None)
-
-    def shares_memory(self) -> bool:
-        """Tell whether every engine can read this host's blobs."""
-        return self.blobs.available and self.roster.hosts <= {self.host}
+            self._requests.forget(number)
 
     def close(self) -> None:
         """Leave the hub. What is still owed fails with `ClientClosed`. May be called twice."""
@@ -306,7 +336,7 @@ class Connection:
             self._foreground.release()
             if self._channel.closed:
                 self._dispose()
-            if len(self.pending) or self._requests:
+            if len(self.pending) or len(self._requests):
                 self._have_attended()
         return True
 
@@ -373,7 +403,7 @@ class Connection:
             self._flush()
         try:
             for messages, frames in self._channel.receive():
-                self._hear(messages, iter(frames))
+                self.hear(messages, iter(frames))
         except ProtocolError as error:
             self._give_up(ClientError(f"the hub at {self.name} cannot be understood: {error}"))
             self._channel.close()
@@ -386,6 +416,8 @@ class Connection:
             if not self._alive():
                 self._give_up(HubGone(self.name, 0.0, "the cluster's processes are gone"))
             if self._welcomed.is_set():
+                if self._released:
+                    self._channel.say([self._release()])
                 self._channel.ping()
                 self.blobs.trim()
             else:
@@ -407,86 +439,6 @@ class Connection:
             owner.fail(error)
         if outermost:
             self._callers.discard(threading.get_ident())
-        for answer in list(self._requests.values()):
-            if not answer.done():
-                answer.set_exception(error)
+        self._requests.fail(error)
         self.roster.fail(error)
-        self._welcomed.set()
-
-    def _hear(self, messages: Sequence[Message], frames: Iterator[Frame]) -> None:
-        outcomes: list[Outcome] = []
-        for message in messages:
-            if isinstance(message, Results):
-                engine = message.engine
-                for item in message.items:
-                    payload = self._collect(item, frames) if item.buffers else None
-                    outcomes.append(Outcome(engine, item, payload))
-                continue
-            self._settle(outcomes)
-            outcomes = []
-            self._obey(message)
-        self._settle(outcomes)
-
-    def _collect(self, item: ResultItem, frames: Iterator[Frame]) -> Payload:
-        """Map a result's blobs now: they may be freed once the hub knows that it arrived."""
-        try:
-            return self.blobs.collect(item, frames)
-        except ProtocolError as error:
-            log.warning("task %d: %s", item.id, error)
-            return error
-
-    def _settle(self, outcomes: list[Outcome]) -> None:
-        if outcomes:
-            with self._lock:
-                deliveries = self.pending.settle(outcomes)
-            for owner, group in deliveries:
-                owner.deliver(group)
-
-    def _obey(self, message: Message) -> None:
-        match message:
-            case Output() | Started():
-                self._note(message)
-            case Engines():
-                self.roster.update(message.engines)
-            case FreeBlobs():
-                self.blobs.recycle(message.names)
-            case Welcome():
-                self._welcome(message)
-            case Need():
-                if (pickled := self._defined.get(message.function)) is not None:
-                    self._channel.say([Define(message.function, pickled)])
-            case Cancelled() | Steered() | QueueReply():
-                answer = self._requests.get(message.request)
-                if answer is not None and not answer.done():
-                    answer.set_result(message)
-            case Bye() | Refused():
-                self._dismissed(message)
-            case _:
-                log.warning("unexpected %s from the hub", type(message).__name__)
-
-    def _dismissed(self, message: Bye | Refused) -> None:
-        if isinstance(message, Bye):
-            self._give_up(HubGone(self.name, 0.0, "its cluster is being stopped"))
-        else:
-            self._give_up(ClientError(f"the hub at {self.name} refused: {message.reason}"))
-
-    def _note(self, message: Output | Started) -> None:
-        """Pass on news of tasks that go on."""
-        tasks = [message.id] if isinstance(message, Output) else message.ids
-        for task in tasks:
-            owner = self.pending.owner(task)
-            if owner is None:
-                continue
-            if isinstance(message, Output):
-                owner.note_output(task, message.stream, message.text)
-            else:
-                owner.note_started(task)
-
-    def _welcome(self, message: Welcome) -> None:
-        if self._welcomed.is_set():
-            return
-        self.hub_pid = message.hub_pid
-        if message.host == self.host and message.blobs:
-            self.blobs = BlobStore(message.blobs, client_owner(self.client))
-        self.roster.update(message.engines)
         self._welcomed.set()
