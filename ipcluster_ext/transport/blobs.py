@@ -11,7 +11,6 @@ or missing, buffers travel as frames.
 import fcntl
 import hashlib
 import itertools
-import mmap
 import os
 import re
 import time
@@ -24,6 +23,7 @@ from ipcluster_ext.protocol.buffers import Dumped
 from ipcluster_ext.protocol.frames import Frame, join, split
 from ipcluster_ext.protocol.ids import owner_of_blob
 from ipcluster_ext.protocol.messages import Blob, Buffers, ResultItem, TaskItem
+from ipcluster_ext.transport.kept import Kept, Opened
 from ipcluster_ext.transport.pool import Pool
 
 INLINE_LIMIT = 32 * 1024
@@ -162,27 +162,65 @@ class BlobStore:
             return _writable(join(frames, part))
         return self._map(part)
 
+    def keep(self, item: ResultItem, frames: Iterator[Frame]) -> Kept:
+        """Bring an item's payload together for several readers.
+
+        Parameters
+        ----------
+        item, frames
+            As for `collect`.
+
+        Returns
+        -------
+        The payload; it has to be closed when nobody reads it any more.
+
+        Raises
+        ------
+        ProtocolError
+            As for `collect`.
+        """
+        parts: list[memoryview | Opened] = []
+        kept = Kept(item.inline, parts)
+        try:
+            for part in item.buffers:
+                if isinstance(part, int):
+                    parts.append(join(frames, part).toreadonly())
+                elif part.nbytes:
+                    parts.append(Opened(self._open(part), part.nbytes))
+                else:
+                    parts.append(memoryview(b""))
+        except BaseException:
+            kept.close()
+            raise
+        return kept
+
     def _map(self, blob: Blob) -> memoryview:
-        if self._folder is None or not _NAME.fullmatch(blob.name):
-            raise ProtocolError(f"blob {blob.name!r} does not belong to this cluster")
         if not blob.nbytes:
             return memoryview(bytearray())
+        opened = Opened(self._open(blob), blob.nbytes)
+        try:
+            return opened.map()
+        finally:
+            os.close(opened.fd)  # the mapping has a descriptor of its own, which keeps the lock
+
+    def _open(self, blob: Blob) -> int:
+        """Open a blob; its maker does not use it again before it is closed and unmapped."""
+        if self._folder is None or not _NAME.fullmatch(blob.name):
+            raise ProtocolError(f"blob {blob.name!r} does not belong to this cluster")
         try:
             fd = os.open(self._folder / blob.name, os.O_RDONLY | os.O_NOFOLLOW)
         except OSError as error:
             raise ProtocolError(f"blob {blob.name} cannot be read: {error.strerror}") from None
         try:
             fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            if not 0 < blob.nbytes <= os.fstat(fd).st_size:
-                raise ProtocolError(f"blob {blob.name} is not {blob.nbytes} bytes long")
-            mapped = mmap.mmap(
-                fd, blob.nbytes, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE
-            )
-        except BlockingIOError:
+            complete = 0 < blob.nbytes <= os.fstat(fd).st_size
+        except OSError:
+            os.close(fd)
             raise ProtocolError(f"blob {blob.name} is not needed any more") from None
-        finally:
-            os.close(fd)  # the mapping has a descriptor of its own, which keeps the lock
-        return memoryview(mapped)
+        if not complete:
+            os.close(fd)
+            raise ProtocolError(f"blob {blob.name} is not {blob.nbytes} bytes long")
+        return fd
 
 
 def _create(path: Path, buffer: memoryview) -> bool:

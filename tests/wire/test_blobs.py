@@ -11,7 +11,8 @@ import pytest
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.buffers import Dumped, dump, load
 from ipcluster_ext.protocol.ids import TaskId
-from ipcluster_ext.protocol.messages import Blob, TaskItem
+from ipcluster_ext.protocol.messages import Blob, ResultItem, TaskItem
+from ipcluster_ext.protocol.status import TaskStatus
 from ipcluster_ext.transport.blobs import BlobStore, Body, free_blobs, host_identity
 
 if TYPE_CHECKING:
@@ -309,3 +310,59 @@ def test_this_host_has_one_name_for_all_of_its_processes() -> None:
 
     assert told.stdout.strip() == host_identity()
     assert host_identity().startswith(os.uname().nodename)
+
+
+class TestWhatIsKept:
+    def outcome(self, store: BlobStore, value: object) -> tuple[ResultItem, list["Frame"]]:
+        body = place(store, value)
+        item = ResultItem(TaskId(1), TaskStatus.DONE, 0.0, 0.0, body.inline, body.buffers)
+        return item, body.frames
+
+    @pytest.mark.parametrize("nbytes", [10, LIMIT - 1, LIMIT])
+    def test_is_another_for_each_reader(self, nbytes: int, store: BlobStore) -> None:
+        item, frames = self.outcome(store, array_of(nbytes))
+        kept = store.keep(item, iter(frames))
+
+        first: Any = load(*kept.collect())
+        first[:] = 0
+        second: Any = load(*kept.collect())
+
+        assert np.array_equal(second, array_of(nbytes))
+        assert second.flags.writeable
+        kept.close()
+
+    def test_outlives_its_file(self, store: BlobStore, folder: Path) -> None:
+        item, frames = self.outcome(store, array_of(LIMIT))
+        kept = store.keep(item, iter(frames))
+
+        free_blobs(folder, ["c1-1"], on_error=pytest.fail)
+
+        assert np.array_equal(load(*kept.collect()), array_of(LIMIT))
+        kept.close()
+
+    def test_is_not_written_over_by_its_maker(self, store: BlobStore) -> None:
+        item, frames = self.outcome(store, array_of(LIMIT))
+        kept = store.keep(item, iter(frames))
+
+        store.recycle(["c1-1"])
+        place(store, np.zeros(LIMIT, np.uint8))
+
+        assert np.array_equal(load(*kept.collect()), array_of(LIMIT))
+        kept.close()
+
+    def test_keeps_no_file_open_once_closed(self, store: BlobStore) -> None:
+        item, frames = self.outcome(store, [array_of(LIMIT), array_of(LIMIT)])
+        before = os.listdir("/proc/self/fd")
+        store.keep(item, iter(frames)).close()
+
+        assert os.listdir("/proc/self/fd") == before
+
+    def test_keeps_no_file_open_if_a_part_is_missing(self, store: BlobStore, folder: Path) -> None:
+        item, frames = self.outcome(store, [array_of(LIMIT), array_of(LIMIT)])
+        free_blobs(folder, ["c1-2"], on_error=pytest.fail)
+        before = os.listdir("/proc/self/fd")
+
+        with pytest.raises(ProtocolError, match="blob c1-2 cannot be read"):
+            store.keep(item, iter(frames))
+
+        assert os.listdir("/proc/self/fd") == before
