@@ -244,7 +244,7 @@ class Connection(Hearing):
                 if self._outgoing:
                     self._channel.say(*self._outgoing.take(time.monotonic()))
 
-    def request(self, make: Any, timeout: float = 10.0) -> Any:
+    def request(self, make: Callable[[int], Message], timeout: float = 10.0) -> Any:
         """Ask the hub something and wait for its answer.
 
         Parameters

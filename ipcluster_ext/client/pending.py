@@ -1,7 +1,7 @@
 """Which answers are owed to whom: every task of this client that has not ended."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, first_task
@@ -39,6 +39,12 @@ class Owner(Protocol):
 
     def note_output(self, task: TaskId, stream: str, text: str) -> None:
         """Take what a task wrote."""
+
+    def note_news(self, task: TaskId, topic: str, value: Any) -> None:
+        """Take what else a running task has to say (`client.news`)."""
+
+    def outcome(self, task: TaskId) -> Outcome | None:
+        """Return how one of its tasks ended, None if that is not known here."""
 
     def fail(self, error: Exception) -> None:
         """Learn that nothing more will come."""
@@ -85,6 +91,10 @@ class Pending:
         else:
             self._owners.update(dict.fromkeys(map(TaskId, range(first, first + count)), owner))
         return first
+
+    def adopt(self, tasks: Iterable[TaskId], owner: Owner) -> None:
+        """Have the results of tasks that somebody else submitted go to an owner."""
+        self._owners.update(dict.fromkeys(tasks, owner))
 
     def forget(self, tasks: Iterable[TaskId]) -> None:
         """Cross out tasks that nobody waits for any more."""

@@ -29,6 +29,12 @@ class Waiter:
     def note_output(self, task: TaskId, stream: str, text: str) -> None:
         """Nothing of it matters here."""
 
+    def note_news(self, task: TaskId, topic: str, value: object) -> None:
+        """Nothing of it matters here."""
+
+    def outcome(self, task: TaskId) -> Outcome | None:
+        """Nothing of it matters here."""
+
     def fail(self, error: Exception) -> None:
         """Nothing of it matters here."""
 

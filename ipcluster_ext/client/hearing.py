@@ -1,0 +1,205 @@
+"""What a client hears from its hub, brought to those whom it concerns.
+
+Results go to their owners, answers to whoever asked, news of engines to the roster. Nothing here
+waits; everything runs on the one thread that receives at the moment (`client.connection`).
+"""
+
+import logging
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+
+from ipcluster_ext.client.lending import Lending, supply
+from ipcluster_ext.client.news import show_notice, tell
+from ipcluster_ext.client.pending import Outcome, Payload, Pending
+from ipcluster_ext.client.requests import Requests
+from ipcluster_ext.client.roster import Roster
+from ipcluster_ext.errors import ClientError, HubGone, ProtocolError
+from ipcluster_ext.protocol.frames import Frame
+from ipcluster_ext.protocol.ids import ClientId, TaskId, client_owner
+from ipcluster_ext.protocol.messages import (
+    Bye,
+    Cancelled,
+    Define,
+    Engines,
+    Fetched,
+    FreeBlobs,
+    Lack,
+    Message,
+    Need,
+    News,
+    Notice,
+    Output,
+    Purged,
+    QueueReply,
+    Records,
+    Refused,
+    ResultItem,
+    Results,
+    Started,
+    Steered,
+    Welcome,
+)
+from ipcluster_ext.transport.blobs import BlobStore
+from ipcluster_ext.transport.channel import Channel
+
+log = logging.getLogger(__name__)
+
+
+class Hearing(ABC):
+    """The half of a connection that listens.
+
+    Parameters
+    ----------
+    client
+        The client's number.
+    channel
+        The wire.
+    name
+        How error messages call the hub.
+    host
+        This host.
+
+    Attributes
+    ----------
+    pending
+        What is owed to whom.
+    roster
+        The engines.
+    blobs
+        This host's shared memory, as far as the hub's cluster has any.
+    hub_pid
+        The hub's process.
+    """
+
+    def __init__(self, client: ClientId, channel: Channel, *, name: str, host: str) -> None:
+        self.client = client
+        self.name = name
+        self.host = host
+        self.pending = Pending(client)
+        self.roster = Roster()
+        self.blobs = BlobStore("", client_owner(client))
+        self.hub_pid = 0
+        self._channel = channel
+        self._lock = threading.RLock()
+        self._defined: dict[bytes, bytes] = {}
+        self._requests = Requests()
+        self._lending = Lending(self.pending)
+        self._welcomed = threading.Event()
+
+    @abstractmethod
+    def _give_up(self, error: ClientError) -> None:
+        """Fail whatever is owed, and everything that is asked from now on."""
+
+    def shares_memory(self) -> bool:
+        """Tell whether every engine can read this host's blobs."""
+        return self.blobs.available and self.roster.hosts <= {self.host}
+
+    def hear(self, messages: Sequence[Message], frames: Iterator[Frame]) -> None:
+        """Take what the hub says, on the thread that receives.
+
+        Parameters
+        ----------
+        messages
+            The messages, in order.
+        frames
+            Their frames; consumed.
+        """
+        outcomes: list[Outcome] = []
+        for message in messages:
+            if isinstance(message, Results):
+                engine = message.engine
+                for item in message.items:
+                    payload = self._collect(item, frames) if item.buffers else None
+                    outcomes.append(Outcome(engine, item, payload))
+                continue
+            self._settle(outcomes)
+            outcomes = []
+            if isinstance(message, News):
+                tell(self.pending.owner(message.id), message, frames, self.blobs)
+            else:
+                self._obey(message)
+        self._settle(outcomes)
+
+    def _collect(self, item: ResultItem, frames: Iterator[Frame]) -> Payload:
+        """Map a result's blobs now: they may be freed once the hub knows that it arrived."""
+        try:
+            return self.blobs.collect(item, frames)
+        except ProtocolError as error:
+            log.warning("task %d: %s", item.id, error)
+            return error
+
+    def _settle(self, outcomes: list[Outcome]) -> None:
+        if outcomes:
+            with self._lock:
+                lacked = self._lending.arrived(outcomes)
+                deliveries = self.pending.settle(outcomes)
+            self._supply(lacked)
+            for owner, group in deliveries:
+                owner.deliver(group)
+
+    def _obey(self, message: Message) -> None:
+        match message:
+            case Output() | Started():
+                self._note(message)
+            case Cancelled() | Fetched() | Purged() | QueueReply() | Records() | Steered():
+                self._requests.answered(message)
+            case Engines():
+                self.roster.update(message.engines)
+            case FreeBlobs():
+                self.blobs.recycle(message.names)
+            case Notice():
+                show_notice(message.text)
+            case Welcome():
+                self._welcome(message)
+            case Bye() | Refused():
+                self._dismissed(message)
+            case _:
+                self._hand_over(message)
+
+    def _hand_over(self, message: Message) -> None:
+        """Give the hub what it says that it does not have."""
+        match message:
+            case Need():
+                if (pickled := self._defined.get(message.function)) is not None:
+                    self._channel.say([Define(message.function, pickled)])
+            case Lack():
+                with self._lock:
+                    lacked = self._lending.lacked(message.ids)
+                self._supply(lacked)
+            case _:
+                log.warning("unexpected %s from the hub", type(message).__name__)
+
+    def _supply(self, lacked: list[tuple[TaskId, Outcome | None]]) -> None:
+        """Give the hub answers that it does not have any more."""
+        if lacked:
+            shared = self.shares_memory()
+            message, frames = supply(lacked, lambda dumped: self.blobs.place(dumped, shared=shared))
+            self._channel.say([message], frames)
+
+    def _dismissed(self, message: Bye | Refused) -> None:
+        if isinstance(message, Bye):
+            self._give_up(HubGone(self.name, 0.0, "its cluster is being stopped"))
+        else:
+            self._give_up(ClientError(f"the hub at {self.name} refused: {message.reason}"))
+
+    def _note(self, message: Output | Started) -> None:
+        """Pass on news of tasks that go on."""
+        tasks = [message.id] if isinstance(message, Output) else message.ids
+        for task in tasks:
+            owner = self.pending.owner(task)
+            if owner is None:
+                continue
+            if isinstance(message, Output):
+                owner.note_output(task, message.stream, message.text)
+            else:
+                owner.note_started(task)
+
+    def _welcome(self, message: Welcome) -> None:
+        if self._welcomed.is_set():
+            return
+        self.hub_pid = message.hub_pid
+        if message.host == self.host and message.blobs:
+            self.blobs = BlobStore(message.blobs, client_owner(self.client))
+        self.roster.update(message.engines)
+        self._welcomed.set()

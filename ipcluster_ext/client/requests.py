@@ -1,0 +1,48 @@
+"""Questions to the hub that have not been answered."""
+
+from concurrent.futures import Future
+
+from ipcluster_ext.protocol.messages import (
+    Cancelled,
+    Fetched,
+    Purged,
+    QueueReply,
+    Records,
+    Steered,
+)
+
+Answer = Cancelled | Fetched | Purged | QueueReply | Records | Steered
+
+
+class Requests:
+    """Numbers questions, and takes answers to those who asked. Used under its owner's lock."""
+
+    def __init__(self) -> None:
+        self._answers: dict[int, Future[Answer]] = {}
+        self._last = 0
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def ask(self) -> tuple[int, Future[Answer]]:
+        """Return a new number, and the answer to come."""
+        self._last += 1
+        answer: Future[Answer] = Future()
+        self._answers[self._last] = answer
+        return self._last, answer
+
+    def answered(self, answer: Answer) -> None:
+        """Take an answer; one that nobody waits for any more is dropped."""
+        waiting = self._answers.get(answer.request)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(answer)
+
+    def forget(self, number: int) -> None:
+        """Wait for an answer no longer."""
+        self._answers.pop(number, None)
+
+    def fail(self, error: Exception) -> None:
+        """Learn that nothing will be answered."""
+        for answer in list(self._answers.values()):
+            if not answer.done():
+                answer.set_exception(error)
