@@ -1,37 +1,24 @@
 """A peer's connection to the hub: packets out from any thread, packets in on one.
 
-One ZeroMQ socket behind a lock. Whoever has something to say sends it at once, on its own
-thread, without a hand-over; one thread waits for what comes. That thread does not wait inside
-ZeroMQ (the socket is not its own) but on the socket's file descriptor, which is edge-triggered:
-sending may swallow its signal. So a sender looks afterwards whether something has come and wakes
-the thread that waits; while none waits, it leaves a note (`_unsure`) to look before waiting.
+One socket behind a lock. Whoever has something to say sends it at once, on its own thread,
+without a hand-over; one thread waits for what comes, and makes the connection anew when it broke.
 """
 
 import os
 import select
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-
-import zmq
 
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.frames import Frame, decode
 from ipcluster_ext.protocol.ledger import Ledger, Wire
-from ipcluster_ext.protocol.messages import Message, Packet
-from ipcluster_ext.transport.sockets import (
-    MORE_COMES,
-    NOW,
-    connect_dealer,
-    descriptor_of,
-    has_arrivals,
-)
+from ipcluster_ext.protocol.messages import Message
+from ipcluster_ext.transport.dealer import Dealer
 
-_MOST_PACKETS = 256
-_COPY_BELOW = 64 * 1024
-
-Received = tuple[Packet, list[Frame]]
+LINGER = 0.2
 
 
 class Channel:
@@ -48,17 +35,15 @@ class Channel:
     """
 
     def __init__(self, path: Path, *, identity: bytes, boot: int) -> None:
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
-        self._socket = connect_dealer(self._context, path, identity=identity)
         self._lock = threading.RLock()
         self._ledger = Ledger(boot)
-        self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._poll = select.poll()
-        self._poll.register(descriptor_of(self._socket), select.POLLIN)
+        self._dealer = Dealer(path, identity=identity, poll=self._poll)
+        self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._poll.register(self._wake_fd, select.POLLIN)
+        self._arrived: deque[list[Frame]] = deque()
         self._closed = False
         self._waiting = False
-        self._unsure = True
         self.malformed = 0
         self.heard_at = time.monotonic()
 
@@ -96,17 +81,10 @@ class Channel:
                 self._send(self._ledger.ping())
 
     def _send(self, wire: Wire) -> None:
-        try:
-            if len(wire) == 1:
-                self._socket.send(wire[0], NOW)
-            else:
-                self._socket.send_multipart(wire, NOW, copy=False)
-        except zmq.Again:
-            return  # kept in the ledger; a ping finds out that it was not sent
-        if not self._waiting:
-            self._unsure = True
-        elif has_arrivals(self._socket):
-            self.wake()
+        dealer = self._dealer
+        dealer.send(wire)
+        if dealer.backlog and self._waiting:
+            self.wake()  # to wait for the moment to write, too
 
     def wake(self) -> None:
         """Make `wait` return, from any thread."""
@@ -135,13 +113,18 @@ class Channel:
         -------
         The watched file descriptors that are readable.
         """
+        dealer = self._dealer
         with self._lock:
-            if self._closed or (self._unsure and has_arrivals(self._socket)):
+            if self._closed or self._arrived:
                 timeout = 0.0
-            self._unsure = False
+            elif not dealer.connected and (again := dealer.connect(time.monotonic())):
+                timeout = again if timeout is None else min(timeout, again)
             self._waiting = True
         ready = self._poll.poll(None if timeout is None else max(0.0, timeout * 1000))
         self._waiting = False
+        if dealer.backlog:
+            with self._lock:
+                dealer.flush()
         fds = [fd for fd, _ in ready]
         if self._wake_fd in fds:
             try:
@@ -151,10 +134,29 @@ class Channel:
         return fds
 
     def receive(self) -> list[tuple[Sequence[Message], Sequence[Frame]]]:
-        """Return what has come, in order, each packet's messages with their buffers."""
+        """Return what has come, in order, each packet's messages with their buffers.
+
+        Raises
+        ------
+        ProtocolError
+            Something came that is no packet; what came after it is returned the next time.
+        """
         heard: list[tuple[Sequence[Message], Sequence[Frame]]] = []
         with self._lock:
-            for packet, frames in self._packets():
+            arrived = self._arrived
+            arrived.extend(self._dealer.receive())
+            while arrived:
+                header, *frames = arrived[0]
+                try:
+                    packet = decode(header, frame_count=len(frames))
+                except ProtocolError:
+                    if heard:
+                        break  # refused the next time: what came before it counts
+                    arrived.popleft()
+                    self.malformed += 1
+                    raise
+                arrived.popleft()
+                self.heard_at = time.monotonic()
                 taken = self._ledger.take(packet)
                 for wire in taken.resend:
                     self._send(wire)
@@ -167,23 +169,6 @@ class Channel:
         with self._lock:
             if self._ledger.owes_ack and not self._closed:
                 self._send(self._ledger.mention())
-
-    def _packets(self) -> list[Received]:
-        packets: list[Received] = []
-        try:
-            while not self._closed and len(packets) < _MOST_PACKETS:
-                header, frames = receive_frames(self._socket)
-                packets.append((decode(header, frame_count=len(frames)), frames))
-        except zmq.Again:
-            self._unsure = False
-        except ProtocolError:
-            self.malformed += 1
-            raise
-        else:
-            self._unsure = True
-        if packets:
-            self.heard_at = time.monotonic()
-        return packets
 
     def restart(self) -> None:
         """Begin the conversation anew, with a hub that remembers nothing."""
@@ -204,29 +189,11 @@ class Channel:
             if farewell:
                 self._send(self._ledger.say(list(farewell)))
             self._closed = True
-            self._poll.unregister(descriptor_of(self._socket))
-            self._socket.close(linger=200 if farewell else 0)
+            self._dealer.close(linger=LINGER if farewell else 0.0)
         self.wake()
-        self._context.term()
 
     def release(self) -> None:
         """Give up the last file descriptor, once nobody waits any more."""
         if self._wake_fd >= 0:
             os.close(self._wake_fd)
             self._wake_fd = -1
-
-
-def receive_frames(socket: zmq.Socket[bytes]) -> tuple[bytes, list[Frame]]:
-    """Take one packet's frames from a socket, without waiting.
-
-    Raises
-    ------
-    zmq.Again
-        Nothing has come.
-    """
-    header = socket.recv(NOW)
-    frames: list[Frame] = []
-    while socket.getsockopt(MORE_COMES):
-        frame = socket.recv(copy=False)
-        frames.append(frame.buffer if frame.buffer.nbytes >= _COPY_BELOW else frame.bytes)
-    return header, frames

@@ -10,11 +10,18 @@ import zmq
 
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ledger import Wire
-from ipcluster_ext.transport.channel import receive_frames
-from ipcluster_ext.transport.sockets import MORE_NOW, NOW, bind_router, descriptor_of, has_arrivals
+from ipcluster_ext.transport.sockets import (
+    MORE_COMES,
+    MORE_NOW,
+    NOW,
+    bind_router,
+    descriptor_of,
+    has_arrivals,
+)
 
 MOST_PACKETS = 4096
 LINGER_MS = 50
+_COPY_BELOW = 64 * 1024
 
 
 class Address(NamedTuple):
@@ -82,7 +89,7 @@ class Router:
             try:
                 for _ in range(MOST_PACKETS):
                     identity = socket.recv(NOW)
-                    header, frames = receive_frames(socket)
+                    header, frames = _receive_frames(socket)
                     arrivals.append(Arrival(Address(door, identity), header, frames))
             except zmq.Again:
                 self._unsure.discard(door)
@@ -117,3 +124,13 @@ class Router:
         for socket in self._sockets:
             socket.close(linger=LINGER_MS)
         self._context.term()
+
+
+def _receive_frames(socket: zmq.Socket[bytes]) -> tuple[bytes, list[Frame]]:
+    """Take the frames of a packet whose sender's identity was taken already."""
+    header = socket.recv(NOW)
+    frames: list[Frame] = []
+    while socket.getsockopt(MORE_COMES):
+        frame = socket.recv(copy=False)
+        frames.append(frame.buffer if frame.buffer.nbytes >= _COPY_BELOW else frame.bytes)
+    return header, frames

@@ -1,4 +1,4 @@
-"""ZeroMQ sockets, with every option and limit in one place.
+"""The hub's ZeroMQ sockets, with every option and limit in one place.
 
 Only ``ipc://`` sockets in folders of ours are made here: who can open the file is the user.
 """
@@ -14,8 +14,6 @@ from ipcluster_ext.protocol.frames import HEADER_LIMIT
 
 HIGH_WATER_MARK = 20_000
 BACKLOG = 4096
-RECONNECT_MS = 10
-RECONNECT_MAX_MS = 500
 # Plain integers: combining ZeroMQ's enums costs more than sending a small message.
 NOW = int(zmq.NOBLOCK)
 MORE_NOW = int(zmq.NOBLOCK) | int(zmq.SNDMORE)
@@ -94,18 +92,4 @@ def bind_router(context: zmq.Context[zmq.Socket[bytes]], path: Path) -> zmq.Sock
     except (zmq.ZMQError, OSError):
         socket.close()
         raise
-    return socket
-
-
-def connect_dealer(
-    context: zmq.Context[zmq.Socket[bytes]], path: Path, *, identity: bytes
-) -> zmq.Socket[bytes]:
-    """Connect to the hub's end of a socket file, now or as soon as it is there."""
-    endpoint = endpoint_of(path)
-    socket = context.socket(zmq.DEALER)
-    _limit(socket)
-    socket.setsockopt(zmq.ROUTING_ID, identity)
-    socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
-    socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
-    socket.connect(endpoint)
     return socket

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 import zmq
@@ -26,7 +25,7 @@ from ipcluster_ext.protocol.messages import (
 )
 from ipcluster_ext.protocol.status import TaskStatus
 from ipcluster_ext.transport.channel import Channel
-from ipcluster_ext.transport.sockets import PATH_LIMIT, bind_router, connect_dealer
+from ipcluster_ext.transport.sockets import PATH_LIMIT, bind_router
 from tests.support.waiting import wait_until
 
 PATIENCE = 10.0
@@ -102,6 +101,26 @@ def opened(path: Path) -> Iterator[Channel]:
 def channel(path: Path, hub: Hub) -> Iterator[Channel]:
     with opened(path) as channel:
         yield channel
+
+
+@contextmanager
+def attended(channel: Channel) -> Iterator[None]:
+    """Have a thread wait on a channel, which is what makes its connections."""
+    done = threading.Event()
+
+    def listen() -> None:
+        while not done.is_set():
+            channel.wait(PATIENCE)
+            channel.receive()
+
+    listener = threading.Thread(target=listen)
+    listener.start()
+    try:
+        yield
+    finally:
+        done.set()
+        channel.wake()
+        listener.join()
 
 
 def word(number: int) -> Need:
@@ -241,15 +260,16 @@ def test_what_was_said_before_the_hub_was_there_arrives(path: Path) -> None:
         channel.say(words(1))
         hub = Hub(path)
 
-        hub.hear()
+        with attended(channel):
+            hub.hear()
 
         assert hub.heard == words(1)
         hub.close()
 
 
 def test_what_a_broken_connection_lost_is_said_again(path: Path) -> None:
+    first = Hub(path)
     with opened(path) as channel:
-        first = Hub(path)
         channel.say(words(1))
         first.hear()
         channel.say(words(2))
@@ -257,14 +277,17 @@ def test_what_a_broken_connection_lost_is_said_again(path: Path) -> None:
         first.close()
         hub = Hub(path)
         hub.ledger = first.ledger
-        channel.say(words(3))
-        hub.hear()
 
-        channel.ping()
-        hub.hear()
-        channel.wait(PATIENCE)
-        channel.receive()
-        hub.hear_until(lambda: len(hub.heard) == 2)
+        def told_of_the_loss() -> bool:
+            channel.ping()
+            if hub.socket.poll(20):
+                hub.hear()
+            return len(hub.heard) == len(words(2, 3))
+
+        with attended(channel):
+            channel.say(words(3))
+
+            wait_until(told_of_the_loss)
 
         assert hub.heard == words(2, 3)
         hub.close()
@@ -301,8 +324,8 @@ def test_bytes_that_are_no_packet_are_counted_and_what_follows_is_heard(
 
 
 def test_after_a_restart_a_successor_of_the_hub_hears_from_the_beginning(path: Path) -> None:
+    first = Hub(path)
     with opened(path) as channel:
-        first = Hub(path)
         channel.say(words(1))
         first.hear()
         first.close()
@@ -310,7 +333,8 @@ def test_after_a_restart_a_successor_of_the_hub_hears_from_the_beginning(path: P
         channel.restart()
         channel.say(words(2))
         hub = Hub(path)
-        hub.hear()
+        with attended(channel):
+            hub.hear()
 
         assert hub.heard == words(2)
         hub.close()
@@ -386,15 +410,17 @@ class TestSockets:
         with pytest.raises(ClusterError, match="is not a folder of this user"):
             self._bind(folder / "link" / "hub.sock")
 
-    @pytest.mark.parametrize("make", [bind_router, connect_dealer])
-    def test_a_path_that_is_too_long_is_refused_and_nothing_is_left(
-        self, make: Callable[..., Any], folder: Path
-    ) -> None:
-        long = folder / ("x" * PATH_LIMIT)
-        options = {"identity": b"x"} if make is connect_dealer else {}
+    def test_a_path_that_is_too_long_is_refused_and_nothing_is_left(self, folder: Path) -> None:
+        with pytest.raises(ClusterError, match=r"is too long for a socket \(100 bytes\)"):
+            self._bind(folder / ("x" * PATH_LIMIT))
+
+    def test_a_channel_refuses_a_path_that_is_too_long(self, folder: Path) -> None:
+        before = left_open()
 
         with pytest.raises(ClusterError, match=r"is too long for a socket \(100 bytes\)"):
-            self._make(make, long, **options)
+            Channel(folder / ("x" * PATH_LIMIT), identity=b"x", boot=1)
+
+        assert left_open() == before
 
     def test_a_path_that_cannot_be_bound_is_refused_and_nothing_is_left(self, folder: Path) -> None:
         (folder / "hub.sock").mkdir()
@@ -403,13 +429,10 @@ class TestSockets:
             self._bind(folder / "hub.sock")
 
     def _bind(self, path: Path) -> None:
-        self._make(bind_router, path)
-
-    def _make(self, make: Callable[..., Any], path: Path, **options: Any) -> None:
-        """Make a socket; a context whose socket was forgotten would never end."""
+        """Bind a socket; a context whose socket was forgotten would never end."""
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         try:
-            make(context, path, **options).close()
+            bind_router(context, path).close()
         finally:
             ended = threading.Thread(target=context.term, daemon=True)
             ended.start()
