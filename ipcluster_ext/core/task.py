@@ -7,9 +7,10 @@
        └──────────┴─────────────┴─────▶ cancelled | lost
 
 *waiting*: its function is not here yet, tasks it depends on have not ended, its engine is not
-up, or it pauses before it is tried again. *assigned*: sent to an engine;
-the engine's oldest assigned task is the one that runs. Back from assigned to queued: recalled
-before it began, or run again by its owner's leave.
+up, or it pauses before it is tried again. *assigned*: sent to an engine; the engine's oldest
+assigned task is the one that runs. Back from assigned to queued: recalled before it began, or
+run again by its owner's leave. From waiting straight to done or failed: by the outcome of
+another task, whose value it needs or whose key it has.
 """
 
 from collections.abc import Sequence
@@ -25,7 +26,10 @@ from ipcluster_ext.protocol.status import TaskStatus
 _ENDS = frozenset({TaskStatus.CANCELLED, TaskStatus.LOST})
 
 NEXT: dict[TaskStatus, frozenset[TaskStatus]] = {
-    TaskStatus.WAITING: frozenset({TaskStatus.QUEUED, TaskStatus.ASSIGNED}) | _ENDS,
+    TaskStatus.WAITING: frozenset(
+        {TaskStatus.QUEUED, TaskStatus.ASSIGNED, TaskStatus.DONE, TaskStatus.FAILED}
+    )
+    | _ENDS,
     TaskStatus.QUEUED: frozenset({TaskStatus.ASSIGNED}) | _ENDS,
     TaskStatus.ASSIGNED: frozenset(
         {TaskStatus.WAITING, TaskStatus.QUEUED, TaskStatus.DONE, TaskStatus.FAILED}

@@ -25,9 +25,11 @@ from ipcluster_ext.protocol.messages import (
     Drop,
     EngineExited,
     EngineHello,
+    Forget,
     FreeBlobs,
     Message,
     Need,
+    Options,
     Recall,
     ResultItem,
     Results,
@@ -40,6 +42,7 @@ from ipcluster_ext.protocol.messages import (
     TaskItem,
     TaskSpec,
     Undefine,
+    Values,
 )
 from ipcluster_ext.protocol.status import Kind, TaskStatus
 
@@ -189,9 +192,10 @@ class Agent(Peer):
         self._boots += 1
         return Engine(self, engine, self._boots)
 
-    def start(self, engine: EngineId) -> "Engine":
+    def start(self, engine: EngineId, **resources: float) -> "Engine":
         """Start an engine, which greets the hub."""
         started = self.fork(engine)
+        started.resources = resources
         started.hello()
         return started
 
@@ -212,11 +216,14 @@ class Engine(Peer):
         self.agent = agent
         self.number = number
         self.boot = boot
+        self.resources: dict[str, float] = {}
         self.todo: list[TaskItem] = []
         self.specs: dict[TaskId, TaskSpec] = {}
         self.frames: dict[TaskId, list[Frame]] = {}
         self.functions: dict[bytes, bytes] = {}
         self.asked: list[Recall | Drop] = []
+        self.values: dict[TaskId, ResultItem] = {}
+        self.value_frames: dict[TaskId, list[Frame]] = {}
 
     @property
     def ids(self) -> list[TaskId]:
@@ -229,6 +236,7 @@ class Engine(Peer):
                 rest = iter(frames)
                 for item in message.items:
                     assert not message.spec.function or message.spec.function in self.functions
+                    assert set(item.needs) <= set(self.values), "a value did not come first"
                     self.todo.append(item)
                     self.specs[item.id] = message.spec
                     self.frames[item.id] = [next(rest) for _ in range(frames_of(item.buffers))]
@@ -240,11 +248,29 @@ class Engine(Peer):
             case Recall() | Drop():
                 self.asked.append(message)
             case _:
+                self._keep(message, frames)
+
+    def _keep(self, message: Message, frames: Iterable[Frame]) -> None:
+        match message:
+            case Values():
+                rest = iter(frames)
+                for value in message.items:
+                    assert value.id not in self.values, "a value came twice"
+                    self.values[value.id] = value
+                    own = [next(rest) for _ in range(frames_of(value.buffers))]
+                    self.value_frames[value.id] = own
+            case Forget():
+                for task in message.ids:
+                    del self.values[task], self.value_frames[task]
+            case _:
                 pass
 
     def greeting(self) -> EngineHello:
         """Make its greeting."""
-        return EngineHello(self.number, self.boot, self.agent.number, "here", 100 + self.number)
+        return EngineHello(
+            self.number, self.boot, self.agent.number, "here", 100 + self.number, "",
+            self.resources,
+        )  # fmt: skip
 
     def hello(self) -> None:
         """Greet the hub."""
@@ -328,13 +354,15 @@ class Client(Peer):
         engines: Sequence[int] | None = None,
         buffers: Buffers = (),
         frames: Sequence[Frame] = (),
+        options: Options | None = None,
+        needs: Sequence[TaskId] = (),
     ) -> list[TaskId]:
         """Submit balanced tasks."""
         ids = self.next_ids(count)
         restriction = None if engines is None else tuple(map(EngineId, engines))
-        spec = TaskSpec(Kind.APPLY, function, retries=retries, engines=restriction)
+        spec = TaskSpec(Kind.APPLY, function, retries=retries, engines=restriction, options=options)
         self.say(
-            Submit(spec, [TaskItem(task, b"in", buffers) for task in ids]),
+            Submit(spec, [TaskItem(task, b"in", buffers, tuple(needs)) for task in ids]),
             frames=list(frames) * count,
         )
         return ids
