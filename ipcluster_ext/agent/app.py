@@ -29,7 +29,13 @@ def main() -> int:
     if not line:
         return CLOSED_EARLY
     config = msgspec.json.decode(line, type=AgentConfig)
-    hub_config = HubConfig(cluster=config.cluster, folder=config.folder, blobs=config.blobs)
+    hub_config = HubConfig(
+        cluster=config.cluster,
+        folder=config.folder,
+        blobs=config.blobs,
+        policy=config.policy,
+        hwm=config.hwm,
+    )
     hub_pid, lifeline = start_hub(config.folder, msgspec.json.encode(hub_config) + b"\n")
 
     from ipcluster_ext.agent.agent import Agent, Hub

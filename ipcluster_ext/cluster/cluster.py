@@ -16,6 +16,7 @@ from ipcluster_ext.cluster.running import Run, Wish
 from ipcluster_ext.cluster.steering import Steering
 from ipcluster_ext.cluster.threads import in_thread
 from ipcluster_ext.errors import ClusterError, ClusterStopped, EngineError
+from ipcluster_ext.protocol.process import POLICIES, PolicyName
 from ipcluster_ext.transport.files import connection_file, runtime_folder
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ class Cluster(Context, Steering):
         How long engines may take to come up, in seconds.
     cwd
         The engines' working folder; this process's if not given.
+    policy
+        How the hub chooses the engine for a task: ``"leastload"``, ``"lru"`` (longest unused),
+        ``"plainrandom"``, ``"twobin"`` (the better of two at random), ``"weighted"`` (the better
+        of two, probably) or ``"pure"`` (each in turn, whatever they have to do).
+    hwm
+        How many unfinished tasks an engine may have at most; 0 for as many as pay.
     shutdown_atexit
         Whether the cluster ends with this process, however that ends, and with this object. If
         not, it runs until somebody calls `stop_cluster`.
@@ -45,7 +52,7 @@ class Cluster(Context, Steering):
     Raises
     ------
     ValueError
-        There can be no such number of engines, or no such id.
+        There can be no such number of engines, no such id, or no such policy.
 
     Examples
     --------
@@ -61,6 +68,8 @@ class Cluster(Context, Steering):
         cluster_id: str = "",
         engine_timeout: float = 60.0,
         cwd: str | None = None,
+        policy: PolicyName = "leastload",
+        hwm: int = 0,
         shutdown_atexit: bool = True,
     ) -> None:
         self.n = _count(n)
@@ -68,6 +77,8 @@ class Cluster(Context, Steering):
         self.engine_timeout = engine_timeout
         self.shutdown_atexit = shutdown_atexit
         self.cwd = cwd
+        self.policy = _check_policy(policy)
+        self.hwm = max(0, operator.index(hwm))
         self._launcher = LocalLauncher()
         self._run: Run | None = None
 
@@ -142,6 +153,8 @@ class Cluster(Context, Steering):
             cluster=self.cluster_id,
             count=self.n,
             mortal=self.shutdown_atexit,
+            policy=self.policy,
+            hwm=self.hwm,
             cwd=cwd,
             sys_path=engine_path(sys.path, cwd=str(Path.cwd())),
         )
@@ -255,3 +268,17 @@ def _count(n: int | None) -> int:
         msg = f"a cluster needs at least one engine, not {count}; leave n out for one per processor"
         raise ValueError(msg)
     return count
+
+
+def _check_policy(policy: PolicyName) -> PolicyName:
+    """Return a policy's name.
+
+    Raises
+    ------
+    ValueError
+        There is no such policy.
+    """
+    if policy not in POLICIES:
+        msg = f"there is no policy {policy!r}; policies: {', '.join(POLICIES)}"
+        raise ValueError(msg)
+    return policy

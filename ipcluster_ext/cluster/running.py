@@ -9,7 +9,7 @@ from typing import Self
 from ipcluster_ext.cluster.home import Home, make_home, sweep_leftovers
 from ipcluster_ext.cluster.launchers.base import AgentProcess, Launcher
 from ipcluster_ext.errors import StartupError
-from ipcluster_ext.protocol.process import AgentConfig, exit_text
+from ipcluster_ext.protocol.process import AgentConfig, PolicyName, exit_text
 
 UP_WITHIN = 30.0
 STOP_GRACE = 5.0
@@ -29,6 +29,8 @@ class Wish:
         How many engines.
     mortal
         Whether it ends with this process.
+    policy, hwm
+        How the hub chooses engines, and how many unfinished tasks each may have.
     cwd, sys_path
         The engines' working folder, and where they look for modules.
     """
@@ -36,6 +38,8 @@ class Wish:
     cluster: str
     count: int
     mortal: bool
+    policy: PolicyName
+    hwm: int
     cwd: str
     sys_path: list[str]
 
@@ -77,6 +81,8 @@ class Run:
             folder=str(home.folder),
             blobs=home.blobs,
             count=wish.count,
+            policy=wish.policy,
+            hwm=wish.hwm,
             owner=os.getpid() if wish.mortal else 0,
             cwd=wish.cwd,
             sys_path=wish.sys_path,

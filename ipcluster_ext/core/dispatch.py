@@ -8,6 +8,7 @@ behind a long one.
 """
 
 from ipcluster_ext.core.engines import Engine
+from ipcluster_ext.core.function import MOST_CREDIT
 from ipcluster_ext.core.state import State
 from ipcluster_ext.core.task import Lane, Task
 from ipcluster_ext.core.tasks import Tasks
@@ -27,10 +28,13 @@ class Dispatcher:
         The hub's tables.
     tasks
         The rules for tasks.
+    hwm
+        How many unfinished tasks an engine may have at most; 0 for as many as pay.
     """
 
-    def __init__(self, state: State, tasks: Tasks) -> None:
+    def __init__(self, state: State, tasks: Tasks, hwm: int = 0) -> None:
         self._state = state
+        self._hwm = hwm
         self._tasks = tasks
         self._loaded: set[Engine] = set()
         self._look_at: float | None = None
@@ -65,7 +69,7 @@ class Dispatcher:
         queue, index = self._state.queue, self._state.index
         anywhere = lane.engines is None and not (lane.avoid or lane.resources or lane.awaits)
         while (head := queue.head(lane)) is not None:
-            credit = _credit(head)
+            credit = self._credit(head)
             engine = index.choose(credit) if anywhere else self._least_of(lane)
             if engine is None:
                 return
@@ -75,6 +79,18 @@ class Dispatcher:
             share = -(-queue.length(lane) // max(1, len(self._state.engines)))
             self._give(engine, lane, min(room, max(1, share)), now)
             index.enter(engine)
+
+    def _credit(self, task: Task) -> int:
+        """Return how many unfinished tasks like this one an engine may have."""
+        options = task.spec.options
+        if options is None:
+            if self._state.index.greedy:
+                return MOST_CREDIT
+            credit = task.function.credit
+            return min(credit, self._hwm) if self._hwm else credit
+        if options.awaits:
+            return MOST_AWAITING
+        return 1 if options.time_limit > 0 else task.function.credit
 
     def _least_of(self, lane: Lane) -> Engine | None:
         """Return the least loaded of the engines that a lane's tasks may run on."""
@@ -98,7 +114,7 @@ class Dispatcher:
         function = None
         ids = []
         while count and (task := queue.head(lane)) is not None:
-            if function is not None and (task.function is not function or _credit(task) == 1):
+            if function is not None and (task.function is not function or self._credit(task) == 1):
                 break
             function = task.function
             assign(engine, queue.pop(lane), now)
@@ -130,13 +146,3 @@ class Dispatcher:
 def is_balanced(task: Task) -> bool:
     """Tell whether a task may run elsewhere as well."""
     return task.target is None
-
-
-def _credit(task: Task) -> int:
-    """Return how many unfinished tasks like this one an engine may have."""
-    options = task.spec.options
-    if options is None:
-        return task.function.credit
-    if options.awaits:
-        return MOST_AWAITING
-    return 1 if options.time_limit > 0 else task.function.credit

@@ -9,10 +9,13 @@ from collections.abc import Iterator, Sequence
 from typing import assert_never
 
 from ipcluster_ext.core.blobs import names_of
+from ipcluster_ext.core.chance import Chance
 from ipcluster_ext.core.dispatch import Dispatcher
 from ipcluster_ext.core.effects import Effect
 from ipcluster_ext.core.engines import Agent, Engine
 from ipcluster_ext.core.events import Delivered, Event, Left, PeerId, Said
+from ipcluster_ext.core.policies import make_policy
+from ipcluster_ext.core.records import Records
 from ipcluster_ext.core.roll import Roll
 from ipcluster_ext.core.state import Client, Place, State
 from ipcluster_ext.core.story import Chapter
@@ -30,16 +33,18 @@ from ipcluster_ext.protocol.messages import (
     EngineHello,
     Fetch,
     Fetched,
+    HistoryQuery,
     Interrupt,
     Message,
     More,
     News,
     Output,
     Prepare,
+    Purge,
     QueueQuery,
-    QueueReply,
     Refused,
     Release,
+    Resubmit,
     Returned,
     Started,
     Steer,
@@ -49,6 +54,7 @@ from ipcluster_ext.protocol.messages import (
     Undefine,
     Waiting,
 )
+from ipcluster_ext.protocol.process import PolicyName
 from ipcluster_ext.protocol.status import TaskStatus
 
 
@@ -59,13 +65,28 @@ class Hub:
     ----------
     place
         Where it runs; told to whoever greets it.
+    policy
+        How it chooses engines, see `core.policies`.
+    hwm
+        How many unfinished tasks an engine may have at most; 0 for as many as pay.
+    seed
+        Where chance begins.
     """
 
-    def __init__(self, place: Place | None = None) -> None:
-        self.state = State(place or Place())
+    def __init__(
+        self,
+        place: Place | None = None,
+        *,
+        policy: PolicyName = "leastload",
+        hwm: int = 0,
+        seed: int = 1,
+    ) -> None:
+        chance = Chance(seed)
+        self.state = State(place or Place(), chance=chance, index=make_policy(policy, chance))
         self._tasks = Tasks(self.state)
         self._roll = Roll(self.state, self._tasks)
-        self._dispatcher = Dispatcher(self.state, self._tasks)
+        self._records = Records(self.state, self._tasks)
+        self._dispatcher = Dispatcher(self.state, self._tasks, hwm)
 
     def handle(self, events: Sequence[Event], *, now: float) -> list[Effect]:
         """Take what happened, and decide.
@@ -163,15 +184,20 @@ class Hub:
             case Prepare():
                 self._tasks.prepare_all(client, message, frames, now)
             case _:
-                self._client_asked(client, message)
+                self._client_asked(client, message, now)
 
-    def _client_asked(self, client: Client, message: Message) -> None:
+    def _client_asked(self, client: Client, message: Message, now: float) -> None:
         match message:
             case Steer():
                 self._roll.steer(client, message)
             case QueueQuery():
-                loads = {engine.id: engine.load for engine in self.state.engines.values()}
-                client.line.say(QueueReply(message.request, len(self.state.queue), loads))
+                self._records.loads(client, message)
+            case HistoryQuery():
+                self._records.query(client, message, now)
+            case Purge():
+                self._records.purge(client, message)
+            case Resubmit():
+                self._records.resubmit(client, message, now)
             case Fetch():
                 self._fetch(client, message)
             case More():

@@ -13,7 +13,15 @@ _STALE = 64
 
 
 class LeastLoad:
-    """Engines by load."""
+    """Engines by load.
+
+    Attributes
+    ----------
+    greedy
+        Whether tasks are given out at once, however much the engines have to do.
+    """
+
+    greedy = False
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, Engine]] = []

@@ -5,6 +5,7 @@ import logging
 import os
 import secrets
 import sys
+import time
 from pathlib import Path
 
 import msgspec
@@ -33,7 +34,13 @@ def main() -> int:
     _tame_the_collector()
     folder = Path(config.folder)
     router = Router([client_socket(folder), engine_socket(folder)], lifeline=sys.stdin.fileno())
-    core = Hub(Place(os.getpid(), host_identity(), config.blobs))
+    epoch = time.time_ns() / 1e9 - time.monotonic()
+    core = Hub(
+        Place(os.getpid(), host_identity(), config.blobs, epoch),
+        policy=config.policy,
+        hwm=config.hwm,
+        seed=secrets.randbits(63),
+    )
     ports = Ports(router, secrets.randbits(31))
     try:
         Loop(core, ports, router).run()

@@ -5,10 +5,15 @@ appears in the list of processes. The zygote and its agent go on talking in such
 """
 
 import signal
+from typing import Literal, get_args
 
 import msgspec
 
 from ipcluster_ext.protocol.ids import EngineId
+
+PolicyName = Literal["leastload", "lru", "plainrandom", "twobin", "weighted", "pure"]
+"""How the hub chooses engines, under ipyparallel's names; see `core.policies`."""
+POLICIES: tuple[PolicyName, ...] = get_args(PolicyName)
 
 
 class _Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,11 +31,17 @@ class HubConfig(_Line, frozen=True):
         The cluster's folder, of mode 0700; the hub makes its sockets there.
     blobs
         The host's blob folder, empty if there is none.
+    policy
+        How it chooses engines.
+    hwm
+        How many unfinished tasks an engine may have at most; 0 for as many as pay.
     """
 
     cluster: str
     folder: str
     blobs: str
+    policy: PolicyName = "leastload"
+    hwm: int = 0
 
 
 class AgentConfig(_Line, frozen=True):
@@ -38,7 +49,7 @@ class AgentConfig(_Line, frozen=True):
 
     Attributes
     ----------
-    cluster, folder, blobs
+    cluster, folder, blobs, policy, hwm
         As for the hub; this agent starts the hub, and deletes both folders in the end.
     count
         How many engines to start.
@@ -54,6 +65,8 @@ class AgentConfig(_Line, frozen=True):
     folder: str
     blobs: str
     count: int
+    policy: PolicyName = "leastload"
+    hwm: int = 0
     owner: int = 0
     cwd: str = ""
     sys_path: list[str] = []

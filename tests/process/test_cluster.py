@@ -5,14 +5,21 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 import ipcluster_ext as ipp
+from ipcluster_ext.protocol.process import POLICIES, PolicyName
 from ipcluster_ext.transport.files import connection_file
 from tests.support.clusters import Started, pids
 from tests.support.leftovers import leftovers_of, processes_of, shared_memory_of
 from tests.support.waiting import wait_until
+
+
+def engine_here(_: int) -> int:
+    time.sleep(0.0005)
+    return engine_id  # type: ignore[name-defined,no-any-return]  # noqa: F821 - engines have it
 
 
 class TestStarting:
@@ -42,6 +49,19 @@ class TestStarting:
             for path in [*cluster.folder.iterdir(), *blobs.iterdir()]
             if oct(path.stat().st_mode)[-2:] != "00"
         } == {}
+
+    @pytest.mark.parametrize("policy", POLICIES)
+    def test_with_any_policy_spreads_work_over_all_engines(self, policy: PolicyName) -> None:
+        with ipp.Cluster(n=2, policy=policy, hwm=1) as client:
+            values = client.load_balanced_view().map_sync(abs, range(-200, 0))
+            engines = client.load_balanced_view().map_async(engine_here, range(200)).get()
+
+        assert values == list(range(200, 0, -1))
+        assert set(engines) == {0, 1}
+
+    def test_with_an_unknown_policy_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="no policy 'best'; policies: leastload, lru, "):
+            ipp.Cluster(n=1, policy=cast("PolicyName", "best"))
 
     def test_twice_is_refused(self, started: Started) -> None:
         cluster, _ = started

@@ -121,7 +121,8 @@ class TestInterrupts:
         engine.give_back()
 
         assert heard == [Drop([running, ahead]), Halt([running, ahead])]
-        assert client.statuses == {queued: CANCELLED, ahead: CANCELLED}
+        assert client.statuses.items() >= {queued: CANCELLED, ahead: CANCELLED}.items()
+        assert running not in client.statuses
         assert client.of(Cancelled) == [Cancelled(7, [queued])]
 
     def test_an_engine_whose_task_goes_on_is_ended(
