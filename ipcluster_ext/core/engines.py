@@ -71,6 +71,8 @@ class Engine:
         How many of its unfinished tasks wait for tasks of their own.
     resources
         What it has.
+    ended
+        How many tasks it has ended, in all its lives.
     successor
         The greeting of its next life, if that came before the news of its death.
     """
@@ -98,6 +100,7 @@ class Engine:
     waiting: int = 0
     python: str = ""
     resources: dict[str, float] = field(default_factory=dict)
+    ended: int = 0
     successor: tuple[EngineHello, Line] | None = None
 
     def __lt__(self, other: "Engine") -> bool:
@@ -121,6 +124,12 @@ class Engine:
     def load(self) -> int:
         """How many tasks it has to do one after the other."""
         return max(0, len(self.unfinished) - self.awaiting - self.waiting)
+
+    @property
+    def load_of_its_own(self) -> int:
+        """How many tasks it has, or will have, that nobody else may run."""
+        its_own = sum(task.target is not None for task in self.unfinished.values())
+        return its_own + len(self.held)
 
     @property
     def available(self) -> bool:

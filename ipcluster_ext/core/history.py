@@ -25,11 +25,12 @@ from ipcluster_ext.core.blobs import names_of
 from ipcluster_ext.core.task import Task
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.frames import Frame, decode_failure
-from ipcluster_ext.protocol.ids import EngineId, TaskId
+from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId
 from ipcluster_ext.protocol.messages import Blob, ResultItem, TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import TaskStatus
 
 MOST = 10_000
+MOST_NAMES = 1_000
 MOST_NBYTES = 32 * 1024 * 1024
 MOST_ORPHAN_NBYTES = 256 * 1024 * 1024
 MAX_AGE = 7 * 24 * 3600.0
@@ -84,8 +85,8 @@ class Entry(msgspec.Struct, gc=False):
     @property
     def nbytes(self) -> int:
         """How many bytes of payload it keeps, frames and blobs included."""
-        count = _nbytes(self.item) if self.kept else 0
-        return count if self.request is None else count + _nbytes(self.request)
+        count = payload_nbytes(self.item) if self.kept else 0
+        return count if self.request is None else count + payload_nbytes(self.request)
 
     @property
     def blobs(self) -> list[str]:
@@ -182,6 +183,11 @@ class History:
         How many bytes are kept, blobs included, of results whose client was gone.
     hold, release
         Called with the names of blobs that are kept from now on, or not any more.
+
+    Attributes
+    ----------
+    names
+        What the latest clients are called.
     """
 
     def __init__(
@@ -202,6 +208,7 @@ class History:
         self._most_small = most_nbytes // 2
         self._segment_most = max(1, most // _SEGMENTS)
         self._segment_most_nbytes = self._most_small // _SEGMENTS
+        self.names: dict[ClientId, str] = {}
         self._closed: deque[_Segment] = deque()
         self._open = _Segment()
         self._recent = self._open.entries
@@ -253,6 +260,13 @@ class History:
         segment.nbytes += len(request.inline) + len(item.inline)
         if len(recent) >= self._segment_most or segment.nbytes > self._segment_most_nbytes:
             self._close(now)
+
+    def introduce(self, client: ClientId, name: str) -> None:
+        """Note what a client is called; of the latest clients only."""
+        self.names.pop(client, None)
+        self.names[client] = name
+        if len(self.names) > MOST_NAMES:
+            del self.names[next(iter(self.names))]
 
     def get(self, task: TaskId) -> Entry | None:
         """Return a task that has ended, None if it is not remembered (any more)."""
@@ -383,7 +397,7 @@ class History:
 
     def _fits(self, item: TaskItem | ResultItem) -> bool:
         shelf = self._blobs if names_of(item.buffers) else self._large
-        return _nbytes(item) <= shelf.most_nbytes
+        return payload_nbytes(item) <= shelf.most_nbytes
 
     def _strip(self, entry: Entry, shelf: _Shelf) -> None:
         """Drop the payload of a task, and keep its record."""
@@ -398,7 +412,8 @@ class History:
             self._release(names)
 
 
-def _nbytes(item: TaskItem | ResultItem) -> int:
+def payload_nbytes(item: TaskItem | ResultItem) -> int:
+    """Count the bytes of a payload, frames and blobs included."""
     count = len(item.inline)
     for buffer in item.buffers:
         count += buffer.nbytes if isinstance(buffer, Blob) else buffer

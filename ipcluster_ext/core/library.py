@@ -40,6 +40,11 @@ class Library:
             self._functions.move_to_end(digest)
         return function
 
+    def has(self, digest: bytes) -> bool:
+        """Tell whether a function's pickle is here, or none is needed."""
+        function = self._functions.get(digest)
+        return not digest or (function is not None and function.pickled is not None)
+
     def define(self, digest: bytes, pickled: bytes) -> list[Task]:
         """Keep a function's pickle.
 

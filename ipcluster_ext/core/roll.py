@@ -50,6 +50,7 @@ class Roll:
             return
         state.peers[peer] = state.clients[hello.client] = Client(hello.client, line)
         state.makers[client_owner(hello.client)] = line
+        state.history.introduce(hello.client, hello.name)
         infos = [engine.info for engine in state.engines.values()]
         place = state.place
         line.say(Welcome(place.pid, place.host, place.blobs, infos))

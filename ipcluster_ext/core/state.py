@@ -62,6 +62,8 @@ class Place:
     pid: int = 0
     host: str = ""
     blobs: str = ""
+    epoch: float = 0.0
+    """The time, in seconds since the epoch, when the monotonic clock stood at 0."""
 
 
 @dataclass(slots=True, eq=False)

@@ -278,6 +278,7 @@ class Tasks:
                 state.blobs.offer(names_of(item.buffers))
                 self._not_over(engine, task, item, now)
         engine.progress = now
+        engine.ended += len(message.items)
         engine.stalled = False
         state.changed.add(engine)
         state.log.note(now, f"ended on engine {engine.id}", [item.id for item in message.items])

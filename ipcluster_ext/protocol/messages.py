@@ -179,16 +179,24 @@ class Record(_Part, frozen=True):
     nbytes: int
     kept: bool
     """Whether its result can still be had."""
+    resubmitted: TaskId = TaskId(0)
+    """The task that did the same once more, 0 for none."""
 
 
 class Failure(_Part, frozen=True):
-    """Why a task did not return: text always, the pickled exception where it can be pickled."""
+    """Why a task did not return: text always, the pickled exception where it can be pickled.
+
+    Of a chunk of a map ``item`` says which of its items failed, ``values`` is the pickled list of
+    what those before it returned, if it is not too long.
+    """
 
     ename: str
     evalue: str
     traceback: str
     pickled: bytes = b""
     engine: EngineId | None = None
+    item: int = -1
+    values: bytes = b""
 
 
 # ---------------------------------------------------------------- said by anybody
@@ -406,11 +414,16 @@ class Steered(_Message, frozen=True, tag=26):
 
 
 class QueueReply(_Message, frozen=True, tag=27):
-    """Answer to `QueueQuery`: tasks queued in the hub, and with each engine (begun or not)."""
+    """Answer to `QueueQuery`: tasks queued in the hub, and with each engine (begun or not).
+
+    ``direct`` are those that an engine has to run, and no other; ``ended`` how many it has ended.
+    """
 
     request: int
     queued: int
     engines: dict[EngineId, int]
+    direct: dict[EngineId, int] = {}
+    ended: dict[EngineId, int] = {}
 
 
 class Need(_Message, frozen=True, tag=28):

@@ -116,7 +116,25 @@ def test_what_is_queued_and_where_is_told(stage: Stage, client: Client) -> None:
 
     client.say(QueueQuery(8))
 
-    assert client.of(QueueReply) == [QueueReply(8, 3, {EngineId(0): 1, EngineId(1): 1})]
+    none = {EngineId(0): 0, EngineId(1): 0}
+    assert client.of(QueueReply) == [
+        QueueReply(8, 3, {EngineId(0): 1, EngineId(1): 1}, direct=none, ended=none)
+    ]
+
+
+def test_what_engines_have_of_their_own_and_have_ended_is_told(
+    stage: Stage, client: Client
+) -> None:
+    agent = stage.agent(2)
+    engine = agent.start(EngineId(0))
+    client.submit_each([0, 1])
+    client.submit_each([0])
+    engine.finish()
+
+    client.say(QueueQuery(8))
+
+    [reply] = client.of(QueueReply)
+    assert (reply.direct, reply.ended) == ({0: 1, 1: 1}, {0: 1, 1: 0})
 
 
 class TestRecall:
