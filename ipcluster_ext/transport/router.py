@@ -1,31 +1,34 @@
-"""The hub's end of the wires: one socket for clients, one for engines and agents."""
+"""The hub's end of the wires: a ROUTER for clients and one for engines and agents.
+
+They speak ZeroMQ's protocol to whoever connects, libzmq's DEALER included, on the hub's only
+thread (`transport.stream` says why), and write to nobody who would keep it waiting.
+"""
 
 import os
 import select
+import socket
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import zmq
-
+from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ledger import Wire
-from ipcluster_ext.transport.sockets import (
-    MORE_COMES,
-    MORE_NOW,
-    NOW,
-    bind_router,
-    descriptor_of,
-    has_arrivals,
-)
+from ipcluster_ext.transport.sockets import listen
+from ipcluster_ext.transport.stream import Stream
+from ipcluster_ext.transport.zmtp import Welcoming
 
-MOST_PACKETS = 4096
-LINGER_MS = 50
-_COPY_BELOW = 64 * 1024
+MOST_WAITING = 20_000
+"""So many pieces of messages wait for one peer; what comes beyond stays in its ledger."""
+HANDSHAKE_WITHIN = 2.0
+LINGER = 0.05
+_CHUNK = 4096
+_OUT = select.EPOLLOUT
 
 
 class Address(NamedTuple):
-    """Where a peer is: which socket, and by what name there."""
+    """Where a peer is: through which door it came, and by what name."""
 
     door: int
     identity: bytes
@@ -35,12 +38,29 @@ class Arrival(NamedTuple):
     """A packet that came, still in bytes."""
 
     address: Address
-    header: bytes
+    header: Frame
     frames: list[Frame]
 
 
+class _Stranger(NamedTuple):
+    """A connection whose greeting is not complete."""
+
+    peer: socket.socket
+    door: int
+    welcoming: Welcoming
+    until: float
+
+
+class _Link(NamedTuple):
+    """A connection to a peer."""
+
+    fd: int
+    address: Address
+    stream: Stream
+
+
 class Router:
-    """Several bound sockets, read and written by one thread.
+    """Several doors, read and written by one thread.
 
     Parameters
     ----------
@@ -51,18 +71,19 @@ class Router:
     """
 
     def __init__(self, doors: Sequence[Path], *, lifeline: int) -> None:
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
-        self._sockets = [bind_router(self._context, path) for path in doors]
+        self._paths = doors
+        self._poll = select.epoll()
         self._lifeline = lifeline
-        self._poll = select.poll()
-        self._doors: dict[int, int] = {}
-        for door, socket in enumerate(self._sockets):
-            descriptor = descriptor_of(socket)
-            self._doors[descriptor] = door
-            self._poll.register(descriptor, select.POLLIN)
-        self._poll.register(lifeline, select.POLLIN)
-        self._unsure = set(range(len(self._sockets)))
-        """Doors at which something may be that their descriptors do not tell of any more."""
+        self._poll.register(lifeline, select.EPOLLIN)
+        self._doors: dict[int, tuple[int, socket.socket]] = {}
+        for number, path in enumerate(doors):
+            door = listen(path)
+            self._doors[door.fileno()] = (number, door)
+            self._poll.register(door, select.EPOLLIN)
+        self._strangers: dict[int, _Stranger] = {}
+        self._links: dict[int, _Link] = {}
+        self._by_address: dict[Address, _Link] = {}
+        self._ready: list[tuple[int, int]] = []
 
     def wait(self, timeout: float) -> bool:
         """Wait until something has come, or for so many seconds.
@@ -71,66 +92,122 @@ class Router:
         -------
         False when the lifeline has ended.
         """
-        self._unsure = {door for door in self._unsure if has_arrivals(self._sockets[door])}
-        if self._unsure:
-            timeout = 0.0
-        for descriptor, _ in self._poll.poll(max(0.0, timeout * 1000)):
-            if descriptor != self._lifeline:
-                self._unsure.add(self._doors[descriptor])
-            elif os.read(self._lifeline, 1024) == b"":
-                return False
+        self._ready = self._poll.poll(max(0.0, timeout))
+        for fd, _ in self._ready:
+            if fd == self._lifeline:
+                return os.read(fd, 1024) != b""
         return True
 
     def receive(self) -> list[Arrival]:
-        """Return everything that has come, in order for each peer."""
+        """Return what has come, in order for each peer."""
         arrivals: list[Arrival] = []
-        for door in list(self._unsure):
-            socket = self._sockets[door]
-            try:
-                for _ in range(MOST_PACKETS):
-                    identity = socket.recv(NOW)
-                    header, frames = _receive_frames(socket)
-                    arrivals.append(Arrival(Address(door, identity), header, frames))
-            except zmq.Again:
-                self._unsure.discard(door)
+        ready, self._ready = self._ready, []
+        for fd, event in ready:
+            link = self._links.get(fd)
+            if link is None:
+                self._meet(fd, arrivals)
+                continue
+            _, address, stream = link
+            if event & _OUT:
+                stream.flush(0.0)
+            for header, *frames in stream.receive():
+                arrivals.append(Arrival(address, header, frames))
+            if stream.broken:
+                self._forget(link)
+        if self._strangers:
+            self._sweep()
         return arrivals
 
+    def _meet(self, fd: int, arrivals: list[Arrival]) -> None:
+        if fd in self._doors:
+            self._accept(*self._doors[fd])
+        elif fd in self._strangers:
+            self._welcome(fd, arrivals)
+
+    def _accept(self, number: int, door: socket.socket) -> None:
+        """Begin to talk to those who have come to a door."""
+        while True:
+            try:
+                peer, _ = door.accept()
+            except OSError:
+                return  # nobody is left, or there is no descriptor for another
+            peer.settimeout(0)
+            welcoming = Welcoming()
+            until = time.monotonic() + HANDSHAKE_WITHIN
+            self._strangers[peer.fileno()] = _Stranger(peer, number, welcoming, until)
+            self._poll.register(peer, select.EPOLLIN)
+            try:
+                peer.send(welcoming.greeting)
+            except OSError:
+                self._turn_away(peer.fileno())
+
+    def _welcome(self, fd: int, arrivals: list[Arrival]) -> None:
+        """Go on with a stranger's greeting; with its end, it is a peer."""
+        peer, door, welcoming, _ = self._strangers[fd]
+        try:
+            data = peer.recv(_CHUNK)
+            identity = welcoming.take(data) if data else None
+            if identity is None:
+                if not data:
+                    self._turn_away(fd)
+                return
+            peer.send(welcoming.ready)
+        except BlockingIOError:
+            return
+        except (OSError, ProtocolError):
+            self._turn_away(fd)
+            return
+        del self._strangers[fd]
+        self._poll.unregister(peer)
+        address = Address(door, identity or b"\0%d" % fd)
+        if (before := self._by_address.get(address)) is not None:
+            self._forget(before)  # whoever comes under a name takes it over
+        stream = Stream(peer, self._poll)
+        self._links[fd] = self._by_address[address] = _Link(fd, address, stream)
+        for header, *frames in stream.begin(welcoming.rest):
+            arrivals.append(Arrival(address, header, frames))
+
+    def _sweep(self) -> None:
+        """Turn those away who have not finished their greeting in time."""
+        now = time.monotonic()
+        for fd in [fd for fd, stranger in self._strangers.items() if stranger.until < now]:
+            self._turn_away(fd)
+
+    def _turn_away(self, fd: int) -> None:
+        stranger = self._strangers.pop(fd)
+        self._poll.unregister(stranger.peer)
+        stranger.peer.close()
+
+    def _forget(self, link: _Link) -> None:
+        del self._links[link.fd], self._by_address[link.address]
+        link.stream.close()
+
     def send(self, address: Address, wire: Wire) -> bool:
-        """Send a packet.
+        """Send a packet, without ever waiting.
 
         Returns
         -------
-        Whether the peer is there. A packet that finds its queue full is dropped here and kept
-        in the ledger, like one that is lost on its way.
+        Whether the peer is there. A packet that finds too much waiting before it is dropped
+        here and kept in the ledger, like one that is lost on its way.
         """
-        socket = self._sockets[address.door]
-        self._unsure.add(address.door)
-        try:
-            if len(wire) == 1:
-                socket.send(address.identity, MORE_NOW)
-                socket.send(wire[0], NOW)
-            else:
-                socket.send_multipart([address.identity, *wire], NOW, copy=False)
-        except zmq.Again:
-            return True
-        except zmq.ZMQError as error:
-            if error.errno != zmq.EHOSTUNREACH:
-                raise
+        link = self._by_address.get(address)
+        if link is None or link.stream.broken:
             return False
-        return True
+        stream = link.stream
+        if stream.backlog < MOST_WAITING:
+            stream.send(wire, grace=0.0)
+        return not stream.broken
 
     def close(self) -> None:
-        """Close the sockets; what cannot be sent within `LINGER_MS` is lost."""
-        for socket in self._sockets:
-            socket.close(linger=LINGER_MS)
-        self._context.term()
-
-
-def _receive_frames(socket: zmq.Socket[bytes]) -> tuple[bytes, list[Frame]]:
-    """Take the frames of a packet whose sender's identity was taken already."""
-    header = socket.recv(NOW)
-    frames: list[Frame] = []
-    while socket.getsockopt(MORE_COMES):
-        frame = socket.recv(copy=False)
-        frames.append(frame.buffer if frame.buffer.nbytes >= _COPY_BELOW else frame.bytes)
-    return header, frames
+        """Close the doors and the connections; what cannot be sent within `LINGER` is lost."""
+        for fd in list(self._strangers):
+            self._turn_away(fd)
+        linger = LINGER
+        for link in self._links.values():
+            began = time.monotonic()
+            link.stream.close(linger)
+            linger = max(0.0, linger - (time.monotonic() - began))
+        for path, (_, door) in zip(self._paths, self._doors.values(), strict=True):
+            door.close()
+            path.unlink(missing_ok=True)
+        self._poll.close()

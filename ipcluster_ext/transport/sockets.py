@@ -1,32 +1,22 @@
-"""The hub's ZeroMQ sockets, with every option and limit in one place.
+"""The socket files of a cluster: where they may be, and who may open them.
 
-Only ``ipc://`` sockets in folders of ours are made here: who can open the file is the user.
+Who can open the file is the user: they are made in folders of mode 0700, which is checked.
 """
 
 import os
+import socket
 import stat
 from pathlib import Path
 
-import zmq
-
 from ipcluster_ext.errors import ClusterError
-from ipcluster_ext.protocol.frames import HEADER_LIMIT
 
-HIGH_WATER_MARK = 20_000
 BACKLOG = 4096
-# Plain integers: combining ZeroMQ's enums costs more than sending a small message.
-NOW = int(zmq.NOBLOCK)
-MORE_NOW = int(zmq.NOBLOCK) | int(zmq.SNDMORE)
-MORE_COMES = int(zmq.RCVMORE)
-_EVENTS = int(zmq.EVENTS)
-_POLLIN = int(zmq.POLLIN)
-
 PATH_LIMIT = 100
 """Length of a socket's path, in bytes, that every system accepts (Linux allows 107)."""
 
 
-def endpoint_of(path: Path) -> str:
-    """Return the ZeroMQ address of a socket file.
+def check_path(path: Path) -> None:
+    """Refuse a path that does not fit into a socket's address.
 
     Raises
     ------
@@ -39,7 +29,6 @@ def endpoint_of(path: Path) -> str:
             f"{text!r} is too long for a socket ({PATH_LIMIT} bytes); set a shorter XDG_RUNTIME_DIR"
         )
         raise ClusterError(msg)
-    return f"ipc://{text}"
 
 
 def check_folder(folder: Path) -> None:
@@ -59,37 +48,26 @@ def check_folder(folder: Path) -> None:
         raise ClusterError(msg)
 
 
-def descriptor_of(socket: zmq.Socket[bytes]) -> int:
-    """Return the descriptor to wait on; it is edge-triggered, see `has_arrivals`."""
-    return int(socket.getsockopt(zmq.FD))
+def listen(path: Path) -> socket.socket:
+    """Listen at a socket file, in place of one that a hub before left there.
 
-
-def has_arrivals(socket: zmq.Socket[bytes]) -> bool:
-    """Tell whether something can be received; resets the edge of the socket's descriptor."""
-    return bool(int(socket.getsockopt(_EVENTS)) & _POLLIN)
-
-
-def _limit(socket: zmq.Socket[bytes]) -> None:
-    socket.setsockopt(zmq.LINGER, 0)
-    socket.setsockopt(zmq.SNDHWM, HIGH_WATER_MARK)
-    socket.setsockopt(zmq.RCVHWM, HIGH_WATER_MARK)
-    socket.setsockopt(zmq.MAXMSGSIZE, HEADER_LIMIT)
-    socket.setsockopt(zmq.HANDSHAKE_IVL, 2000)
-
-
-def bind_router(context: zmq.Context[zmq.Socket[bytes]], path: Path) -> zmq.Socket[bytes]:
-    """Bind the hub's end of a socket file; it says when a peer cannot be reached."""
+    Raises
+    ------
+    ClusterError
+        The folder or the path will not do.
+    OSError
+        Something else is in the way.
+    """
     check_folder(path.parent)
-    endpoint = endpoint_of(path)
-    socket = context.socket(zmq.ROUTER)
-    _limit(socket)
-    socket.setsockopt(zmq.BACKLOG, BACKLOG)
-    socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-    socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
+    check_path(path)
+    path.unlink(missing_ok=True)
+    door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        socket.bind(endpoint)
+        door.bind(os.fspath(path))
         path.chmod(0o600)
-    except (zmq.ZMQError, OSError):
-        socket.close()
+        door.listen(BACKLOG)
+        door.settimeout(0)
+    except BaseException:
+        door.close()
         raise
-    return socket
+    return door

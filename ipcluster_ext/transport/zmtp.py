@@ -27,10 +27,15 @@ _SIGNATURE = slice(0, 10, 9)
 _MECHANISM = slice(12, 32)
 
 
-def greeting(identity: bytes) -> bytes:
-    """Return all that a DEALER says before the first message."""
-    ready = _READY + _property(b"Socket-Type", b"DEALER") + _property(b"Identity", identity)
-    return _GREETING + bytes((COMMAND, len(ready))) + ready
+def greeting() -> bytes:
+    """Return what either side says first."""
+    return _GREETING
+
+
+def ready(kind: bytes, identity: bytes = b"") -> bytes:
+    """Return the command that ends a greeting, after which there are messages."""
+    body = _READY + _property(b"Socket-Type", kind) + _property(b"Identity", identity)
+    return bytes((COMMAND, len(body))) + body
 
 
 def _property(name: bytes, value: bytes) -> bytes:
@@ -53,16 +58,28 @@ def check_greeting(theirs: bytes) -> None:
         raise ProtocolError("the other end of the socket file does not speak ZMTP 3")
 
 
-def check_ready(flags: int, body: bytes) -> None:
-    """Refuse a first command that is not READY.
+def properties_of(flags: int, body: bytes) -> dict[bytes, bytes]:
+    """Read a READY command.
+
+    Returns
+    -------
+    The other side's properties, by name in lower case.
 
     Raises
     ------
     ProtocolError
-        The other side does not want this peer.
+        It is another command, or none: the other side does not want this peer.
     """
     if flags != COMMAND or not body.startswith(_READY):
         raise ProtocolError("the other end of the socket file refused the connection")
+    properties: dict[bytes, bytes] = {}
+    at = len(_READY)
+    while at < len(body):
+        name, at = body[at + 1 : at + 1 + body[at]], at + 1 + body[at]
+        (nbytes,) = _LENGTH.unpack(body[at : at + 4].ljust(4, b"\0"))
+        properties[name.lower()] = body[at + 4 : at + 4 + nbytes]
+        at += 4 + nbytes
+    return properties
 
 
 def framed(frames: list[Frame]) -> list[Frame]:
@@ -79,6 +96,50 @@ def framed(frames: list[Frame]) -> list[Frame]:
         else:
             pieces += (_LONG_HEAD.pack(LONG | more, nbytes), frame)
     return pieces
+
+
+class Welcoming:
+    """A ROUTER's side of the greetings with one that has just connected.
+
+    Attributes
+    ----------
+    greeting, ready
+        What to say at once, and when `take` has returned an identity.
+    rest
+        What came after the greeting.
+    """
+
+    greeting = _GREETING
+
+    def __init__(self) -> None:
+        self.ready = ready(b"ROUTER")
+        self.rest = b""
+
+    def take(self, data: bytes) -> bytes | None:
+        """Take what has come.
+
+        Returns
+        -------
+        The other side's identity, empty if it has none; None if more has to come.
+
+        Raises
+        ------
+        ProtocolError
+            It speaks something else, or is no DEALER.
+        """
+        self.rest += data
+        head = GREETING_NBYTES + 2
+        if not _GREETING.startswith(self.rest[:1]):
+            raise ProtocolError("no greeting")
+        if len(self.rest) < head or len(self.rest) < head + self.rest[head - 1]:
+            return None
+        check_greeting(self.rest[:GREETING_NBYTES])
+        end = head + self.rest[head - 1]
+        properties = properties_of(self.rest[GREETING_NBYTES], self.rest[head:end])
+        if properties.get(b"socket-type") != b"DEALER":
+            raise ProtocolError(f"a {properties.get(b'socket-type', b'')!r}, not a DEALER")
+        self.rest = self.rest[end:]
+        return properties.get(b"identity", b"")
 
 
 class Decoder:

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from ipcluster_ext.transport.dealer import GRACE, Dealer
-from ipcluster_ext.transport.zmtp import GREETING_NBYTES, framed, greeting
+from ipcluster_ext.transport.zmtp import GREETING_NBYTES, framed, greeting, ready
 from tests.support.waiting import wait_until
 
 PATIENCE = 10.0
-HELLO = greeting(b"other")
+HELLO = greeting() + ready(b"ROUTER")
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def accept(door: socket.socket, hello: bytes = HELLO) -> socket.socket:
     other, _ = door.accept()
     other.settimeout(PATIENCE)
     read = 0
-    while read < len(greeting(b"me")):
+    while read < len(greeting() + ready(b"DEALER", b"me")):
         read += len(other.recv(4096))
     other.sendall(hello)
     return other

@@ -43,7 +43,7 @@ from ipcluster_ext.protocol.status import Kind, TaskStatus
 from ipcluster_ext.transport.channel import Channel
 from ipcluster_ext.transport.files import client_socket, engine_socket
 from ipcluster_ext.transport.router import Router
-from tests.support.dealers import connect_dealer
+from tests.support.libzmq import connect_dealer
 from tests.support.waiting import wait_until
 
 M = TypeVar("M", bound=Message)

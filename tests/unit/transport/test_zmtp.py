@@ -12,10 +12,12 @@ from ipcluster_ext.transport.zmtp import (
     LONG,
     MORE,
     Decoder,
+    Welcoming,
     check_greeting,
-    check_ready,
     framed,
     greeting,
+    properties_of,
+    ready,
 )
 
 
@@ -84,11 +86,30 @@ def test_a_frame_longer_than_any_packet_is_refused_before_memory_is_taken(flags:
         Decoder().feed(struct.pack(">BQ", flags, HEADER_LIMIT + 1) + b"x")
 
 
-def test_its_own_greeting_is_understood() -> None:
-    theirs = greeting(b"me")
+@pytest.mark.parametrize("cut", [1, 10, 63, 64, 65, 66, 80])
+def test_a_dealer_is_known_by_its_identity_wherever_its_greeting_is_cut(cut: int) -> None:
+    welcoming = Welcoming()
+    hello = greeting() + ready(b"DEALER", b"me") + b"\x00\x01x"
 
-    check_greeting(theirs[:64])
-    check_ready(theirs[64], theirs[66:])
+    answers = [welcoming.take(hello[:cut]), welcoming.take(hello[cut:])]
+
+    assert answers == [None, b"me"]
+    assert welcoming.rest == b"\x00\x01x"
+
+
+@pytest.mark.parametrize(
+    "hello",
+    [
+        b"GET / HTTP/1.1\r\n",
+        greeting() + ready(b"PULL"),
+        greeting() + b"\x04\x06\x05ERROR",
+        greeting() + b"\x04\x09\x05READY\xff\xff\xff",
+        bytes(1),
+    ],
+)
+def test_whoever_is_no_dealer_is_refused(hello: bytes) -> None:
+    with pytest.raises(ProtocolError):
+        Welcoming().take(hello)
 
 
 @pytest.mark.parametrize(
@@ -108,4 +129,4 @@ def test_the_greeting_of_another_protocol_is_refused(theirs: bytes) -> None:
 @pytest.mark.parametrize(("flags", "body"), [(COMMAND, b"\x05ERROR\x00"), (0, b"\x05READY")])
 def test_a_refusal_instead_of_ready_is_noticed(flags: int, body: bytes) -> None:
     with pytest.raises(ProtocolError, match="refused the connection"):
-        check_ready(flags, body)
+        properties_of(flags, body)
