@@ -4,6 +4,9 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+CHUNKS_PER_ENGINE = 8
+LONGEST_CHUNK = 1024
+
 
 def split_evenly(count: int, parts: int) -> list[slice]:
     """Cut positions into contiguous parts whose sizes differ by one at most.
@@ -24,6 +27,43 @@ def split_evenly(count: int, parts: int) -> list[slice]:
     for part in range(parts):
         bounds.append(bounds[-1] + size + (1 if part < rest else 0))
     return [slice(bounds[part], bounds[part + 1]) for part in range(parts)]
+
+
+def lengths_of(count: int, size: int) -> list[int]:
+    """Return the lengths of chunks of one size; the last one may be shorter.
+
+    Parameters
+    ----------
+    count
+        How many items there are.
+    size
+        How many make a chunk.
+
+    Raises
+    ------
+    ValueError
+        The size is not positive.
+    """
+    if size < 1:
+        msg = f"chunksize must be at least 1, not {size}"
+        raise ValueError(msg)
+    lengths = [size] * (count // size)
+    if count % size:
+        lengths.append(count % size)
+    return lengths
+
+
+def auto_chunksize(count: int, engines: int) -> int:
+    """Return a chunk size that gives each engine several chunks, and none too long a one.
+
+    Parameters
+    ----------
+    count
+        How many items there are.
+    engines
+        How many engines there are.
+    """
+    return min(LONGEST_CHUNK, max(1, -(-count // (CHUNKS_PER_ENGINE * max(1, engines)))))
 
 
 def rows(sequences: Sequence[Iterable[Any]]) -> list[Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from ipcluster_ext.errors import ProtocolError
-from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, first_task
+from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, client_of, first_task
 from ipcluster_ext.protocol.messages import ResultItem
 
 Payload = tuple[bytes | memoryview, list[memoryview]] | ProtocolError
@@ -100,6 +100,12 @@ class Pending:
         """Cross out tasks that nobody waits for any more."""
         for task in tasks:
             self._owners.pop(task, None)
+
+    def knows(self, task: TaskId) -> bool:
+        """Tell whether there can be such a task: of other clients nothing is known here."""
+        return client_of(task) != self._client or (
+            first_task(self._client, 1) <= task <= first_task(self._client, self._last)
+        )
 
     def owner(self, task: TaskId) -> Owner | None:
         """Return who waits for a task, None if it has ended."""

@@ -1,19 +1,32 @@
 """What all views share: flags, and the way from a call to messages."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import msgspec
 
 from ipcluster_ext.client.connection import Connection
+from ipcluster_ext.client.flags import Flag, Flagged
+from ipcluster_ext.client.options import Flags, Retry
 from ipcluster_ext.client.result import AsyncResult
 from ipcluster_ext.protocol.buffers import Dumped
-from ipcluster_ext.protocol.ids import EngineId
-from ipcluster_ext.protocol.text import legible
+from ipcluster_ext.protocol.functions import PackedFunction
+from ipcluster_ext.protocol.ids import EngineId, TaskId, task_text
+from ipcluster_ext.protocol.messages import Options, TaskSpec
+from ipcluster_ext.protocol.standins import Reference
+from ipcluster_ext.protocol.standins import call as call_named
+from ipcluster_ext.protocol.status import Kind
 from ipcluster_ext.transport.blobs import INLINE_LIMIT, Body
 
 if TYPE_CHECKING:
     from ipcluster_ext import Executor
+
+Function = Callable[..., Any] | Reference
+"""What can be called: a function, or the name of one that the engines have."""
+REMEMBERED = 10_000
+"""How many calls a view remembers in its history."""
 
 
 class ViewOwner(Protocol):
@@ -28,81 +41,72 @@ class ViewOwner(Protocol):
         """The engines."""
 
 
-class View(ABC):
+class View(Flagged):
     """A way to address engines.
 
     Parameters
     ----------
     client
         Whose view it is.
-
-    Attributes
-    ----------
-    block
-        Whether calls without an explicit choice wait for the answer.
-    label
-        What the work is called, in progress bars, errors and the history.
+    flags
+        Its options.
     """
 
-    flags: ClassVar[tuple[str, ...]] = ("block", "label")
+    flags: ClassVar[tuple[str, ...]] = (
+        "block", "label", "track", "targets", "return_exceptions", "retries", "time_limit",
+        "soft_time_limit",
+    )  # fmt: skip
+    balanced: ClassVar[bool] = False
+    """Whether the hub chooses the engines."""
 
-    def __init__(self, client: ViewOwner) -> None:
+    block = Flag[bool]("Whether calls without a choice of their own wait for the answer.")
+    label = Flag[str]("What the work is called, in progress bars, errors and the history.")
+    track = Flag[bool]("For ipyparallel's sake: what was sent may be changed at once, always.")
+    return_exceptions = Flag[bool]("Whether exceptions are values, instead of being raised.")
+    retries = Flag[int | Retry]("How often, or how, a task runs again that failed.")
+    time_limit = Flag[float]("How many seconds a task may run before it is stopped; 0 for ever.")
+    soft_time_limit = Flag[float]("After how many seconds a task is told to end; 0 for never.")
+
+    def __init__(self, client: ViewOwner, flags: Flags) -> None:
+        super().__init__(flags)
         self.client = client
-        self.block = False
-        self.label = ""
+        self._known: tuple[tuple[object, ...], TaskSpec] = ((), TaskSpec(Kind.APPLY))
+        self._calls: deque[tuple[TaskId, int]] = deque(maxlen=REMEMBERED)
 
-    @property
-    def label(self) -> str:
-        """What the work is called."""
-        return self._label
+    # ------------------------------------------------------------ from a call to messages
 
-    @label.setter
-    def label(self, label: object) -> None:
-        self._label = "" if label is None else legible(str(label))
+    def _spec(self, flags: Flags, kind: Kind, function: PackedFunction | None = None) -> TaskSpec:
+        """Return what a call's tasks have in common: the last call's, if nothing has changed."""
+        digest = b"" if function is None else function.digest
+        host = self._host()
+        facts, spec = self._known  # at once: another thread may replace both
+        if facts and facts[0] is flags and facts[1:] == (kind, digest, host):
+            return spec
+        engines = flags.targets if self.balanced else None
+        spec = TaskSpec(
+            kind,
+            digest,
+            host,
+            flags.label,
+            flags.count,
+            self.balanced,
+            None if engines is None else tuple(engines),
+            flags.return_exceptions,
+            self._options(flags, awaits=function is not None and function.awaits),
+        )
+        if flags.after is None and flags.follow is None:  # their tasks may have ended next time
+            self._known = (flags, kind, digest, host), spec
+        return spec
 
-    def _called(self, label: object) -> str:
-        """Return what a call's work is called: as the call says, or else the view."""
-        return self._label if label is None else legible(str(label))
-
-    def set_flags(self, **flags: Any) -> Self:
-        """Set flags for all later calls.
-
-        Raises
-        ------
-        KeyError
-            There is no such flag.
-        TypeError, NoSuchEngine
-            A flag cannot have that value. Whatever is raised, no flag has changed.
-        """
-        for name in flags:
-            if name not in self.flags:
-                msg = f"{type(self).__name__} has no flag {name!r}; flags: {', '.join(self.flags)}"
-                raise KeyError(msg)
-        before = {name: getattr(self, name) for name in flags}
-        try:
-            for name, value in flags.items():
-                setattr(self, name, value)
-        except Exception:
-            for name, value in before.items():
-                setattr(self, name, value)
-            raise
-        return self
-
-    @contextmanager
-    def temp_flags(self, **flags: Any) -> Iterator[Self]:
-        """Set flags within a ``with`` block.
-
-        Raises
-        ------
-        KeyError, TypeError, NoSuchEngine
-            As for `set_flags`.
-        """
-        before = {name: getattr(self, name) for name in flags if name in self.flags}
-        self.set_flags(**flags)
-        try:
-            yield self
-        finally:
-            self.set_flags(**before)
+    def _options(self, flags: Flags, *, awaits: bool) -> Options | None:
+        options = flags.wire
+        knows = self.client.connection.pending.knows
+        changes: dict[str, Any] = {"awaits": True} if awaits else {}
+        if flags.after is not None:
+            changes["after"] = flags.after.on_the_wire(knows)
+        if flags.follow is not None:
+            changes["follow"] = flags.follow.on_the_wire(knows)
+        return msgspec.structs.replace(options or Options(), **changes) if changes else options
 
     def _place(self, dumped: Dumped) -> Body:
         if not dumped.buffers and len(dumped.stream) < INLINE_LIMIT:
@@ -115,29 +119,57 @@ class View(ABC):
         connection = self.client.connection
         return connection.host if connection.blobs.available else ""
 
-    def _answer(self, result: AsyncResult, *, block: bool | None) -> Any:
+    def _flags_of(self, options: dict[str, Any]) -> Flags:
+        """Return the flags of one call; None means that the view's hold."""
+        given = {
+            name: value
+            for name, value in options.items()
+            if not (value is None and name in {"label", "return_exceptions", "track"})
+        }
+        return self.now().but(self._checked(given))
+
+    def _remember(self, result: AsyncResult, count: int) -> None:
+        """Note that a call has submitted so many tasks."""
+        self._calls.append((result.first, count))
+
+    def _answer(self, result: AsyncResult, flags: Flags, *, block: bool | None = None) -> Any:
         """Wait for a result if that is wanted; an interrupt hands the result over as it is."""
-        if not (self.block if block is None else block):
+        if not (flags.block if block is None else block):
             return result
         try:
-            return result.get()
+            return result.get(return_exceptions=flags.return_exceptions)
         except KeyboardInterrupt:
             if result.done():
                 raise
             return result
 
-    def apply(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    # ------------------------------------------------------------ calls
+
+    def apply(self, function: Function, /, *args: Any, **kwargs: Any) -> Any:
         """Call a function; wait for the answer if `block` is set.
 
         Returns
         -------
         What `apply_sync` or `apply_async` returns.
-        """
-        result = self._call(function, args, kwargs, attended=self.block)
-        return self._answer(result, block=None)
 
-    def apply_sync(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        Examples
+        --------
+        >>> lv.apply(pow, 2, 3).get()
+        8
+        """
+        flags = self.now()
+        return self._answer(self._call(flags, function, args, kwargs, attended=flags.block), flags)
+
+    def apply_sync(self, function: Function, /, *args: Any, **kwargs: Any) -> Any:
         """Call a function and wait for the answer.
+
+        Parameters
+        ----------
+        function
+            Any callable that can be pickled; a notebook's own functions can. Of a coroutine
+            function the answer is what awaiting it gives. A `Reference` calls what engines have.
+        *args, **kwargs
+            What to call it with. An answer to come stands for its value, wherever among them.
 
         Returns
         -------
@@ -149,13 +181,28 @@ class View(ABC):
             It raised; also an instance of the class that it raised.
         SerializationError
             It, or an argument, cannot be pickled.
-        """
-        return self._answer(self._call(function, args, kwargs, attended=True), block=True)
+        OptionError, InvalidDependency
+            The view has options that cannot be met.
 
-    def apply_async(
-        self, function: Callable[..., Any], /, *args: Any, **kwargs: Any
-    ) -> AsyncResult:
+        Examples
+        --------
+        >>> dv.apply_sync(pow, 2, 3)
+        [8, 8]
+        >>> lv.apply_sync(sum, [lv.apply_async(abs, -1), 2])
+        3
+        """
+        flags = self.now()
+        return self._answer(
+            self._call(flags, function, args, kwargs, attended=True), flags, block=True
+        )
+
+    def apply_async(self, function: Function, /, *args: Any, **kwargs: Any) -> AsyncResult:
         """Call a function without waiting for the answer.
+
+        Parameters
+        ----------
+        function, *args, **kwargs
+            As for `apply_sync`.
 
         Returns
         -------
@@ -165,10 +212,54 @@ class View(ABC):
         ------
         SerializationError
             The function or an argument cannot be pickled.
+        ForeignTask
+            An argument is another client's answer to come.
         ClientError
             The client is closed or has lost its hub.
+        BaseException
+            An argument is an answer that is an error: that error.
+
+        Examples
+        --------
+        >>> answer = lv.apply_async(pow, 2, 3)
+        >>> answer.get()
+        8
         """
-        return self._call(function, args, kwargs, attended=False)
+        return self._call(self.now(), function, args, kwargs, attended=False)
+
+    @abstractmethod
+    def _call(
+        self,
+        flags: Flags,
+        function: Function,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        *,
+        attended: bool,
+    ) -> AsyncResult:
+        """Send a call; ``attended`` says that the caller waits for the answer at once."""
+
+    # ------------------------------------------------------------ what was called
+
+    @property
+    def history(self) -> list[str]:
+        """The ids of the tasks that this view has submitted, the oldest first; not all for ever."""
+        return [
+            task_text(TaskId(first + place))
+            for first, count in list(self._calls)
+            for place in range(count)
+        ]
+
+    @property
+    def outstanding(self) -> set[str]:
+        """The ids of those among them that have not ended."""
+        pending = self.client.connection.pending.outstanding
+        return {
+            task_text(TaskId(first + place))
+            for first, count in list(self._calls)
+            for place in range(count)
+            if first + place in pending
+        }
 
     @property
     def executor(self) -> "Executor":
@@ -177,13 +268,30 @@ class View(ABC):
 
         return ipcluster_ext.Executor(self)
 
-    @abstractmethod
-    def _call(
+    def register_joblib_backend(
         self,
-        function: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        *,
-        attended: bool,
-    ) -> AsyncResult:
-        """Send a call; ``attended`` says that the caller waits for the answer at once."""
+        name: str = "ipcluster_ext",
+        make_default: bool = False,  # noqa: FBT001, FBT002 - ipyparallel's signature
+    ) -> None:
+        """Let joblib run its tasks on this view's engines; see `ipp.register_joblib_backend`."""
+        import ipcluster_ext  # faces are asked for at the root
+
+        ipcluster_ext.register_joblib_backend(name, make_default, view=self)
+
+
+def by_name(
+    function: Function, args: tuple[Any, ...]
+) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """Return what to call with what, so that a function that only engines have is called."""
+    if isinstance(function, Reference):
+        return call_named, (function, *args)
+    return function, args
+
+
+def named_rows(
+    kind: Kind, function: Reference, items: list[Any]
+) -> tuple[Kind, Callable[..., Any], list[Any]]:
+    """Return a map's kind, function and items so that a function of the engines is called."""
+    if kind is Kind.MAP:
+        return Kind.STARMAP, call_named, [(function, item) for item in items]
+    return kind, call_named, [(function, *item) for item in items]

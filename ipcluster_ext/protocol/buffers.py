@@ -107,30 +107,14 @@ def dump(value: object, *, what: str = "the value") -> Dumped:
         return Dumped(file.getvalue(), beside)
 
 
-def dump_arguments(args: tuple[Any, ...], kwargs: dict[str, Any], *, what: str) -> Dumped:
-    """Pickle a call's arguments; atoms by the quickest way there is.
-
-    Raises
-    ------
-    SerializationError
-        An argument cannot be pickled.
-    """
-    if not kwargs and all(type(value) in _ATOMS for value in args):
-        return Dumped(pickle.dumps((args, kwargs), PICKLE_PROTOCOL), [])
-    return dump((args, kwargs), what=what)
+def are_atoms(values: Iterable[object]) -> bool:
+    """Tell whether `dump_atoms` can pickle a list or tuple of these values."""
+    return all(type(value) in _ATOMS for value in values)
 
 
-def dump_items(items: list[Any], *, what: str) -> Dumped:
-    """Pickle a chunk of a map's items; atoms by the quickest way there is.
-
-    Raises
-    ------
-    SerializationError
-        An item cannot be pickled.
-    """
-    if all(type(value) in _ATOMS for value in items):
-        return Dumped(pickle.dumps(items, PICKLE_PROTOCOL), [])
-    return dump(items, what=what)
+def dump_atoms(value: object) -> Dumped:
+    """Pickle what consists of atoms, lists, tuples and dicts alone, the quickest way there is."""
+    return Dumped(pickle.dumps(value, PICKLE_PROTOCOL), [])
 
 
 def load(stream: bytes | memoryview, buffers: Iterable[memoryview]) -> Any:  # noqa: ANN401 - the user's own

@@ -7,9 +7,11 @@ that refers to a list, a dict or an instance is pickled anew at each call, so wh
 engine is what it would have seen here.
 """
 
+import inspect
 import sys
 import weakref
 from collections.abc import Callable, Iterator
+from functools import partial
 from hashlib import blake2b
 from importlib.machinery import PathFinder
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
@@ -19,6 +21,7 @@ import cloudpickle
 
 from ipcluster_ext.errors import SerializationError
 from ipcluster_ext.protocol.buffers import PICKLE_PROTOCOL, explain
+from ipcluster_ext.protocol.wrappers import Wrapper
 
 DIGEST_SIZE = 16
 MOST_PICKLED = 32 * 1024 * 1024
@@ -28,10 +31,11 @@ _MAIN = frozenset({"__main__", "__mp_main__"})
 
 
 class PackedFunction(NamedTuple):
-    """A function as it travels."""
+    """A function as it travels; ``awaits`` tells whether what it returns has to be awaited."""
 
     digest: bytes
     pickled: bytes
+    awaits: bool = False
 
 
 class _Remembered(NamedTuple):
@@ -80,7 +84,17 @@ def _pickle(function: Callable[..., Any]) -> PackedFunction:
     if len(pickled) > MOST_PICKLED:
         name = getattr(function, "__qualname__", repr(function))
         raise SerializationError(f"the function {name!r}", _too_long(len(pickled)))
-    return PackedFunction(blake2b(pickled, digest_size=DIGEST_SIZE).digest(), pickled)
+    digest = blake2b(pickled, digest_size=DIGEST_SIZE).digest()
+    return PackedFunction(digest, pickled, is_coroutine_function(function))
+
+
+def is_coroutine_function(function: object) -> bool:
+    """Tell whether calling a function, or whatever else can be called, makes a coroutine."""
+    while isinstance(function, Wrapper | partial):
+        function = function.__wrapped__ if isinstance(function, Wrapper) else function.func
+    if inspect.iscoroutinefunction(function):
+        return True
+    return callable(function) and inspect.iscoroutinefunction(type(function).__call__)
 
 
 def _too_long(nbytes: int) -> str:

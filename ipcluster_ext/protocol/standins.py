@@ -6,12 +6,14 @@ unpickled on the engine, the stand-in asks the `Resolver` in charge for the valu
 is told which tasks have to end first (`collecting`).
 """
 
-from collections.abc import Iterator
+import pickle
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import Any, Protocol
 
-from ipcluster_ext.protocol.ids import TaskId
+from ipcluster_ext.errors import ForeignTask
+from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, client_of, task_text
 
 
 class Resolver(Protocol):
@@ -24,24 +26,71 @@ class Resolver(Protocol):
         """Return what an expression means in the engine's namespace."""
 
 
-_needs: ContextVar[dict[TaskId, None] | None] = ContextVar("_needs", default=None)
+class Needs(dict[TaskId, None]):
+    """The tasks whose values are needed by what is being pickled, in the order they were met.
+
+    Attributes
+    ----------
+    client
+        Who is going to submit it; None if that does not matter.
+    engines
+        Where it is going to be unpickled; empty if the hub chooses.
+    late
+        Whether its own tasks have their ids already, so that no new task can come before them.
+    """
+
+    __slots__ = ("client", "engines", "late")
+
+    def __init__(
+        self,
+        client: ClientId | None = None,
+        engines: tuple[EngineId, ...] = (),
+        *,
+        late: bool = False,
+    ) -> None:
+        self.client = client
+        self.engines = engines
+        self.late = late
+
+
+class Unusable(BaseException):
+    """An argument is an answer that will never be a value; no pickler mistakes it for its own.
+
+    Parameters
+    ----------
+    error
+        Why.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+_needs: ContextVar[Needs | None] = ContextVar("_needs", default=None)
 _resolver: ContextVar[Resolver | None] = ContextVar("_resolver", default=None)
 
 
-@contextmanager
-def collecting() -> Iterator[dict[TaskId, None]]:
+class collecting:  # noqa: N801 - used as a function is
     """Note, while arguments are pickled on this thread, whose values they need.
 
-    Yields
-    ------
-    The tasks, as the keys of a dict, in the order in which they were met.
+    Parameters
+    ----------
+    needs
+        Where to; a new collection if not given.
     """
-    needs: dict[TaskId, None] = {}
-    token = _needs.set(needs)
-    try:
-        yield needs
-    finally:
-        _needs.reset(token)
+
+    def __init__(self, needs: Needs | None = None) -> None:
+        self._needs = Needs() if needs is None else needs
+        self._token: Token[Needs | None] | None = None
+
+    def __enter__(self) -> Needs:
+        self._token = _needs.set(self._needs)
+        return self._needs
+
+    def __exit__(self, *_raised: object) -> None:
+        if self._token is not None:
+            _needs.reset(self._token)
 
 
 @contextmanager
@@ -54,13 +103,8 @@ def resolving(resolver: Resolver) -> Iterator[None]:
         _resolver.reset(token)
 
 
-def is_collecting() -> bool:
-    """Tell whether arguments are being pickled on this thread."""
-    return _needs.get() is not None
-
-
-def need(task: TaskId) -> None:
-    """Note that the value of a task is needed by what is being pickled.
+def collected() -> Needs:
+    """Return what has been noted by those who pickle arguments on this thread.
 
     Raises
     ------
@@ -71,6 +115,22 @@ def need(task: TaskId) -> None:
     if needs is None:
         msg = "an answer to come can be passed as an argument of a task, and not be pickled else"
         raise LookupError(msg)
+    return needs
+
+
+def need(task: TaskId) -> None:
+    """Note that the value of a task is needed by what is being pickled.
+
+    Raises
+    ------
+    LookupError
+        Nothing is being pickled as an argument.
+    Unusable
+        The task is another client's.
+    """
+    needs = collected()
+    if needs.client is not None and client_of(task) != needs.client:
+        raise Unusable(ForeignTask(task_text(task)))
     needs[task] = None
 
 
@@ -89,10 +149,32 @@ def value_of(task: TaskId) -> Any:  # noqa: ANN401 - the user's own
     return resolver.value(task)
 
 
-def values_of(tasks: tuple[TaskId, ...], chunked: bool) -> list[Any]:  # noqa: FBT001 - called by unpickling
-    """Stand for the values of several tasks; those of a map are lists, to be put together."""
-    values = [value_of(task) for task in tasks]
-    return [item for chunk in values for item in chunk] if chunked else values
+Part = TaskId | bytes | tuple[bytes, ...]
+"""A task whose value is needed, or a pickled value itself, or its stream and what was beside it."""
+
+
+def put_together(then: Callable[[list[Any]], Any], *parts: Part) -> Any:  # noqa: ANN401 - the user's own
+    """Stand for what is made of the values of several tasks; called by unpickling."""
+    return then([_value(part) for part in parts])
+
+
+def _value(part: Part) -> Any:  # noqa: ANN401 - the user's own
+    if isinstance(part, int):
+        return value_of(part)
+    if isinstance(part, tuple):
+        stream, *buffers = part
+        return pickle.loads(stream, buffers=buffers)
+    return pickle.loads(part)
+
+
+def the_one(values: list[Any]) -> Any:  # noqa: ANN401 - the user's own
+    """Make the answer of one task."""
+    return values[0]
+
+
+def call(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the user's own
+    """Call what arrives as an argument: a function that only the engine has."""
+    return function(*args, **kwargs)
 
 
 class Reference:

@@ -663,13 +663,13 @@ class TestFlags:
 
         assert not view.block
 
-    @pytest.mark.parametrize("flag", ["nonsense", "retries", "client"])
+    @pytest.mark.parametrize("flag", ["nonsense", "priority", "client"])
     def test_that_do_not_exist_are_refused_and_change_nothing(
         self, rc: ipp.Client, flag: str
     ) -> None:
         view = rc[:]
 
-        with pytest.raises(KeyError, match=f"no flag '{flag}'"):
+        with pytest.raises(KeyError, match=f"no option '{flag}'"):
             view.set_flags(**{"block": True, flag: 1})
         with pytest.raises(KeyError), view.temp_flags(**{"label": "x", flag: 1}):
             pass

@@ -10,9 +10,9 @@ import pytest
 from ipcluster_ext.errors import SerializationError
 from ipcluster_ext.protocol.buffers import (
     BESIDE_LIMIT,
+    are_atoms,
     dump,
-    dump_arguments,
-    dump_items,
+    dump_atoms,
     explain,
     load,
 )
@@ -120,20 +120,18 @@ def test_atoms_survive_a_round_trip(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "kwargs"),
-    [((), {}), ((1, "a", None), {}), ((1,), {"b": 2}), (([1, 2],), {})],
+    ("values", "atoms"),
+    [((), True), ((1, "a", None, 1.5, b"", True), True), ([1, [2]], False), ([(1,)], False)],
 )
-def test_arguments_survive_a_round_trip(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    dumped = dump_arguments(args, kwargs, what="the arguments")
-
-    assert load(dumped.stream, dumped.buffers) == (args, kwargs)
+def test_atoms_are_told_from_the_rest(values: list[Any], atoms: bool) -> None:
+    assert are_atoms(values) is atoms
 
 
-@pytest.mark.parametrize("items", [[], [1, 2, 3], [(1, 2), (3, 4)], ["a", [1]]])
-def test_items_survive_a_round_trip(items: list[Any]) -> None:
-    dumped = dump_items(items, what="the items")
+@pytest.mark.parametrize("value", [[], [1, "a", None], ((1, b"x"), {})])
+def test_lists_of_atoms_survive_a_round_trip(value: object) -> None:
+    dumped = dump_atoms(value)
 
-    assert load(dumped.stream, dumped.buffers) == items
+    assert load(dumped.stream, dumped.buffers) == value
 
 
 class Holder:
@@ -158,13 +156,6 @@ def test_what_cannot_be_pickled_is_refused_naming_the_culprit(value: object, cul
     assert caught.value.what == "the argument 'x'"
     assert caught.value.cause.startswith("TypeError: cannot pickle '_thread.lock' object")
     assert caught.value.cause.endswith(culprit)
-
-
-def test_arguments_and_items_that_cannot_be_pickled_are_refused_alike() -> None:
-    with pytest.raises(SerializationError, match=r"the arguments of f .* item 0 of type lock"):
-        dump_arguments((threading.Lock(),), {}, what="the arguments of f")
-    with pytest.raises(SerializationError, match=r"the items .* item 1 of type lock"):
-        dump_items([1, threading.Lock()], what="the items")
 
 
 def test_a_value_nested_too_deep_is_refused() -> None:
