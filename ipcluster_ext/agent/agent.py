@@ -179,9 +179,9 @@ class Agent:
     def _obey(self, message: Message) -> None:
         match message:
             case StartEngines():
-                self._engines.start(message.engines)
+                self._engines.start(message.engines, message.resources)
             case StopEngines():
-                self._engines.stop(message.engines, again=message.again)
+                self._engines.stop(message.engines, again=message.again, grace=message.grace)
             case SignalEngines():
                 self._engines.signal(message.engines, message.signum)
             case FreeBlobs():

@@ -5,12 +5,12 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from ipcluster_ext.agent.leavings import black_box, engine_log, last_lines
 from ipcluster_ext.agent.nursery import Nursery
-from ipcluster_ext.agent.roster import Death, Effect, Kill, Launch, Roster
+from ipcluster_ext.agent.roster import STOP_GRACE, Death, Effect, Kill, Launch, Roster
 from ipcluster_ext.protocol.ids import EngineId
 from ipcluster_ext.protocol.messages import EngineExited, Message
 from ipcluster_ext.protocol.process import (
@@ -56,6 +56,7 @@ class Engines:
         self._say = say
         self._folder = Path(config.folder)
         self._boxes = Path(config.blobs or config.folder)
+        self._resources: dict[EngineId, dict[str, float]] = {}
         self._roster = Roster(iter(lambda: secrets.randbits(31), -1))
 
     @property
@@ -73,13 +74,20 @@ class Engines:
         """The file descriptor to watch for `hear`, -1 for none; it changes."""
         return self._nursery.fd
 
-    def start(self, engines: Iterable[EngineId]) -> None:
-        """Start engines under these ids."""
+    def start(self, engines: Sequence[EngineId], resources: dict[str, float]) -> None:
+        """Start engines under these ids, with these resources or else those of the cluster."""
+        own = resources or self._config.resources
+        self._resources.update(dict.fromkeys(engines, own))
         self._carry(self._roster.start(engines, now=time.monotonic()))
 
-    def stop(self, engines: Iterable[EngineId], *, again: bool) -> None:
-        """Stop engines; with ``again`` they come back."""
-        self._carry(self._roster.stop(engines, again=again, now=time.monotonic()))
+    def stop(self, engines: Iterable[EngineId], *, again: bool, grace: float) -> None:
+        """Stop engines; with ``again`` they come back.
+
+        ``grace`` is how many seconds one may take before it is killed; 0 for the usual.
+        """
+        now = time.monotonic()
+        grace = grace if grace > 0 else STOP_GRACE
+        self._carry(self._roster.stop(engines, again=again, now=now, grace=grace))
 
     def signal(self, engines: Iterable[EngineId], signum: int) -> None:
         """Send a signal to engines and what they have started."""
@@ -109,6 +117,8 @@ class Engines:
                     send(effect.pid, effect.signum)
                 case EngineExited():
                     log.info("engine %d (%x): %s", effect.engine, effect.boot, effect.cause)
+                    if not effect.again:
+                        self._resources.pop(effect.engine, None)
                     reports.append(effect)
         if reports:
             self._say(reports)
@@ -126,6 +136,7 @@ class Engines:
             log=str(engine_log(self._folder, launch.engine)),
             cwd=config.cwd,
             sys_path=config.sys_path,
+            resources=self._resources.get(launch.engine, {}),
         )
 
     def hear(self) -> None:

@@ -192,13 +192,16 @@ class Roster:
         post.timer = when
         heapq.heappush(self._timers, (when, post.engine))
 
-    def stop(self, engines: Iterable[EngineId], *, again: bool, now: float) -> list[Effect]:
+    def stop(
+        self, engines: Iterable[EngineId], *, again: bool, now: float, grace: float = STOP_GRACE
+    ) -> list[Effect]:
         """End engines, politely at first; with ``again`` each gets another life.
 
-        Engines that are not here are left out. Who is to stop for good is not restarted.
+        Engines that are not here are left out. Who is to stop for good is not restarted. Who is
+        ending already is given no more time than was asked for last.
         """
         posts = [self._posts[engine] for engine in engines if engine in self._posts]
-        return self._stop(posts, STOP_GRACE, again=again, now=now)
+        return self._stop(posts, grace, again=again, now=now)
 
     def _stop(
         self, posts: Iterable[_Post], grace: float, *, again: bool, now: float
@@ -209,6 +212,9 @@ class Roster:
             post.asked = True
             if post.stage is Stage.RUNNING:
                 effects.append(self._end(post, grace, now))
+            elif post.stage is Stage.ENDING:
+                if post.timer is not None and now + grace < post.timer:
+                    self._wake(post, now + grace)
             elif post.stage is Stage.DUE or (post.stage is Stage.LAUNCHED and not post.again):
                 effects.extend(self._follow(post, "stopped on request", TaskId(0), now))
         return effects

@@ -5,7 +5,7 @@ import operator
 import signal
 import time
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -133,8 +133,17 @@ class Client:
             msg = f"{len(self)} of {count} engines are ready after {timeout} s"
             raise TimeoutError(msg)
 
-    def start_engines(self, n: int) -> list[EngineId]:
+    def start_engines(
+        self, n: int, *, resources: Mapping[str, float] | None = None
+    ) -> list[EngineId]:
         """Start more engines.
+
+        Parameters
+        ----------
+        n
+            How many.
+        resources
+            What each of them has, as ``{"gpu": 1}``; what the cluster's others have if not given.
 
         Returns
         -------
@@ -145,7 +154,7 @@ class Client:
         EngineError
             The hub refused.
         """
-        return self._steer("start", count=operator.index(n))
+        return self._steer("start", count=operator.index(n), resources=dict(resources or {}))
 
     def stop_engines(self, targets: Targets = "all") -> None:
         """Stop engines; what they had not begun is done by others."""
@@ -176,10 +185,16 @@ class Client:
         return resolve(targets, self.ids)[0]
 
     def _steer(
-        self, action: str, engines: list[EngineId] | None = None, *, count: int = 0, signum: int = 0
+        self,
+        action: str,
+        engines: list[EngineId] | None = None,
+        *,
+        count: int = 0,
+        signum: int = 0,
+        resources: dict[str, float] | None = None,
     ) -> list[EngineId]:
         reply = self.connection.request(
-            lambda number: Steer(number, action, engines or [], count, signum)
+            lambda number: Steer(number, action, engines or [], count, signum, resources or {})
         )
         if reply.refused:
             raise EngineError(reply.refused)

@@ -5,6 +5,7 @@ import operator
 import os
 import secrets
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -13,7 +14,7 @@ from ipcluster_ext.cluster.home import check_id
 from ipcluster_ext.cluster.launchers.local import LocalLauncher
 from ipcluster_ext.cluster.paths import engine_path
 from ipcluster_ext.cluster.running import Run, Wish
-from ipcluster_ext.cluster.steering import Steering
+from ipcluster_ext.cluster.steering import Steering, check_resources
 from ipcluster_ext.cluster.threads import in_thread
 from ipcluster_ext.errors import ClusterError, ClusterStopped, EngineError
 from ipcluster_ext.protocol.process import POLICIES, PolicyName
@@ -45,6 +46,8 @@ class Cluster(Context, Steering):
         of two, probably) or ``"pure"`` (each in turn, whatever they have to do).
     hwm
         How many unfinished tasks an engine may have at most; 0 for as many as pay.
+    resources
+        What each engine has, as ``{"gpu": 1}``; a task may ask for it.
     shutdown_atexit
         Whether the cluster ends with this process, however that ends, and with this object. If
         not, it runs until somebody calls `stop_cluster`.
@@ -52,7 +55,7 @@ class Cluster(Context, Steering):
     Raises
     ------
     ValueError
-        There can be no such number of engines, no such id, or no such policy.
+        There can be no such number of engines, no such id, policy or amount of a resource.
 
     Examples
     --------
@@ -70,6 +73,7 @@ class Cluster(Context, Steering):
         cwd: str | None = None,
         policy: PolicyName = "leastload",
         hwm: int = 0,
+        resources: Mapping[str, float] | None = None,
         shutdown_atexit: bool = True,
     ) -> None:
         self.n = _count(n)
@@ -79,6 +83,7 @@ class Cluster(Context, Steering):
         self.cwd = cwd
         self.policy = _check_policy(policy)
         self.hwm = max(0, operator.index(hwm))
+        self.resources = check_resources(resources)
         self._launcher = LocalLauncher()
         self._run: Run | None = None
 
@@ -155,6 +160,7 @@ class Cluster(Context, Steering):
             mortal=self.shutdown_atexit,
             policy=self.policy,
             hwm=self.hwm,
+            resources=self.resources,
             cwd=cwd,
             sys_path=engine_path(sys.path, cwd=str(Path.cwd())),
         )

@@ -31,6 +31,8 @@ class Wish:
         Whether it ends with this process.
     policy, hwm
         How the hub chooses engines, and how many unfinished tasks each may have.
+    resources
+        What each engine has.
     cwd, sys_path
         The engines' working folder, and where they look for modules.
     """
@@ -40,6 +42,7 @@ class Wish:
     mortal: bool
     policy: PolicyName
     hwm: int
+    resources: dict[str, float]
     cwd: str
     sys_path: list[str]
 
@@ -86,6 +89,7 @@ class Run:
             owner=os.getpid() if wish.mortal else 0,
             cwd=wish.cwd,
             sys_path=wish.sys_path,
+            resources=wish.resources,
         )
         try:
             run = cls(home, launcher.start(config), mortal=wish.mortal)

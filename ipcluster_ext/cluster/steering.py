@@ -1,7 +1,8 @@
 """What can be asked of the engines of a running cluster, each asynchronously and blocking."""
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -19,24 +20,35 @@ class Steering(ABC):
     def connect_client_sync(self) -> "Client":
         """Connect to the hub."""
 
-    async def start_engines(self, n: int) -> list[EngineId]:
+    async def start_engines(
+        self, n: int, *, resources: Mapping[str, float] | None = None
+    ) -> list[EngineId]:
         """Start more engines.
 
         Parameters
         ----------
         n
             How many.
+        resources
+            What each of them has, as ``{"gpu": 1}``; what the cluster's others have if not given.
 
         Returns
         -------
         Their ids. They are starting; ``client.wait_for_engines`` waits for them.
-        """
-        return await in_thread(lambda: self.start_engines_sync(n))
 
-    def start_engines_sync(self, n: int) -> list[EngineId]:
+        Raises
+        ------
+        ValueError
+            There can be no such amount of a resource.
+        """
+        return await in_thread(lambda: self.start_engines_sync(n, resources=resources))
+
+    def start_engines_sync(
+        self, n: int, *, resources: Mapping[str, float] | None = None
+    ) -> list[EngineId]:
         """As `start_engines`, blocking."""
         with closing(self.connect_client_sync()) as client:
-            return client.start_engines(n)
+            return client.start_engines(n, resources=check_resources(resources))
 
     async def stop_engines(self, ids: Sequence[int] | None = None) -> None:
         """Stop engines for good; the tasks they had not begun go to others.
@@ -123,3 +135,19 @@ class Steering(ABC):
     def signal_engine_sync(self, signum: int, engine_id: int) -> None:
         """As `signal_engine`, blocking."""
         self.signal_engines_sync(signum, [engine_id])
+
+
+def check_resources(resources: Mapping[str, float] | None) -> dict[str, float]:
+    """Return amounts of resources as numbers.
+
+    Raises
+    ------
+    ValueError
+        One is no number, or there can be no such amount.
+    """
+    amounts = {str(name): float(amount) for name, amount in (resources or {}).items()}
+    for name, amount in amounts.items():
+        if not 0 <= amount < math.inf:
+            msg = f"an engine cannot have {amount:g} of {name!r}"
+            raise ValueError(msg)
+    return amounts

@@ -59,6 +59,8 @@ class AgentConfig(_Line, frozen=True):
         The engines' working directory.
     sys_path
         Where engines look for modules, after the standard library and before what is installed.
+    resources
+        What each engine has, by name; for those that are started without saying so.
     """
 
     cluster: str
@@ -70,6 +72,7 @@ class AgentConfig(_Line, frozen=True):
     owner: int = 0
     cwd: str = ""
     sys_path: list[str] = []
+    resources: dict[str, float] = {}
 
 
 class EngineConfig(_Line, frozen=True):
@@ -91,6 +94,8 @@ class EngineConfig(_Line, frozen=True):
         The file of its black box (`transport.blackbox`).
     log
         The file that takes what is written to its file descriptors 1 and 2.
+    resources
+        What it has, by name.
     """
 
     engine: EngineId
@@ -103,6 +108,7 @@ class EngineConfig(_Line, frozen=True):
     log: str
     cwd: str = ""
     sys_path: list[str] = []
+    resources: dict[str, float] = {}
 
 
 class Warm(_Line, frozen=True, tag="warm"):

@@ -227,6 +227,25 @@ class TestStopping:
         assert roster.tick(now=1.0 + STOP_GRACE) == [Kill(100, signal.SIGKILL, group=True)]
         assert roster.deadline is None
 
+    def test_gives_the_time_that_was_asked_for(self) -> None:
+        roster = running(0)
+        roster.stop([E0], again=True, now=1.0, grace=3.0)
+
+        assert roster.tick(now=3.9) == []
+        assert roster.tick(now=4.0) == [Kill(100, signal.SIGKILL, group=True)]
+
+    @pytest.mark.parametrize(("grace", "killed_at"), [(0.1, 1.3), (60.0, 1.0 + STOP_GRACE)])
+    def test_gives_no_more_time_than_was_asked_for_last(
+        self, grace: float, killed_at: float
+    ) -> None:
+        roster = running(0)
+        roster.stop([E0], again=True, now=1.0)
+        roster.stop([E0], again=True, now=1.2, grace=grace)
+
+        assert roster.tick(now=killed_at - 0.01) == []
+        assert roster.tick(now=killed_at) == [Kill(100, signal.SIGKILL, group=True)]
+        assert roster.tick(now=100.0) == []
+
     def test_uses_no_force_on_who_went(self) -> None:
         roster = running(0)
         roster.stop([E0], again=False, now=1.0)
