@@ -13,10 +13,15 @@ from typing import NoReturn
 from ipcluster_ext.engine.apply import Applier, Terminated
 from ipcluster_ext.engine.forks import Forks
 from ipcluster_ext.engine.functions import Functions
+from ipcluster_ext.engine.interrupts import Interrupts
 from ipcluster_ext.engine.kernel import EngineKernel, build
 from ipcluster_ext.engine.lane import Lane
+from ipcluster_ext.engine.limits import Limits
 from ipcluster_ext.engine.orders import EngineOrders
+from ipcluster_ext.engine.outcomes import Outcomes
+from ipcluster_ext.engine.resolver import Resolver
 from ipcluster_ext.engine.streams import Printed, TaskStream
+from ipcluster_ext.engine.timer import Timer
 from ipcluster_ext.engine.wire import Wire
 from ipcluster_ext.protocol.ids import engine_owner
 from ipcluster_ext.protocol.messages import EngineHello
@@ -72,16 +77,30 @@ def _serve(config: EngineConfig, kernel: EngineKernel) -> None:
     host = host_identity()
     identity = f"e{config.engine}-{config.boot:x}".encode()
     channel = Channel(engine_socket(Path(config.folder)), identity=identity, boot=config.boot)
-    functions = Functions(kernel.engine_shell.user_ns)
     blobs = BlobStore(config.blobs, engine_owner(config.engine, config.boot))
-    applier = Applier(config.engine, kernel, functions, blobs, host)
-    hello = EngineHello(config.engine, config.boot, config.agent, host, os.getpid())
+    resolver = Resolver(kernel.engine_shell.user_ns, blobs)
+    functions = Functions(kernel.engine_shell.user_ns, resolver)
     lane = Lane(channel.wake)
+    interrupts = Interrupts(lambda: lane.current, channel.wake)
+    applier = Applier(
+        config.engine,
+        kernel,
+        functions,
+        resolver,
+        outcomes=Outcomes(config.engine, blobs, host, resolver),
+        interrupts=interrupts,
+        limits=Limits(Timer()),
+    )
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    hello = EngineHello(
+        config.engine, config.boot, config.agent, host, os.getpid(), python, config.resources
+    )
     printed = Printed(lambda: lane.current)
-    wire = Wire(channel, hello, functions, blobs, orders=EngineOrders(), lane=lane, printed=printed)
+    orders = EngineOrders(resolver, interrupts)
+    wire = Wire(channel, hello, functions, blobs, orders=orders, lane=lane, printed=printed)
     sys.stdout = TaskStream(wire.printed, "stdout", 1)
     sys.stderr = TaskStream(wire.printed, "stderr", 2)
-    _handle_signals(applier)
+    _handle_signals(interrupts)
     kernel.engine_shell.user_ns["engine_id"] = config.engine
     box = BlackBox(Path(config.box))
     wire.start()
@@ -102,14 +121,11 @@ def _work(wire: Wire, applier: Applier, box: BlackBox, forks: Forks) -> None:
         del assignment, result, body
 
 
-def _handle_signals(applier: Applier) -> None:
+def _handle_signals(interrupts: Interrupts) -> None:
     """Have SIGINT interrupt the task that runs, and SIGTERM end the engine."""
-
-    def interrupt(_signum: int, _frame: FrameType | None) -> None:
-        applier.interrupt()
 
     def terminate(_signum: int, _frame: FrameType | None) -> None:
         raise Terminated
 
-    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGINT, interrupts.on_signal)
     signal.signal(signal.SIGTERM, terminate)

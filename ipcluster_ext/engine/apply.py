@@ -11,17 +11,21 @@ from typing import Any
 
 from ipcluster_ext.engine.failures import describe
 from ipcluster_ext.engine.functions import Functions
+from ipcluster_ext.engine.interrupts import Interrupts, Mood
 from ipcluster_ext.engine.kernel import EngineKernel
 from ipcluster_ext.engine.lane import Assignment
-from ipcluster_ext.errors import IpclusterError, SerializationError
-from ipcluster_ext.protocol.buffers import dump, load
-from ipcluster_ext.protocol.frames import encode_failure
+from ipcluster_ext.engine.limits import Limits
+from ipcluster_ext.engine.outcomes import CellFailed, Outcomes
+from ipcluster_ext.engine.resolver import MARK, Resolver
+from ipcluster_ext.engine.verdicts import verdict
+from ipcluster_ext.protocol.buffers import load
 from ipcluster_ext.protocol.ids import EngineId
-from ipcluster_ext.protocol.messages import ResultItem
+from ipcluster_ext.protocol.messages import Options, ResultItem
 from ipcluster_ext.protocol.status import Kind, TaskStatus
-from ipcluster_ext.transport.blobs import BlobStore, Body
+from ipcluster_ext.transport.blobs import Body
 
 _DONE = TaskStatus.DONE
+_OPEN, _CLOSED = Mood.OPEN, Mood.CLOSED
 _ASSIGNED_NAME = "_ipcluster_ext_value"
 
 
@@ -29,17 +33,8 @@ class Terminated(SystemExit):
     """The engine was asked to end."""
 
 
-class CellFailed(IpclusterError):
-    """A cell raised; carries the traceback that IPython made of it."""
-
-    def __init__(self, error: BaseException, rendered: str | None) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.rendered = rendered
-
-
 class Applier:
-    """Does tasks, one at a time, on the main thread.
+    """Does tasks on the main thread, one at a time, or one inside another that waits for it.
 
     Parameters
     ----------
@@ -49,10 +44,14 @@ class Applier:
         Its kernel.
     functions
         The functions it has.
-    blobs
-        Its access to shared memory.
-    host
-        Its host; a task from the same host gets large results through shared memory.
+    resolver
+        What names mean in its namespace.
+    outcomes
+        Pickles and unpickles.
+    interrupts
+        Raises in the task what others want raised.
+    limits
+        Raises in the task when its time is up.
     """
 
     def __init__(
@@ -60,17 +59,20 @@ class Applier:
         engine: EngineId,
         kernel: EngineKernel,
         functions: Functions,
-        blobs: BlobStore,
-        host: str,
+        resolver: Resolver,
+        *,
+        outcomes: Outcomes,
+        interrupts: Interrupts,
+        limits: Limits,
     ) -> None:
         self._engine = engine
         self._kernel = kernel
         self._shell = kernel.engine_shell
         self._functions = functions
-        self._blobs = blobs
-        self._host = host
-        self._clock = time.time_ns() / 1e9 - time.monotonic()
-        self._interruptible = False
+        self._resolver = resolver
+        self._outcomes = outcomes
+        self._interrupts = interrupts
+        self._limits = limits
         self._kinds: dict[Kind, Callable[[Assignment, Any], Any]] = {
             Kind.APPLY: self._apply,
             Kind.MAP: self._map,
@@ -81,11 +83,6 @@ class Applier:
             Kind.CLEAR: self._clear,
         }
 
-    def interrupt(self) -> None:
-        """Raise `KeyboardInterrupt` in the task that is being done, if there is one."""
-        if self._interruptible:
-            raise KeyboardInterrupt
-
     def perform(self, assignment: Assignment) -> tuple[ResultItem, Body]:
         """Do a task.
 
@@ -94,48 +91,42 @@ class Applier:
         Its outcome, and the body of it.
         """
         started = time.monotonic()
+        spec, item, frames = assignment
+        interrupts, outcomes, options = self._interrupts, self._outcomes, spec.options
+        if options is not None:
+            self._limits.begin(item.id, options, interrupts.want)
         try:
             try:
-                self._interruptible = True
-                item = assignment.item
-                if item.buffers:
-                    stream, buffers = self._blobs.collect(item, iter(assignment.frames))
-                    payload = load(stream, buffers)
+                interrupts.mood = _OPEN
+                if item.buffers or MARK in item.inline:
+                    payload = outcomes.payload(item, frames)
                 else:
                     payload = load(item.inline, ())
-                value = self._kinds[assignment.spec.kind](assignment, payload)
+                value = self._kinds[spec.kind](assignment, payload)
             finally:
-                self._interruptible = False
+                interrupts.mood = _CLOSED
             status, completed = _DONE, time.monotonic()
-            body = self._body(value, assignment)
+            body = outcomes.body(value, spec.host)
         except Terminated:
             raise
         except BaseException as error:  # noqa: BLE001 - user code runs here, and may raise anything
-            self._interruptible = False  # an interrupt may have come just before it was
+            interrupts.mood = _CLOSED  # an interrupt may have come just before it was
             completed = time.monotonic()
-            status, body = TaskStatus.FAILED, self._failure(error)
-        clock = self._clock
+            status, body = self._failed(error, options)
+        if options is not None:
+            self._limits.end(item.id, options)
+        if interrupts.wanted:
+            interrupts.forget(item.id)
+        clock = outcomes.clock
         result = ResultItem(
-            assignment.item.id,
-            status,
-            started + clock,
-            completed + clock,
-            body.inline,
-            body.buffers,
+            item.id, status, started + clock, completed + clock, body.inline, body.buffers
         )
         return result, body
 
-    def _body(self, value: object, assignment: Assignment) -> Body:
-        dumped = dump(value, what="the result")
-        return self._blobs.place(dumped, shared=assignment.spec.host == self._host)
-
-    def _failure(self, error: BaseException) -> Body:
-        if isinstance(error, CellFailed):
-            failure = describe(error.error, self._engine, rendered=error.rendered)
-        else:
-            skip = 0 if isinstance(error, SerializationError) else 2
-            failure = describe(error, self._engine, skip=skip)
-        return Body(encode_failure(failure), (), [])
+    def _failed(self, error: BaseException, options: Options | None) -> tuple[TaskStatus, Body]:
+        cause = error.error if isinstance(error, CellFailed) else error
+        status = verdict(cause, options)
+        return status, self._outcomes.failure(error, skip=2)
 
     def _apply(self, assignment: Assignment, payload: Any) -> Any:
         args, kwargs = payload
@@ -198,12 +189,7 @@ class Applier:
 
     def _pull(self, assignment: Assignment, payload: list[str]) -> list[Any]:
         del assignment
-        namespace = self._shell.user_ns
-        return [namespace[name] if name in namespace else self._evaluate(name) for name in payload]
-
-    def _evaluate(self, expression: str) -> Any:
-        ast.parse(expression, mode="eval")
-        return eval(expression, self._shell.user_ns)  # noqa: S307 - running user code is what an engine is for
+        return [self._resolver.name(name) for name in payload]
 
     def _clear(self, assignment: Assignment, payload: None) -> None:
         del assignment, payload

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import Any
 
+from ipcluster_ext.engine.resolver import MARK, Resolver
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.buffers import load
 from ipcluster_ext.protocol.functions import global_names
@@ -22,14 +23,20 @@ _ABSENT = object()
 class Functions:
     """Functions by digest, unpickled at their first use.
 
+    One that contains a name in the engine's namespace is unpickled at every use: the name may
+    mean something else by then.
+
     Parameters
     ----------
     namespace
         The engine's namespace.
+    resolver
+        Makes something of such names.
     """
 
-    def __init__(self, namespace: Namespace) -> None:
+    def __init__(self, namespace: Namespace, resolver: Resolver) -> None:
         self._namespace = namespace
+        self._resolver = resolver
         self._pickled: dict[bytes, bytes] = {}
         self._loaded: dict[bytes, Callable[..., Any]] = {}
 
@@ -57,6 +64,8 @@ class Functions:
             pickled = self._pickled.get(digest)
             if pickled is None:
                 raise ProtocolError(f"function {digest.hex()} was not sent")
+            if MARK in pickled:
+                return bind(self._resolver.load(pickled, ()), self._namespace)
             function = self._loaded[digest] = bind(load(pickled, ()), self._namespace)
         return function
 
@@ -70,7 +79,7 @@ def bind(function: Callable[..., Any], namespace: Namespace) -> Callable[..., An
         return function
     if all(name.startswith("__") for name in brought):
         return _with_globals(function, namespace)
-    return _Overlaid(function, namespace)
+    return Overlaid(function, namespace)
 
 
 def _with_globals(function: FunctionType, namespace: Namespace) -> FunctionType:
@@ -89,7 +98,7 @@ def _with_globals(function: FunctionType, namespace: Namespace) -> FunctionType:
     return bound
 
 
-class _Overlaid:
+class Overlaid:
     """A function whose globals are what it brought along, under the engine's namespace."""
 
     def __init__(self, function: FunctionType, namespace: Namespace) -> None:
@@ -106,6 +115,7 @@ class _Overlaid:
         self._stored = sorted({name for code in codes for name in stored_globals(code)})
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function."""
         here, mine = self._namespace, self._globals
         for name, brought in self._brought.items():
             value = here.get(name, brought)
@@ -116,9 +126,19 @@ class _Overlaid:
         try:
             return self.__wrapped__(*args, **kwargs)
         finally:
-            for name in self._stored:
-                if name in mine:
-                    here[name] = mine[name]
+            self.store()
+
+    def store(self) -> None:
+        """Assign what it has assigned to globals in the engine's namespace, too."""
+        for name in self._stored:
+            if name in self._globals:
+                self._namespace[name] = self._globals[name]
+
+
+def store_globals(function: Callable[..., Any]) -> None:
+    """Assign what a function has assigned to globals since its call, which it outlived."""
+    if isinstance(function, Overlaid):
+        function.store()
 
 
 def stored_globals(code: CodeType) -> set[str]:

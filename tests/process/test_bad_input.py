@@ -1,6 +1,7 @@
 import concurrent.futures
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -233,13 +234,24 @@ class TestATask:
         assert rc[0].apply_sync(os.getcwd) == str(tmp_path)
         rc[0].apply_sync(os.chdir, folder)
 
-    def test_that_is_a_coroutine_says_so(self, rc: ipp.Client) -> None:
-        names = cell("async def wait(): return 1")
-
-        error = error_of(rc[0].apply_async(names["wait"]))
+    @pytest.mark.parametrize(
+        ("code", "remedy"),
+        [
+            ("async def inner(): return 1\ndef outer(): return inner()", "async def"),
+            ("def outer(): return (n for n in range(3))", r"view\.stream\(\)"),
+            (
+                "async def inner(): yield 1\ndef outer(): return inner()",
+                "asynchronous generator; view",
+            ),
+        ],
+    )
+    def test_that_returns_a_promise_tells_what_to_do(
+        self, code: str, remedy: str, rc: ipp.Client
+    ) -> None:
+        error = error_of(rc[0].apply_async(cell(code)["outer"]))
 
         assert isinstance(error, ipp.SerializationError)
-        assert "coroutine" in str(error)
+        assert re.search(remedy, str(error))
 
 
 def fail_at_length(length: int) -> None:

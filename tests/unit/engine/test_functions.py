@@ -1,12 +1,16 @@
 import pickle
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import cloudpickle
 import pytest
 
 from ipcluster_ext.engine.functions import Functions, bind, stored_globals
+from ipcluster_ext.engine.resolver import Resolver
 from ipcluster_ext.errors import ProtocolError
+from ipcluster_ext.protocol.standins import Reference
+from ipcluster_ext.transport.blobs import BlobStore
 from tests.support.notebooks import cell
 
 Namespace = dict[str, Any]
@@ -18,26 +22,31 @@ def sent(code: str, name: str) -> bytes:
     return pickled
 
 
+def functions_of(namespace: Namespace) -> Functions:
+    """Return the functions of an engine without any shared memory."""
+    return Functions(namespace, Resolver(namespace, BlobStore("", "e0x1")))
+
+
 def arrived(code: str, name: str, namespace: Namespace) -> Callable[..., Any]:
     """Return what a notebook's cell defines, as an engine has it."""
-    functions = Functions(namespace)
+    functions = functions_of(namespace)
     functions.define(b"f", sent(code, name))
     return functions.get(b"f")
 
 
 class TestFunctions:
     def test_are_unpickled_once(self) -> None:
-        functions = Functions({})
+        functions = functions_of({})
         functions.define(b"f", cloudpickle.dumps(lambda: 1))
 
         assert functions.get(b"f") is functions.get(b"f")
 
     def test_that_were_not_sent_are_named(self) -> None:
         with pytest.raises(ProtocolError, match="function 6162 was not sent"):
-            Functions({}).get(b"ab")
+            functions_of({}).get(b"ab")
 
     def test_that_were_forgotten_are_gone(self) -> None:
-        functions = Functions({})
+        functions = functions_of({})
         functions.define(b"f", cloudpickle.dumps(len))
         functions.get(b"f")
 
@@ -48,12 +57,30 @@ class TestFunctions:
             functions.get(b"f")
 
     def test_that_cannot_be_unpickled_raise_each_time(self) -> None:
-        functions = Functions({})
+        functions = functions_of({})
         functions.define(b"f", b"nonsense")
 
         for _ in range(2):
             with pytest.raises(pickle.UnpicklingError):
                 functions.get(b"f")
+
+    def test_that_are_names_here_mean_what_those_mean_at_each_call(self) -> None:
+        namespace: Namespace = {"f": len}
+        functions = functions_of(namespace)
+        functions.define(b"f", cloudpickle.dumps(Reference("f")))
+        before = functions.get(b"f")
+        namespace["f"] = abs
+
+        assert (before, functions.get(b"f")) == (len, abs)
+
+    def test_with_names_inside_mean_what_those_mean_at_each_call(self) -> None:
+        namespace: Namespace = {"base": 2}
+        functions = functions_of(namespace)
+        functions.define(b"f", cloudpickle.dumps(partial(pow, Reference("base"))))
+        before = functions.get(b"f")(3)
+        namespace["base"] = 10
+
+        assert (before, functions.get(b"f")(3)) == (8, 1000)
 
     def test_of_modules_are_left_alone(self) -> None:
         assert bind(cloudpickle.dumps, {"name": 1}) is cloudpickle.dumps
