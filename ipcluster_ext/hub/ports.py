@@ -109,7 +109,8 @@ class Ports:
         if peer is None:
             peer = self._meet(arrival.address, packet.boot)
         taken = peer.ledger.take(packet)
-        events.extend(Delivered(token) for token in taken.released)
+        if taken.released:
+            events.extend(Delivered(token) for token in taken.released)
         for wire in taken.resend:
             self._router.send(peer.address, wire)
         if packet.seq:

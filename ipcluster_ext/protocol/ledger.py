@@ -11,8 +11,9 @@ Both ends use this class: client and hub, engine and hub, agent and hub.
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from ipcluster_ext.protocol.frames import Frame, encode
 from ipcluster_ext.protocol.messages import PROTOCOL_VERSION, Message, Packet, Ping, Pong
@@ -20,8 +21,7 @@ from ipcluster_ext.protocol.messages import PROTOCOL_VERSION, Message, Packet, P
 Wire = list[Frame]
 
 
-@dataclass(slots=True)
-class Taken:
+class Taken(msgspec.Struct):
     """What came of a packet.
 
     Attributes
@@ -35,12 +35,11 @@ class Taken:
     """
 
     messages: Sequence[Message] = ()
-    released: list[Any] = field(default_factory=list)
-    resend: list[Wire] = field(default_factory=list)
+    released: list[Any] = []
+    resend: list[Wire] = []
 
 
-@dataclass(slots=True)
-class _Kept:
+class _Kept(msgspec.Struct):
     seq: int
     wire: Wire
     token: Any
