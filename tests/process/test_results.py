@@ -6,12 +6,14 @@ import pickle
 import sys
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import ipcluster_ext as ipp
+from ipcluster_ext.client.metadata import Metadata
 from tests.support.gates import Gate, pass_through
 from tests.support.notebooks import cell
 from tests.support.waiting import wait_until
@@ -235,7 +237,13 @@ class TestCallbacks:
     def test_cannot_wait(self, rc: ipp.Client, gate: Gate, tmp_path: Path, receiver: str) -> None:
         other = rc[1].apply_async(pass_through, gate.path)
         queued = rc[1].apply_async(pow, 2, 3)
-        calls = [other.get, other.wait, queued.cancel, queued.abort, rc.queue_status]
+        calls: list[Any] = [
+            other.get,
+            other.wait,
+            queued.cancel,
+            queued.abort,
+            rc.queue_status,
+        ]
         calls += [lambda: next(iter(other)), lambda: rc.wait_for_engines(9)]
         errors: list[str] = []
         threads: list[threading.Thread] = []
@@ -375,7 +383,7 @@ class TestCancelling:
         with pytest.raises(ipp.TaskAborted):
             result.exception()
         assert not result.successful()
-        assert result.metadata["status"] == "cancelled"  # type: ignore[call-overload]
+        assert (result.status, result.state) == ("aborted", "cancelled")
 
 
 class TestAborting:
@@ -456,37 +464,60 @@ class TestProgress:
 
 class TestMetadata:
     def test_tells_where_and_when(self, rc: ipp.Client) -> None:
-        before = time.time()
+        slack = timedelta(seconds=0.1)
+        before = datetime.now(UTC)
         result = rc[2].set_flags(label="fit").apply_async(pow, 2, 3)
         result.get(10)
-        after = time.time()
+        after = datetime.now(UTC)
 
         facts = result.metadata
-        assert isinstance(facts, dict)
-        assert before - 0.1 <= facts["started"] <= facts["completed"] <= after + 0.1
-        assert {name: facts[name] for name in ("engine_id", "status", "label", "stdout")} == {
-            "engine_id": 2, "status": "done", "label": "fit", "stdout": "",
+        assert isinstance(facts, Metadata)
+        assert before - slack <= facts.submitted <= facts.received <= after + slack
+        assert before - slack <= facts["started"] <= facts["completed"] <= after + slack
+        known = ("engine_id", "engine_uuid", "status", "state", "label", "stdout", "error")
+        assert {name: facts[name] for name in known} == {
+            "engine_id": 2, "engine_uuid": "engine-2", "status": "ok", "state": "done",
+            "label": "fit", "stdout": "", "error": None,
         }  # fmt: skip
-        assert result.msg_ids == [facts["msg_id"]]
+        assert result.msg_ids == [facts["msg_id"]] == [result.msg_id]
+
+    def test_has_all_of_ipyparallels_fields_as_items_and_attributes(self, rc: ipp.Client) -> None:
+        result = rc[2].apply_async(pow, 2, 3)
+        result.get(10)
+
+        names = [
+            "msg_id", "submitted", "started", "completed", "received", "engine_uuid", "engine_id",
+            "follow", "after", "status", "execute_input", "execute_result", "error", "stdout",
+            "stderr", "outputs", "data", "label",
+        ]  # fmt: skip
+        assert [name for name in names if name not in result.metadata] == []
+        assert [name for name in names if name not in dir(result)] == []
+        assert [name for name in names if getattr(result, name) != result[name]] == []
+        assert [name for name in names if name not in dir(result.metadata)] == []
 
     def test_of_several_tasks_is_a_list(self, rc: ipp.Client) -> None:
         result = rc[[3, 1]].apply_async(pow, 2, 3)
         result.get(10)
 
         assert result.engine_id == [3, 1]
-        assert result["status"] == ["done", "done"]
-        assert [entry["engine_id"] for entry in result.metadata] == [3, 1]  # type: ignore[index]
+        assert result["status"] == ["ok", "ok"]
+        assert [entry["engine_id"] for entry in result.metadata] == [3, 1]
+        assert result.timedelta(result.submitted, result.received) > 0
 
     def test_is_mostly_empty_before_the_end(self, rc: ipp.Client, gate: Gate) -> None:
         result = rc[0].apply_async(pass_through, gate.path)
 
-        assert (result.engine_id, result["status"], result["started"]) == (None, None, None)
+        facts = (result["status"], result.started, result.received, result.stdout, result.error)
+        assert facts == (None, None, None, "", None)
+        assert result.state in {"queued", "running"}
+        wait_until(lambda: result.state == "running")
 
     def test_tells_that_a_task_failed(self, rc: ipp.Client) -> None:
         result = rc[0].apply_async(fail, KeyError)
         result.wait(10)
 
-        assert (result["status"], result.engine_id) == ("failed", 0)
+        assert (result["status"], result.state, result.engine_id) == ("error", "failed", 0)
+        assert result.error is result.exception()
 
     def test_tells_how_long_it_took(self, rc: ipp.Client) -> None:
         result = rc[:2].apply_async(time.sleep, 0.05)
@@ -783,7 +814,7 @@ class TestErrors:
     def test_while_waiting_are_not_mistaken_for_the_tasks(self, rc: ipp.Client) -> None:
         result = rc[0].apply_async(pow, 2, 3)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(result, "wait", lambda _: fail(KeyboardInterrupt))
+            patch.setattr(result.connection, "attend", lambda *_: fail(KeyboardInterrupt))
 
             with pytest.raises(KeyboardInterrupt):
                 result.exception(10)

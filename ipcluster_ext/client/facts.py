@@ -1,0 +1,163 @@
+"""What an answer tells about its tasks: ids, times, engines, output, by name."""
+
+import time
+from typing import Any
+
+from ipcluster_ext.client.answer import Answer
+from ipcluster_ext.client.metadata import (
+    Choice,
+    Metadata,
+    Moment,
+    fact_of,
+    metadata_of,
+    seconds_between,
+)
+from ipcluster_ext.protocol.ids import task_text
+
+
+def _fact(name: str, doc: str) -> Any:
+    return property(
+        lambda self: self.fact(name), doc=f"{doc} A list where there are several tasks."
+    )
+
+
+class Described(Answer):
+    """An answer that tells facts about its tasks; parameters as for `Answer`."""
+
+    msg_id = _fact("msg_id", "The task's id.")
+    state = _fact("state", "'queued', 'running', 'done', 'failed', 'cancelled' or 'lost'.")
+    status = _fact("status", "'ok', 'error' or 'aborted'; None before the end.")
+    engine_id = _fact("engine_id", "The engine that runs the task, None where that is not known.")
+    engine_uuid = _fact("engine_uuid", "A name of that engine.")
+    submitted = _fact("submitted", "When the task was submitted, by this computer's clock.")
+    started = _fact("started", "When the task began, by its engine's clock.")
+    completed = _fact("completed", "When the task ended, by its engine's clock.")
+    received = _fact("received", "When the outcome came, by this computer's clock.")
+    after = _fact("after", "The tasks that had to end before.")
+    follow = _fact("follow", "The tasks that it had to run beside.")
+    stdout = _fact("stdout", "What the task has written to ``sys.stdout`` so far.")
+    stderr = _fact("stderr", "What the task has written to ``sys.stderr`` so far.")
+    outputs = _fact("outputs", "What the task displayed, as dicts with ``data`` and ``metadata``.")
+    data = _fact("data", "What the task has published so far, by name.")
+    execute_input = _fact("execute_input", "The cell's code.")
+    execute_result = _fact("execute_result", "The value of the cell's last expression.")
+    error = _fact("error", "What the task raised, None if it did not.")
+    is_broadcast = _fact("is_broadcast", "Whether a `BroadcastView` sent the task.")
+    is_coalescing = _fact("is_coalescing", "Whether it was asked to put answers together.")
+
+    @property
+    def msg_ids(self) -> list[str]:
+        """The tasks' ids, as text.
+
+        Examples
+        --------
+        >>> len(dv.apply_async(pow, 2, 3).msg_ids)
+        2
+        """
+        return [task_text(self.task_at(place)) for place in range(len(self._outcomes))]
+
+    @property
+    def metadata(self) -> Any:
+        """Facts about the task, or a list with those of each task: see `Metadata`.
+
+        Examples
+        --------
+        >>> ar = dv.apply_async(pow, 2, 3)
+        >>> ar.get()
+        [8, 8]
+        >>> [facts.engine_id for facts in ar.metadata]
+        [0, 1]
+        """
+        entries = self.all_metadata()
+        return entries[0] if self._single else entries
+
+    def all_metadata(self) -> list[Metadata]:
+        """Return the facts about each task."""
+        return [metadata_of(self, place) for place in range(len(self._outcomes))]
+
+    def fact(self, name: str) -> Any:
+        """Return a fact about the task, or a list with that about each task.
+
+        Raises
+        ------
+        KeyError
+            There is no fact of that name.
+        """
+        values = [fact_of(self, place, name) for place in range(len(self._outcomes))]
+        return values[0] if self._single else values
+
+    # ------------------------------------------------------------ times
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the submission, until the answer came.
+
+        Examples
+        --------
+        >>> lv.submit(pow, 2, 3).elapsed > 0
+        True
+        """
+        end = self._received if self._received is not None else time.monotonic()
+        return end - self._sent
+
+    @property
+    def wall_time(self) -> float:
+        """Seconds from the submission until the answer came; so far, if it has not.
+
+        Examples
+        --------
+        >>> ar = lv.map_async(abs, range(10))
+        >>> ar.wait(), ar.wall_time == ar.elapsed
+        (True, True)
+        """
+        return self.elapsed
+
+    @property
+    def serial_time(self) -> float:
+        """Seconds that the tasks that have ended took on their engines, added up.
+
+        Divided by `wall_time` it is the speed-up.
+
+        Examples
+        --------
+        >>> import time
+        >>> ar = dv.apply_async(time.sleep, 0.01)
+        >>> ar.wait(), ar.serial_time >= 0.02
+        (True, True)
+        """
+        return sum(o.item.completed - o.item.started for o in self._outcomes if o is not None)
+
+    def timedelta(
+        self,
+        start: Moment | str,
+        end: Moment | str,
+        start_key: Choice = min,
+        end_key: Choice = max,
+    ) -> float:
+        """Return the seconds between two moments.
+
+        Parameters
+        ----------
+        start, end
+            A time, several of them, or the name of one in the metadata, as ``'submitted'``.
+        start_key, end_key
+            Which of several times to take: the first, and the last, if not given.
+
+        Raises
+        ------
+        ValueError
+            A time is not known yet.
+
+        Examples
+        --------
+        >>> ar = dv.apply_async(pow, 2, 3)
+        >>> ar.get()
+        [8, 8]
+        >>> ar.timedelta(ar.submitted, ar.received) > 0
+        True
+        >>> ar.timedelta("started", "completed") >= 0
+        True
+        """
+        first: Moment = self.fact(start) if isinstance(start, str) else start
+        last: Moment = self.fact(end) if isinstance(end, str) else end
+        return seconds_between(first, last, start_key, end_key)

@@ -1,0 +1,93 @@
+"""A client's wire that goes nowhere: outcomes come when the test says so."""
+
+import pickle
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, cast
+
+from ipcluster_ext.client.answer import Answer
+from ipcluster_ext.client.connection import Connection
+from ipcluster_ext.client.pending import Outcome, Owner, Pending
+from ipcluster_ext.protocol.exceptions import dump_error
+from ipcluster_ext.protocol.frames import encode_failure
+from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId
+from ipcluster_ext.protocol.messages import Cancelled, Failure, Message, ResultItem
+from ipcluster_ext.protocol.status import TaskStatus
+
+CLIENT = ClientId(7)
+
+
+class Wire:
+    """Notes what a client would have said."""
+
+    def __init__(self) -> None:
+        self.client = CLIENT
+        self.pending = Pending(CLIENT)
+        self.said: list[Message] = []
+        self.interrupted: list[tuple[list[TaskId], list[float]]] = []
+        self.granted: list[tuple[TaskId, int]] = []
+        self.lent: list[TaskId] = []
+        self.released: list[TaskId] = []
+
+    def reserve(self, count: int, owner: Owner) -> TaskId:
+        """Make ids."""
+        return self.pending.reserve(count, owner)
+
+    def attend(self, done: Callable[[], bool], deadline: float | None) -> bool:
+        """Leave receiving to another thread."""
+        del done, deadline
+        return False
+
+    def check_waiting(self) -> None:
+        """Allow to wait."""
+
+    def say(self, messages: list[Message]) -> None:
+        """Note messages."""
+        self.said += messages
+
+    def request(self, make: Callable[[int], Message]) -> Cancelled:
+        """Note a question; answer that it was too late."""
+        self.said.append(make(1))
+        return Cancelled(1, [])
+
+    def interrupt(self, tasks: list[TaskId], graces: Sequence[float] = ()) -> list[TaskId]:
+        """Note a wish."""
+        self.interrupted.append((tasks, list(graces)))
+        return []
+
+    def more(self, task: TaskId, count: int) -> None:
+        """Note a grant."""
+        self.granted.append((task, count))
+
+    def lend(self, tasks: Iterable[TaskId], owner: Owner) -> None:
+        """Note what is lent."""
+        del owner
+        self.lent += tasks
+
+    def release(self, tasks: Sequence[TaskId]) -> None:
+        """Note what is not held any more."""
+        self.released += tasks
+
+    @property
+    def connection(self) -> Connection:
+        """Itself, as what it stands for."""
+        return cast("Connection", self)
+
+
+def value(answer: Answer, place: int, returned: Any, engine: int = 0) -> None:
+    """Have one of an answer's tasks return."""
+    deliver(answer, place, TaskStatus.DONE, pickle.dumps(returned), engine)
+
+
+def error(answer: Answer, place: int, raised: Exception, engine: int = 0, **facts: Any) -> None:
+    """Have one of an answer's tasks raise."""
+    name, text = type(raised).__name__, str(raised)
+    failure = Failure(name, text, "Traceback", dump_error(raised), EngineId(engine), **facts)
+    deliver(answer, place, TaskStatus.FAILED, encode_failure(failure), engine)
+
+
+def deliver(
+    answer: Answer, place: int, status: TaskStatus, payload: bytes, engine: int = 0
+) -> None:
+    """Have one of an answer's tasks end; it ran from second 1000 to second 1001."""
+    item = ResultItem(answer.task_at(place), status, 1000.0, 1001.0, payload)
+    answer.deliver([Outcome(EngineId(engine), item, None)])
