@@ -1,7 +1,7 @@
 """The values of ended tasks that others need, and where they are.
 
 A value is kept as it came from its engine, and sent to an engine once, before the first task
-there that needs it. It goes when no unfinished task needs it and its client does not hold it
+there that needs it. Engines forget small ones a few at a time, and others at once. It goes when no unfinished task needs it and its client does not hold it
 any more: a client holds what lies in shared memory for as long as it has the answer.
 """
 
@@ -124,12 +124,15 @@ class Store:
 
     def left(self, engine: Engine, task: Task) -> None:
         """Learn that a task that needed values is not with an engine any more."""
+        is_large = False
         for need in task.item.needs:
             count = engine.values.pop(need, 1) - 1
             if count:
                 engine.values[need] = count
-            else:
-                engine.unneeded.add(need)
-        if len(engine.unneeded) >= FORGET_AT and engine.line is not None:
+                continue
+            engine.unneeded.add(need)
+            value = self._values.get(need)
+            is_large = is_large or value is None or bool(value.item.buffers)
+        if (is_large or len(engine.unneeded) >= FORGET_AT) and engine.line is not None:
             engine.line.say(Forget(sorted(engine.unneeded)))
             engine.unneeded.clear()

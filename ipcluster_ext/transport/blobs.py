@@ -122,7 +122,11 @@ class BlobStore:
         name = f"{self._owner}-{next(self._numbers)}"
         if self._pool.fill(self._folder / name, buffer):
             return Blob(name, buffer.nbytes)
-        return Blob(name, buffer.nbytes) if _create(self._folder / name, buffer) else None
+        if not _create(self._folder / name, buffer):
+            self._pool.trim(now=float("inf"))  # what this process keeps for later is in the way
+            if not _create(self._folder / name, buffer):
+                return None
+        return Blob(name, buffer.nbytes)
 
     def recycle(self, names: Sequence[str]) -> None:
         """Take back blobs that nobody needs any more; their memory may be used again."""

@@ -14,8 +14,10 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-LIMIT = 256 * 1024 * 1024
-"""Bytes that a process keeps for use again."""
+LIMIT = 1024 * 1024 * 1024
+"""Bytes that a process keeps for use again, at most."""
+SHARE = 0.25
+"""What part of the memory that is still free a process keeps at most."""
 KEPT_FOR = 10.0
 """Seconds that it keeps them."""
 LARGEST_WASTE = 2
@@ -35,7 +37,7 @@ class Pool:
     Parameters
     ----------
     limit
-        How many bytes to keep; the oldest leave first.
+        How many bytes to keep at most; the oldest leave first.
     """
 
     def __init__(self, limit: int = LIMIT) -> None:
@@ -55,7 +57,8 @@ class Pool:
                     return
             file.idle_since = now
             self._files.append(file)
-            while sum(file.nbytes for file in self._files) > self._limit:
+            limit = min(self._limit, _share_of_free(path))
+            while sum(file.nbytes for file in self._files) > limit:
                 _delete(self._files.pop(0))
 
     def fill(self, path: Path, buffer: memoryview) -> bool:
@@ -84,6 +87,15 @@ class Pool:
             for file in [file for file in self._files if now - file.idle_since >= KEPT_FOR]:
                 self._files.remove(file)
                 _delete(file)
+
+
+def _share_of_free(path: Path) -> float:
+    """Return how much a process may keep where a file is, so that others find room as well."""
+    try:
+        status = os.statvfs(path.parent)
+    except OSError:
+        return 0.0
+    return SHARE * status.f_bavail * status.f_frsize
 
 
 def _write(file: _File, buffer: memoryview, name: Path) -> bool:

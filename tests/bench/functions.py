@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +54,56 @@ def increment(array: NDArray[np.float64]) -> NDArray[np.float64]:
 def total(array: NDArray[np.float64]) -> float:
     """Read every element once: data that was only promised has to arrive now."""
     return float(array.sum())
+
+
+def successor(item: int) -> int:
+    """Return the next number, so that a link that was left out shows."""
+    return item + 1
+
+
+def count_all(*items: int) -> int:
+    """Return how many there are."""
+    return len(items)
+
+
+class Made(NamedTuple):
+    """An array, when it was ready by the clock of the host, and which process made it."""
+
+    array: NDArray[np.float64]
+    at: float
+    pid: int
+
+
+class Arrived(NamedTuple):
+    """What became of it: whether it changed processes, how long that took, and its sum."""
+
+    travelled: bool
+    transit: float
+    read: float
+    total: float
+
+
+def make(nbytes: int) -> Made:
+    """Make an array."""
+    import numpy as np
+
+    array = np.ones(nbytes // 8)
+    return Made(array, time.monotonic(), os.getpid())
+
+
+def arrive(made: Made) -> Arrived:
+    """Read an array."""
+    begun = time.monotonic()
+    summed = total(made.array)
+    read = time.monotonic() - begun
+    return Arrived(made.pid != os.getpid(), begun - made.at, read, summed)
+
+
+def hold_the_lock(seconds: int) -> None:
+    """Occupy an engine in C code that never lets go of the interpreter's lock."""
+    import ctypes
+
+    ctypes.PyDLL(None).sleep(seconds)
 
 
 def call_with_name(function: Callable[[Value], float], name: str) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,6 +32,12 @@ class System(Protocol):
     def submit(self, function: Callable[[int], int], item: int) -> object:
         """Submit one task and return at once with whatever `gather` understands."""
 
+    def submit_with(self, function: Callable[..., Any], arguments: Sequence[object]) -> object:
+        """Submit one task whose arguments are results of tasks submitted before, and return."""
+
+    def wait_for(self, submitted: object) -> Any:
+        """Wait for one submitted task and return its result."""
+
     def gather(self, submitted: Sequence[object]) -> list[int]:
         """Wait for submitted tasks and return their results in order."""
 
@@ -51,7 +57,17 @@ class System(Protocol):
         """List the processes between client and engines; empty where there are none."""
 
 
-class FanOutMissing:
+class GraphsMissing:
+    """The part of the contract for systems whose results cannot be arguments."""
+
+    def submit_with(self, function: Callable[..., Any], arguments: Sequence[object]) -> object:
+        raise NotOfferedError
+
+    def wait_for(self, submitted: object) -> Any:
+        raise NotOfferedError
+
+
+class FanOutMissing(GraphsMissing):
     """The part of the contract that a plain pool of processes cannot fulfil."""
 
     def broadcast(self, function: Callable[[], Result], *, tree: bool) -> list[Result]:

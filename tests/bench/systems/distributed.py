@@ -57,6 +57,12 @@ class Distributed:
     def submit(self, function: Callable[[int], int], item: int) -> object:
         return cast("object", self._client.submit(function, item, pure=False))
 
+    def submit_with(self, function: Callable[..., Any], arguments: Sequence[object]) -> object:
+        return cast("object", self._client.submit(function, *arguments, pure=False))
+
+    def wait_for(self, submitted: object) -> Any:
+        return cast("Any", submitted).result()
+
     def gather(self, submitted: Sequence[object]) -> list[int]:
         return cast("list[int]", self._client.gather(list(submitted)))
 

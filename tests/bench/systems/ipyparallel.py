@@ -9,6 +9,7 @@ import ipyparallel
 import psutil
 
 from tests.bench.functions import call_with_name
+from tests.bench.systems.contract import GraphsMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,7 +22,7 @@ Value = TypeVar("Value")
 _JOIN_TIMEOUT = 120.0
 
 
-class Ipyparallel:
+class Ipyparallel(GraphsMissing):
     """A cluster as ``ipyparallel.Cluster(n=count)`` makes it: nine controller processes."""
 
     def __init__(self) -> None:

@@ -46,6 +46,12 @@ class Ours:
     def submit(self, function: Callable[[int], int], item: int) -> object:
         return cast("object", self._balanced.submit(function, item))
 
+    def submit_with(self, function: Callable[..., Any], arguments: Sequence[object]) -> object:
+        return cast("object", self._balanced.submit(function, *arguments))
+
+    def wait_for(self, submitted: object) -> Any:
+        return cast("Any", submitted).result()
+
     def gather(self, submitted: Sequence[object]) -> list[int]:
         return [result.result() for result in cast("Sequence[Any]", submitted)]
 

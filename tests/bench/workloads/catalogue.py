@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tests.bench.workloads.arrays import ARRAY, ARRAY_MODIFIED, PUSH
 from tests.bench.workloads.broadcast import BROADCAST
 from tests.bench.workloads.endurance import HUB_MEMORY
+from tests.bench.workloads.graphs import CHAIN, DIAMOND, VALUE
 from tests.bench.workloads.sleeps import MAKESPAN, SCALING
 from tests.bench.workloads.starting import START
 from tests.bench.workloads.tasks import LATENCY, MAP, SUBMIT
@@ -24,6 +25,9 @@ WORKLOADS: dict[str, Workload] = {
         ARRAY,
         ARRAY_MODIFIED,
         PUSH,
+        CHAIN,
+        DIAMOND,
+        VALUE,
         START,
         MAKESPAN,
         SCALING,
