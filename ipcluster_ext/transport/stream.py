@@ -15,6 +15,8 @@ from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ledger import Wire
 from ipcluster_ext.transport.zmtp import Decoder, framed
 
+BUFFER_NBYTES = 1024 * 1024
+"""What the system may keep of a connection; it allows less where an administrator says so."""
 _CHUNK = 64 * 1024
 _MOST_BYTES = 1024 * 1024
 _MOST_PIECES = 256
@@ -44,6 +46,8 @@ class Stream:
         self, peer: socket.socket, poll: "select.poll | select.epoll", unsent: Iterable[Frame] = ()
     ) -> None:
         self._peer = peer
+        # The usual 208 KB would have writer and reader take turns within one array.
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_NBYTES)
         self._poll = poll
         self._decoder = Decoder()
         self._unsent = deque(unsent)

@@ -103,7 +103,7 @@ def test_a_message_that_comes_in_pieces_is_put_together(path: Path, door: socket
 def test_what_the_hub_does_not_read_waits_and_leaves_when_it_does(
     path: Path, door: socket.socket
 ) -> None:
-    content = os.urandom(3_000_000)
+    content = os.urandom(8_000_000)
     expected = b"".join(map(bytes, framed([content]) + framed([b"after"])))
 
     with connected(path, door) as (dealer, other):
