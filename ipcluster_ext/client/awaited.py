@@ -162,10 +162,11 @@ class Awaited(Described):
         if return_when == FIRST_COMPLETED:
             msg = "get() needs all tasks, or an error; wait(return_when='FIRST_COMPLETED') does not"
             raise ValueError(msg)
-        if not self._wait_when(timeout, return_when or ALL_COMPLETED):
-            raise self._too_late(timeout)
         if not self.done():
-            raise self._first_failure()
+            if not self._wait_when(timeout, return_when or ALL_COMPLETED):
+                raise self._too_late(timeout)
+            if not self.done():
+                raise self._first_failure()
         keep = self.return_exceptions if return_exceptions is None else return_exceptions
         return self._answer(return_exceptions=keep)
 

@@ -142,10 +142,11 @@ class AsyncMapResult(AsyncResult):
         joined: list[Any] = []
         errors: list[BaseException] = []
         for place in range(len(self._outcomes)):
-            joined.extend(self.values_of(place)[0])
-            error = self.value_at(place)[1]
+            values, error = self.value_at(place)
             if error is not None:
                 errors.append(error)
+                values, _ = self.values_of(place)
+            joined.extend(values)
         if errors and not return_exceptions:
             raise self._combined(errors)
         return joined
