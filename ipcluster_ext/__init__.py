@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         UnmetDependency,
         VersionMismatch,
     )
+    from ipcluster_ext.integrations.optional import register_joblib_backend
     from ipcluster_ext.protocol.composite import (
         AlreadyDisplayedError,
         CompositeError,
@@ -116,6 +117,7 @@ _HOMES = {
         "unwrap_exception",
         "wrap_exception",
     ),
+    "integrations.optional": ("register_joblib_backend",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -167,6 +169,7 @@ __all__ = [
     "VersionMismatch",
     "ViewExecutor",
     "collect_exceptions",
+    "register_joblib_backend",
     "unwrap_exception",
     "wrap_exception",
 ]

@@ -319,14 +319,14 @@ def balanced(view: View, count: int | None = None) -> LoadBalancedView:
     -------
     The view itself where it will do; else a new one with the flags that both kinds have.
     """
-    if count is None and isinstance(view, LoadBalancedView):
-        return view
     targets = getattr(view, "targets", None)
     if count is not None:
         targets = resolve("all" if targets is None else targets, view.client.ids)[0][:count]
+    if isinstance(view, LoadBalancedView):
+        return view if count is None else view.options(targets=targets)
     shared = (set(view.flags) & set(LoadBalancedView.flags)) - {"targets"}
     dealer = LoadBalancedView(view.client, targets)
-    return dealer.set_flags(**{name: getattr(view, name) for name in shared})
+    return dealer.options(**{name: getattr(view, name) for name in shared})
 
 
 def _prepared(reference: "weakref.ref[Executor]", result: "Future[Any]") -> None:

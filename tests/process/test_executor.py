@@ -522,17 +522,19 @@ class TestInitializer:
         assert rc[:].apply_sync(take_down) == ["yes"] * 4
 
     def test_that_fails_breaks_the_executor(
-        self, rc: ipp.Client, gate: Gate, through: Any, caplog: pytest.LogCaptureFixture
+        self, rc: ipp.Client, gate: Gate, through: Any, tmp_path: Path
     ) -> None:
+        rc[:].apply_async(through)
         executor = ipp.Executor(rc.load_balanced_view(), initializer=fail, initargs=("no",))
-        future = executor.submit(through)
+        future = executor.submit(pass_through, tmp_path / "another")
+
+        gate.open()
 
         with pytest.raises(BrokenExecutor, match="no"):
             future.result(10)
-        gate.open()
         with pytest.raises(BrokenExecutor, match="no"):
             executor.submit(abs, -1)
-        assert caplog.records == []
+        (tmp_path / "another").touch()
 
     def test_has_to_be_callable(self, rc: ipp.Client) -> None:
         with pytest.raises(TypeError, match="callable"):

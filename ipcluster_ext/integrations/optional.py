@@ -1,0 +1,48 @@
+"""What works only with a package that is not ours to require; errors name what to install."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ipcluster_ext.client.view import View
+
+
+def register_joblib_backend(
+    name: str = "ipcluster_ext",
+    make_default: bool = False,  # noqa: FBT001, FBT002 - ipyparallel's signature
+    view: "View | None" = None,
+) -> None:
+    """Let joblib, and so scikit-learn, run its tasks on engines.
+
+    Parameters
+    ----------
+    name
+        What joblib's users call the backend. One registered as ``'ipcluster_ext'`` is found as
+        ``'ipyparallel'`` as well, and the other way round.
+    make_default
+        Whether joblib uses it where no backend is asked for.
+    view
+        Whose engines to use, under its flags. If not given, those of this user's running cluster;
+        if there is none, one is started for each use and stopped afterwards.
+
+    Raises
+    ------
+    ImportError
+        joblib is not installed.
+
+    Examples
+    --------
+    >>> from joblib import Parallel, delayed, parallel_config
+    >>> ipp.register_joblib_backend()
+    >>> with parallel_config("ipcluster_ext", view=lv):
+    ...     Parallel()(delayed(pow)(2, n) for n in range(5))
+    [1, 2, 4, 8, 16]
+    """
+    try:
+        from ipcluster_ext.integrations.joblib import register
+    except ModuleNotFoundError as error:
+        raise _missing("joblib", error) from None
+    register(name, make_default=make_default, view=view)
+
+
+def _missing(extra: str, error: ModuleNotFoundError) -> ImportError:
+    return ImportError(f"{error}; install it with: pip install 'ipcluster-ext[{extra}]'")
