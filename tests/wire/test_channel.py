@@ -1,6 +1,4 @@
-import contextlib
 import os
-import secrets
 import socket as unix
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -434,18 +432,3 @@ class TestSocketFiles:
             listen(folder / "hub.sock")
 
         assert left_open() == before
-
-
-def test_garbage_on_the_bare_socket_file_does_not_disturb_others(
-    channel: Channel, hub: Hub, path: Path
-) -> None:
-    for _ in range(50):
-        with unix.socket(unix.AF_UNIX) as stranger:
-            stranger.connect(str(path))
-            with contextlib.suppress(BrokenPipeError):
-                stranger.sendall(secrets.token_bytes(200))
-
-    channel.say(words(1))
-    hub.hear_until(lambda: bool(hub.heard))
-
-    assert hub.heard == words(1)
