@@ -3,7 +3,8 @@
 libzmq hands every message to an I/O thread of its own, which costs two wake-ups a message, as
 much as everything else that a short call needs. On a Unix socket its protocol is little more
 than a length before each frame (`transport.zmtp`), so this end speaks it by itself: sending is
-one system call, waiting is one. The hub's end is libzmq's ROUTER and does not notice.
+one system call, waiting is one. libzmq's ROUTER could be at the other end, as it is in tests; in a
+cluster it is `transport.router`, which answers as soon as the hub's loop turns.
 
 What ZeroMQ promises holds: order while a connection lives, and a new connection, by and by, when
 it breaks or was not there yet. Whoever waits connects; until then what is sent is kept. What was
