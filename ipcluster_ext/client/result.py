@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, overload
 
-from ipcluster_ext.client.arguments import stand_in
+from ipcluster_ext.client.arguments import passes_plainly, stand_in
 from ipcluster_ext.client.awaited import ALL_COMPLETED, Awaited, ReturnWhen
 from ipcluster_ext.client.outputs import GroupBy, Streaming, show
 from ipcluster_ext.client.parts import Source, connect, derive
@@ -422,11 +422,16 @@ class AsyncResult(Awaited):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Stand for the value, where it is an argument of another task."""
-        for place in range(len(self._outcomes)):
-            source, index = self.root(place)
-            source.connection.lend([source.task_at(index)], source)
+        if self.sources:
+            for source, index in self.sources:
+                source.connection.lend([source.task_at(index)], source)
+        else:
+            self.connection.lend(map(self.task_at, range(len(self._outcomes))), self)
         return stand_in(self, self._maker())
 
     def _maker(self) -> Callable[[list[Any]], Any]:
         """Return what makes the answer of the values of its tasks, on an engine."""
         return the_one if self._single else list
+
+
+passes_plainly(AsyncResult)
