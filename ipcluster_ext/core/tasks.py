@@ -51,14 +51,15 @@ class Tasks:
     # ------------------------------------------------------------ from clients
 
     def submit(self, client: Client, message: Submit, frames: Iterator[Frame], now: float) -> None:
-        """Take balanced tasks; ids that are known already are passed over."""
+        """Take balanced tasks; ids that are known already, or not the client's, are passed over."""
         state, spec = self._state, message.spec
         function = state.library.get(spec.function)
         known = state.tasks
         special = spec.options is not None
         for item in message.items:
             own = take_frames(frames, item)
-            if item.id in known:
+            if item.id in known or client_of(item.id) != client.id:
+                state.stale += 1
                 continue
             task = known[item.id] = Task(item.id, spec, item, own, function, None, now)
             function.live += 1
@@ -83,7 +84,8 @@ class Tasks:
         state.blobs.hold(names, len(message.engines))
         for place, engine_id in enumerate(message.engines):
             task_id = TaskId(first.id + place)
-            if task_id in state.tasks:
+            if task_id in state.tasks or client_of(task_id) != client.id:
+                state.stale += 1
                 state.blobs.release(names)
                 continue
             item = first

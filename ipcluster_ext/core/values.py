@@ -1,8 +1,9 @@
 """The values of ended tasks that others need, and where they are.
 
 A value is kept as it came from its engine, and sent to an engine once, before the first task
-there that needs it. Engines forget small ones a few at a time, and others at once. It goes when no unfinished task needs it and its client does not hold it
-any more: a client holds what lies in shared memory for as long as it has the answer.
+there that needs it; engines forget small ones a few at a time, and others at once. It goes when
+no unfinished task needs it and its client does not hold it any more: a client holds what lies in
+shared memory for as long as it has the answer.
 """
 
 from collections.abc import Sequence

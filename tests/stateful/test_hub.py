@@ -317,13 +317,19 @@ class HubMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Heal the lines, have everybody do his work, and look what is left."""
+        self._come_to_rest()
+        history = self.world.hub.state.history
+        history.forget([entry.id for entry in history])
+        self.world.turn()
+        self._come_to_rest()
+        self._everything_is_settled()
+
+    def _come_to_rest(self) -> None:
         for _ in range(ROUNDS):
             if self._at_rest():
-                break
+                return
             self._round()
-        else:
-            raise AssertionError("it does not come to rest: " + self._what_is_left())
-        self._everything_is_settled()
+        raise AssertionError("it does not come to rest: " + self._what_is_left())
 
     def _at_rest(self) -> bool:
         world = self.world
@@ -364,8 +370,6 @@ class HubMachine(RuleBasedStateMachine):
 
     def _everything_is_settled(self) -> None:
         world, state = self.world, self.world.hub.state
-        state.history.forget([entry.id for entry in state.history])
-        self._round()
         for client in world.clients:
             ids = [task for task in world.retries if task >> 32 == client.id]
             assert [task for task in ids if task not in world.results] == []
