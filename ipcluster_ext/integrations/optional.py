@@ -40,9 +40,14 @@ def register_joblib_backend(
     try:
         from ipcluster_ext.integrations.joblib import register
     except ModuleNotFoundError as error:
-        raise _missing("joblib", error) from None
+        raise _advised(error, "joblib", extra="joblib") from None
     register(name, make_default=make_default, view=view)
 
 
-def _missing(extra: str, error: ModuleNotFoundError) -> ImportError:
-    return ImportError(f"{error}; install it with: pip install 'ipcluster-ext[{extra}]'")
+def _advised(error: ModuleNotFoundError, *packages: str, extra: str) -> ImportError:
+    """Add what to install to an error, if it is one of these packages that is missing."""
+    if (error.name or "").partition(".")[0] not in packages:
+        return error
+    return ImportError(
+        f"{error}; install it with: pip install 'ipcluster-ext[{extra}]'", name=error.name
+    )

@@ -53,6 +53,9 @@ class System(Protocol):
     def read_pushed(self, function: Callable[[Value], float], name: str) -> list[float]:
         """Call the function with the value pushed before, on every engine."""
 
+    def joblib_backend(self) -> tuple[str, dict[str, Any]]:
+        """Return name and options of the joblib backend that runs tasks on its engines."""
+
     def hub_pids(self) -> list[int]:
         """List the processes between client and engines; empty where there are none."""
 
@@ -77,6 +80,9 @@ class FanOutMissing(GraphsMissing):
         raise NotOfferedError
 
     def read_pushed(self, function: Callable[[Value], float], name: str) -> list[float]:
+        raise NotOfferedError
+
+    def joblib_backend(self) -> tuple[str, dict[str, Any]]:
         raise NotOfferedError
 
     def hub_pids(self) -> list[int]:

@@ -87,5 +87,8 @@ class Distributed:
         ]
         return cast("list[float]", self._client.gather(futures))
 
+    def joblib_backend(self) -> tuple[str, dict[str, Any]]:
+        return "dask", {"client": self._client}
+
     def hub_pids(self) -> list[int]:
         return []

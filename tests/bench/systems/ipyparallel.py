@@ -67,6 +67,10 @@ class Ipyparallel(GraphsMissing):
     def read_pushed(self, function: Callable[[Value], float], name: str) -> list[float]:
         return list(self._client[:].apply_sync(call_with_name, function, name))
 
+    def joblib_backend(self) -> tuple[str, dict[str, Any]]:
+        self._balanced.register_joblib_backend("ipyparallel's")
+        return "ipyparallel's", {}
+
     def hub_pids(self) -> list[int]:
         controller = psutil.Process(self._cluster.controller.pid)
         return [controller.pid, *(child.pid for child in controller.children(recursive=True))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import loky
 
@@ -17,3 +17,7 @@ class Loky(ExecutorSystem):
 
     def _executor(self, count: int) -> Executor:
         return cast("Executor", loky.ProcessPoolExecutor(max_workers=count))
+
+    def joblib_backend(self) -> tuple[str, dict[str, Any]]:
+        """Return joblib's own: it starts workers of its own, as ours has none before a task."""
+        return "loky", {}

@@ -68,5 +68,9 @@ class Ours:
     def read_pushed(self, function: Callable[[Value], float], name: str) -> list[float]:
         return list(self._client[:].apply_sync(call_with_name, function, name))
 
+    def joblib_backend(self) -> tuple[str, dict[str, Any]]:
+        ipcluster_ext.register_joblib_backend()
+        return "ipcluster_ext", {"view": self._balanced}
+
     def hub_pids(self) -> list[int]:
         return [int(self._client.hub_pid)]

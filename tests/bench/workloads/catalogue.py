@@ -8,6 +8,7 @@ from tests.bench.workloads.arrays import ARRAY, ARRAY_MODIFIED, PUSH
 from tests.bench.workloads.broadcast import BROADCAST
 from tests.bench.workloads.endurance import HUB_MEMORY
 from tests.bench.workloads.graphs import CHAIN, DIAMOND, VALUE
+from tests.bench.workloads.gridsearch import GRID_SEARCH
 from tests.bench.workloads.sleeps import MAKESPAN, SCALING
 from tests.bench.workloads.starting import START
 from tests.bench.workloads.tasks import LATENCY, MAP, SUBMIT
@@ -28,6 +29,7 @@ WORKLOADS: dict[str, Workload] = {
         CHAIN,
         DIAMOND,
         VALUE,
+        GRID_SEARCH,
         START,
         MAKESPAN,
         SCALING,
