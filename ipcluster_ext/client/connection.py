@@ -12,12 +12,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
-from ipcluster_ext.client.hearing import Hearing
 from ipcluster_ext.client.interrupts import deferred_interrupts
 from ipcluster_ext.client.outgoing import Outgoing
 from ipcluster_ext.client.pending import Owner
+from ipcluster_ext.client.questions import Questions
 from ipcluster_ext.errors import (
     ClientClosed,
     ClientError,
@@ -33,9 +32,7 @@ from ipcluster_ext.protocol.messages import (
     Cancel,
     ClientHello,
     Define,
-    Interrupt,
     Message,
-    More,
     Release,
     TaskItem,
     TaskSpec,
@@ -55,7 +52,7 @@ NOBODY = 0
 log = logging.getLogger(__name__)
 
 
-class Connection(Hearing):
+class Connection(Questions):
     """A client's conversation with its hub.
 
     Parameters
@@ -66,9 +63,13 @@ class Connection(Hearing):
         How error messages call the hub.
     alive
         Tells whether the process that keeps the cluster running still does.
+    session
+        What the history calls this client.
     """
 
-    def __init__(self, path: Path, *, name: str, alive: Callable[[], bool]) -> None:
+    def __init__(
+        self, path: Path, *, name: str, alive: Callable[[], bool], session: str = ""
+    ) -> None:
         client = ClientId(secrets.randbelow(CLIENT_ID_LIMIT - 1) + 1)
         identity = f"c{client:08x}".encode()
         channel = Channel(path, identity=identity, boot=secrets.randbits(31))
@@ -77,13 +78,14 @@ class Connection(Hearing):
         self._pid = os.getpid()
         self._error: ClientError | None = None
         self._pinged_at = time.monotonic()
-        self._hello = ClientHello(self.client, self.host, os.getpid())
+        self._hello = ClientHello(self.client, self.host, os.getpid(), session)
         self._channel.mention(self._hello)
         self._baton = Baton(self._channel.wake)
         self._alarm = Alarm(STEP_IN_AFTER)
         self._channel.watch(self._alarm.fd)
         self._outgoing = Outgoing()
         self._released: deque[TaskId] = deque()
+        self._dropped: deque[TaskId] = deque()
         self._foreground = threading.Lock()
         self._parked = False
         self._alarm_set = False
@@ -128,13 +130,18 @@ class Connection(Hearing):
             The client is closed, was opened before a fork, or has lost its hub.
         """
         self._check()
+        if self.roster.mismatch is not None:
+            raise self.roster.mismatch
         with self._lock:
-            return self.pending.reserve(count, owner)
+            first = self.pending.reserve(count, owner)
+            self.submitted.add(first, count, owner)
+            return first
 
     def withdraw(self, tasks: list[TaskId]) -> None:
         """Give up tasks that may not all have been sent; those that have not begun never run."""
         with self._lock:
             self.pending.forget(tasks)
+            self.submitted.forget(tasks)
         self.say([Cancel(tasks, NOBODY)])
 
     def submit(
@@ -196,46 +203,17 @@ class Connection(Hearing):
         released = self._released
         return Release([released.popleft() for _ in range(len(released))])
 
-    def lend(self, tasks: Iterable[TaskId], owner: Owner) -> None:
-        """Note who has the answers of tasks on which other tasks depend.
+    def drop(self, tasks: Iterable[TaskId]) -> None:
+        """Note that nobody wants these tasks done; those that have not begun soon never will.
 
-        The hub may ask for them, as long as that owner lives.
+        May be called as `release` may.
         """
-        with self._lock:
-            self._lending.lend(tasks, owner)
+        self._dropped.extend(tasks)
 
-    def adopt(self, tasks: Iterable[TaskId], owner: Owner) -> None:
-        """Have the results of tasks that somebody else submitted go to an owner."""
-        with self._lock:
-            self.pending.adopt(tasks, owner)
-
-    def interrupt(self, tasks: list[TaskId], graces: Sequence[float] = ()) -> list[TaskId]:
-        """Stop tasks, whether they have begun or not.
-
-        Parameters
-        ----------
-        tasks
-            The tasks; those that have ended are passed over.
-        graces
-            How long to wait before the engine of one that goes on gets SIGTERM, and then SIGKILL,
-            in seconds; without any, nothing follows.
-
-        Returns
-        -------
-        Those that will never run.
-
-        Raises
-        ------
-        HubGone, ClientError, RuntimeError
-            As for `request`.
-        """
-        reply = self.request(lambda number: Interrupt(tasks, number, list(graces)))
-        cancelled: list[TaskId] = reply.ids
-        return cancelled
-
-    def more(self, task: TaskId, count: int) -> None:
-        """Tell a stream that its reader is ready for so many more items."""
-        self.say([More(task, count)])
+    def _drop(self) -> None:
+        dropped = self._dropped
+        tasks = [dropped.popleft() for _ in range(len(dropped))]
+        self._channel.say([Cancel(tasks, NOBODY)])
 
     def _flush(self) -> None:
         """Send the submissions that wait for others."""
@@ -244,36 +222,14 @@ class Connection(Hearing):
                 if self._outgoing:
                     self._channel.say(*self._outgoing.take(time.monotonic()))
 
-    def request(self, make: Callable[[int], Message], timeout: float = 10.0) -> Any:
-        """Ask the hub something and wait for its answer.
-
-        Parameters
-        ----------
-        make
-            Called with the request's number; returns the message.
-        timeout
-            How long to wait, in seconds.
-
-        Raises
-        ------
-        HubGone
-            No answer came in time.
-        RuntimeError
-            The calling thread runs a callback.
-        """
-        self._check()
-        self.check_waiting()
-        with self._lock:
-            number, answer = self._requests.ask()
+    def settle(self, timeout: float) -> bool:
+        """Wait until the hub has all that was sent; tell whether it has after so many seconds."""
         deadline = time.monotonic() + timeout
-        try:
-            self.say([make(number)], attended=True)
-            self.attend(answer.done, deadline)
-            return answer.result(max(0.0, deadline - time.monotonic()))
-        except TimeoutError:
-            raise HubGone(self.name, timeout) from None
-        finally:
-            self._requests.forget(number)
+        self._flush()
+        while self._channel.unacked and self._error is None and time.monotonic() < deadline:
+            if not self.attend(lambda: not self._channel.unacked, deadline):
+                time.sleep(ACK_WITHIN)
+        return not self._channel.unacked
 
     def close(self) -> None:
         """Leave the hub. What is still owed fails with `ClientClosed`. May be called twice."""
@@ -411,6 +367,8 @@ class Connection(Hearing):
 
     def _look_after(self) -> None:
         now = time.monotonic()
+        if self._dropped:
+            self._drop()
         if now - self._pinged_at >= PING_EVERY:
             self._pinged_at = now
             if not self._alive():

@@ -7,13 +7,14 @@ waits; everything runs on the one thread that receives at the moment (`client.co
 import logging
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ipcluster_ext.client.lending import Lending, supply
 from ipcluster_ext.client.news import show_notice, tell
-from ipcluster_ext.client.pending import Outcome, Payload, Pending
+from ipcluster_ext.client.pending import Outcome, Owner, Payload, Pending
 from ipcluster_ext.client.requests import Requests
 from ipcluster_ext.client.roster import Roster
+from ipcluster_ext.client.submitted import Submitted
 from ipcluster_ext.errors import ClientError, HubGone, ProtocolError
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import ClientId, TaskId, client_owner
@@ -62,14 +63,14 @@ class Hearing(ABC):
 
     Attributes
     ----------
-    pending
-        What is owed to whom.
+    pending, submitted
+        What is owed to whom, and what was submitted lately.
     roster
         The engines.
     blobs
         This host's shared memory, as far as the hub's cluster has any.
-    hub_pid
-        The hub's process.
+    hub_pid, hub_versions
+        The hub's process, and its versions of Python and packages.
     """
 
     def __init__(self, client: ClientId, channel: Channel, *, name: str, host: str) -> None:
@@ -80,9 +81,11 @@ class Hearing(ABC):
         self.roster = Roster()
         self.blobs = BlobStore("", client_owner(client))
         self.hub_pid = 0
+        self.hub_versions: dict[str, str] = {}
         self._channel = channel
         self._lock = threading.RLock()
         self._defined: dict[bytes, bytes] = {}
+        self.submitted = Submitted()
         self._requests = Requests()
         self._lending = Lending(self.pending)
         self._welcomed = threading.Event()
@@ -94,6 +97,40 @@ class Hearing(ABC):
     def shares_memory(self) -> bool:
         """Tell whether every engine can read this host's blobs."""
         return self.blobs.available and self.roster.hosts <= {self.host}
+
+    # ------------------------------------------------------------ who has which answer
+
+    def lend(self, tasks: Iterable[TaskId], owner: Owner) -> None:
+        """Note who has the answers of tasks on which other tasks depend.
+
+        The hub may ask for them, as long as that owner lives.
+        """
+        self._lending.lend(tasks, owner)  # no lock: one insertion into a dict
+
+    def adopt(self, tasks: Iterable[TaskId], owner: Owner) -> None:
+        """Have the results of tasks that somebody else submitted go to an owner."""
+        with self._lock:
+            self.pending.adopt(tasks, owner)
+
+    def owner(self, task: TaskId) -> Owner | None:
+        """Return who has the answer of a task, or waits for it; None if nobody does here."""
+        with self._lock:
+            return self.pending.owner(task) or self.submitted.owner(task)
+
+    def forget(self, tasks: Iterable[TaskId] | None) -> None:
+        """Remember these tasks, or any, no longer."""
+        with self._lock:
+            if tasks is None:
+                self.submitted.clear()
+            else:
+                self.submitted.forget(list(tasks))
+
+    def disown(self, tasks: Iterable[TaskId]) -> None:
+        """Wait for the results of tasks no longer."""
+        with self._lock:
+            self.pending.forget(tasks)
+
+    # ------------------------------------------------------------ what comes
 
     def hear(self, messages: Sequence[Message], frames: Iterator[Frame]) -> None:
         """Take what the hub says, on the thread that receives.
@@ -199,6 +236,7 @@ class Hearing(ABC):
         if self._welcomed.is_set():
             return
         self.hub_pid = message.hub_pid
+        self.hub_versions = message.versions
         if message.host == self.host and message.blobs:
             self.blobs = BlobStore(message.blobs, client_owner(self.client))
         self.roster.update(message.engines)

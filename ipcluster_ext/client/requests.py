@@ -1,6 +1,8 @@
 """Questions to the hub that have not been answered."""
 
+from collections.abc import Callable
 from concurrent.futures import Future
+from typing import Any, TypeVar
 
 from ipcluster_ext.protocol.messages import (
     Cancelled,
@@ -11,6 +13,7 @@ from ipcluster_ext.protocol.messages import (
     Steered,
 )
 
+T = TypeVar("T")
 Answer = Cancelled | Fetched | Purged | QueueReply | Records | Steered
 
 
@@ -46,3 +49,25 @@ class Requests:
         for answer in list(self._answers.values()):
             if not answer.done():
                 answer.set_exception(error)
+
+
+def converted(answer: "Future[Any]", convert: Callable[[Any], T]) -> "Future[T]":
+    """Return a future of what an answer means.
+
+    Parameters
+    ----------
+    answer
+        The answer to come.
+    convert
+        Called with it, on the thread that receives; what it raises is the future's error.
+    """
+    meaning: Future[T] = Future()
+
+    def settle(answered: "Future[Any]") -> None:
+        try:
+            meaning.set_result(convert(answered.result()))
+        except Exception as error:  # noqa: BLE001 - it is the future's
+            meaning.set_exception(error)
+
+    answer.add_done_callback(settle)
+    return meaning

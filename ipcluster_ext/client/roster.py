@@ -1,25 +1,46 @@
 """The engines as a client knows them, and waiting for them."""
 
+import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from ipcluster_ext.errors import ClientError, EngineError
+from ipcluster_ext.errors import ClientError, EngineError, PythonMismatch
 from ipcluster_ext.protocol.ids import EngineId
 from ipcluster_ext.protocol.messages import EngineInfo
 from ipcluster_ext.protocol.status import EngineStatus
 
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+"""This process's version of Python, as engines tell theirs."""
+
+_READY = EngineStatus.READY
+
 
 class Roster:
-    """Keeps what the hub says of engines, and wakes those who wait for a change."""
+    """Keeps what the hub says of engines, and wakes those who wait for a change.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    python
+        The version of Python that engines have to have.
+
+    Attributes
+    ----------
+    mismatch
+        Why nothing can be sent to engines: one of them has another Python. None if none has.
+    """
+
+    def __init__(self, python: str = PYTHON) -> None:
+        self._python = python
         self._changed = threading.Condition()
         self._engines: dict[EngineId, EngineInfo] = {}
         self._failed: dict[EngineId, str] = {}
+        self._gone: list[EngineInfo] = []
+        self._waiting = 0
         self._ready: list[EngineId] = []
         self._hosts: frozenset[str] = frozenset()
         self._error: ClientError | None = None
+        self.mismatch: PythonMismatch | None = None
 
     @property
     def ids(self) -> list[EngineId]:
@@ -31,6 +52,12 @@ class Roster:
         """The hosts on which engines are."""
         return self._hosts
 
+    @property
+    def count_ready(self) -> int:
+        """How many engines are ready."""
+        infos = list(self._engines.values())
+        return sum(1 for info in infos if info.status is _READY)
+
     def get(self, engine: EngineId) -> EngineInfo | None:
         """Return what is known of an engine, None if there is no such engine."""
         return self._engines.get(engine)
@@ -40,17 +67,27 @@ class Roster:
         with self._changed:
             for info in engines:
                 if info.status is EngineStatus.STOPPED:
-                    known = self._engines.pop(info.id, None)
-                    if known is not None and known.status is EngineStatus.STARTING:
-                        self._failed[info.id] = info.reason
+                    self._strike_off(info)
                 else:
                     self._engines[info.id] = info
-            self._ready = sorted(
-                info.id for info in self._engines.values() if info.status is EngineStatus.READY
-                or info.pid
-            )  # fmt: skip
-            self._hosts = frozenset(info.host for info in self._engines.values())
+            infos = self._engines.values()
+            self._ready = sorted(info.id for info in infos if info.status is _READY or info.pid)
+            self._hosts = frozenset(info.host for info in infos)
+            self.mismatch = self._find_mismatch()
             self._changed.notify_all()
+
+    def _strike_off(self, info: EngineInfo) -> None:
+        known = self._engines.pop(info.id, None)
+        if known is not None and known.status is EngineStatus.STARTING:
+            self._failed[info.id] = info.reason
+        elif known is not None and self._waiting:
+            self._gone.append(info)
+
+    def _find_mismatch(self) -> PythonMismatch | None:
+        for info in self._engines.values():
+            if info.status is _READY and info.python not in {"", self._python}:
+                return PythonMismatch(self._python, info.python, f"engine {info.id}")
+        return None
 
     def fail(self, error: ClientError) -> None:
         """Wake everybody who waits: nothing more will be heard."""
@@ -68,26 +105,57 @@ class Roster:
         Raises
         ------
         EngineError
-            An engine failed to start and will not be tried again.
+            An engine failed to start and will not be tried again, or left meanwhile for good.
+        ClientError
+            The hub is gone.
+        """
+        with self._changed:
+            seen = len(self._gone)
+
+            def enough() -> bool:
+                if self.count_ready >= count:
+                    return True
+                self._check_failed()
+                if len(self._gone) > seen:
+                    gone = self._gone[seen]
+                    msg = f"engine {gone.id} stopped meanwhile: {gone.reason or 'it was told to'}"
+                    raise EngineError(msg)
+                return False
+
+            return self.wait_until(enough, timeout)
+
+    def _check_failed(self) -> None:
+        if self._failed:
+            engine, reason = self._failed.popitem()
+            self._failed.clear()
+            msg = f"engine {engine} did not start: {reason}"
+            raise EngineError(msg)
+
+    def wait_until(self, condition: Callable[[], bool], timeout: float | None) -> bool:
+        """Wait until a condition on the engines holds, which is looked at after each change.
+
+        Returns
+        -------
+        Whether it holds; False when the time, in seconds, is up.
+
+        Raises
+        ------
         ClientError
             The hub is gone.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._changed:
-            while self._count_ready() < count:
-                if self._error is not None:
-                    raise self._error
-                if self._failed:
-                    engine, reason = next(iter(self._failed.items()))
-                    self._failed.clear()
-                    msg = f"engine {engine} did not start: {reason}"
-                    raise EngineError(msg)
-                left = None if deadline is None else deadline - time.monotonic()
-                if left is not None and left <= 0:
-                    return False
-                self._changed.wait(left)
+            self._waiting += 1
+            try:
+                while not condition():
+                    if self._error is not None:
+                        raise self._error
+                    left = None if deadline is None else deadline - time.monotonic()
+                    if left is not None and left <= 0:
+                        return False
+                    self._changed.wait(left)
+            finally:
+                self._waiting -= 1
+                if not self._waiting:
+                    self._gone.clear()
         return True
-
-    def _count_ready(self) -> int:
-        infos = self._engines.values()
-        return sum(1 for info in infos if info.status is EngineStatus.READY)

@@ -66,6 +66,11 @@ class Facts:
         return self.spec.label
 
     @property
+    def balanced(self) -> bool:
+        """Whether the hub chooses its engine."""
+        return self.spec.balanced
+
+    @property
     def function(self) -> str:
         """The digest of the function."""
         return self.spec.function.hex()
@@ -174,6 +179,7 @@ class Facts:
             nbytes=self.nbytes,
             kept=self.kept,
             resubmitted=self.again,
+            balanced=self.balanced,
         )
 
 
@@ -182,7 +188,7 @@ KEYS: dict[str, Callable[[Facts], object]] = {
     for name in (
         "msg_id", "client_uuid", "session", "kind", "label", "function", "engine_uuid",
         "submitted", "started", "completed", "received", "tries", "ename", "evalue", "nbytes",
-        "kept", "resubmitted",
+        "kept", "resubmitted", "balanced",
     )
 } | {"status": attrgetter("status_name"), "engine_id": attrgetter("engine")}  # fmt: skip
 """What queries may ask for."""

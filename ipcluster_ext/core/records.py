@@ -94,7 +94,7 @@ class Records:
         reply = QueueReply(
             message.request,
             len(self._state.queue),
-            {engine.id: engine.load for engine in engines},
+            {engine.id: len(engine.unfinished) + len(engine.held) for engine in engines},
             {engine.id: engine.load_of_its_own for engine in engines},
             {engine.id: engine.ended for engine in engines},
         )

@@ -53,7 +53,7 @@ class Roll:
         state.history.introduce(hello.client, hello.name)
         infos = [engine.info for engine in state.engines.values()]
         place = state.place
-        line.say(Welcome(place.pid, place.host, place.blobs, infos))
+        line.say(Welcome(place.pid, place.host, place.blobs, infos, place.versions))
 
     def agent(self, peer: PeerId, hello: AgentHello) -> None:
         """Admit an agent and have it start its engines."""

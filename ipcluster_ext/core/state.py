@@ -64,6 +64,7 @@ class Place:
     blobs: str = ""
     epoch: float = 0.0
     """The time, in seconds since the epoch, when the monotonic clock stood at 0."""
+    versions: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)

@@ -15,6 +15,7 @@ from ipcluster_ext.core.state import Place
 from ipcluster_ext.hub.loop import Loop
 from ipcluster_ext.hub.ports import Ports
 from ipcluster_ext.protocol.process import HubConfig
+from ipcluster_ext.protocol.versions import versions_of
 from ipcluster_ext.transport.blobs import host_identity
 from ipcluster_ext.transport.files import client_socket, engine_socket
 from ipcluster_ext.transport.router import Router
@@ -36,7 +37,7 @@ def main() -> int:
     router = Router([client_socket(folder), engine_socket(folder)], lifeline=sys.stdin.fileno())
     epoch = time.time_ns() / 1e9 - time.monotonic()
     core = Hub(
-        Place(os.getpid(), host_identity(), config.blobs, epoch),
+        Place(os.getpid(), host_identity(), config.blobs, epoch, versions_of()),
         policy=config.policy,
         hwm=config.hwm,
         seed=secrets.randbits(63),

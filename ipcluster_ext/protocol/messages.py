@@ -181,6 +181,8 @@ class Record(_Part, frozen=True):
     """Whether its result can still be had."""
     resubmitted: TaskId = TaskId(0)
     """The task that did the same once more, 0 for none."""
+    balanced: bool = True
+    """Whether the hub chose its engine."""
 
 
 class Failure(_Part, frozen=True):
@@ -363,12 +365,17 @@ class Prepare(_Message, frozen=True, tag=74):
 
 
 class Welcome(_Message, frozen=True, tag=20):
-    """The hub knows the peer. ``blobs`` is the host's blob folder, ``host`` the hub's host."""
+    """The hub knows the peer.
+
+    ``blobs`` is the host's blob folder, ``host`` the hub's host; ``versions`` are those of the
+    hub's Python and packages.
+    """
 
     hub_pid: int
     host: str
     blobs: str
     engines: list[EngineInfo] = []
+    versions: dict[str, str] = {}
 
 
 class Refused(_Message, frozen=True, tag=21):

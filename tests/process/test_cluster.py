@@ -233,7 +233,7 @@ class TestEngines:
     def test_one_can_be_interrupted(self, started: Started) -> None:
         cluster, client = started
         result = client[0].apply_async(time.sleep, 60)
-        wait_until(lambda: client.queue_status()[0]["tasks"])
+        wait_until(lambda: client.queue_status()[0]["queue"])
 
         def interrupted() -> bool:
             cluster.signal_engine_sync(signal.SIGINT, 0)

@@ -1,0 +1,78 @@
+"""What the parts of a client share: its wire, its engines, and whether calls wait."""
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ipcluster_ext.client.connection import Connection
+from ipcluster_ext.client.targets import Targets, resolve
+from ipcluster_ext.errors import NoSuchEngine
+from ipcluster_ext.protocol.ids import EngineId
+from ipcluster_ext.protocol.messages import EngineInfo
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+T = TypeVar("T")
+
+
+class Base:
+    """A connected client, as far as its parts need to know.
+
+    Attributes
+    ----------
+    connection
+        The wire.
+    block
+        Whether calls without a choice of their own wait.
+    """
+
+    connection: Connection
+    block: bool
+
+    @property
+    def ids(self) -> list[EngineId]:
+        """The ids of the engines, in order; an engine that is being restarted keeps its id.
+
+        Examples
+        --------
+        >>> rc.ids
+        [0, 1]
+        """
+        self.connection.catch_up()
+        return self.connection.roster.ids
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def engine_info(self, engine: int) -> EngineInfo:
+        """Return what is known of an engine: its state, host and process.
+
+        Raises
+        ------
+        NoSuchEngine
+            There is no such engine.
+
+        Examples
+        --------
+        >>> rc.engine_info(1).id
+        1
+        """
+        found, _ = resolve(engine, self.ids)
+        info = self.connection.roster.get(found[0])
+        if info is None:
+            raise NoSuchEngine(engine, self.ids)
+        return info
+
+    def _engines(self, targets: Targets | None) -> list[EngineId]:
+        """Return the engines that targets mean; None means all."""
+        return resolve("all" if targets is None else targets, self.ids)[0]
+
+    def _or_wait(self, answer: "Future[T]", *, block: bool | None) -> "Future[T]":
+        """Wait for an answer if that is wanted, and raise what it raises."""
+        if self.block if block is None else block:
+            self._wait_for(answer)
+            answer.result()
+        return answer
+
+    def _wait_for(self, answer: "Future[Any]", timeout: float | None = None) -> bool:
+        """Wait for any future, receiving meanwhile; tell whether it has come."""
+        return self.connection.wait_for(answer, timeout)
