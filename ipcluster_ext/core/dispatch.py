@@ -46,23 +46,30 @@ class Dispatcher:
 
     def run(self, now: float) -> None:
         """Give out what can be given out, and recall what is stuck."""
+        state = self._state
         self._note_changes()
-        if len(self._state.queue):
-            for lane in self._state.queue.lanes:
+        if len(state.queue):
+            for lane in state.queue.lanes:
                 self._serve(lane, now)
-            self._tasks.refuse_the_hopeless()
+            if len(state.queue):
+                self._tasks.refuse_the_hopeless()
             self._note_changes()
         self._balance(now)
 
     def _note_changes(self) -> None:
-        state = self._state
-        for engine in state.changed:
-            state.index.enter(engine)
-            if engine.load > 1:
-                self._loaded.add(engine)
-            else:
-                self._loaded.discard(engine)
-        state.changed.clear()
+        changed = self._state.changed
+        if changed:
+            for engine in changed:
+                self._note(engine)
+            changed.clear()
+
+    def _note(self, engine: Engine) -> None:
+        """Keep the indexes true of an engine that was given or has ended tasks."""
+        self._state.index.enter(engine)
+        if engine.load > 1:
+            self._loaded.add(engine)
+        else:
+            self._loaded.discard(engine)
 
     def _serve(self, lane: Lane, now: float) -> None:
         """Give out the tasks of one lane, a share at a time."""
@@ -78,7 +85,8 @@ class Dispatcher:
                 return
             share = -(-queue.length(lane) // max(1, len(self._state.engines)))
             self._give(engine, lane, min(room, max(1, share)), now)
-            index.enter(engine)
+            self._note(engine)
+            self._state.changed.discard(engine)
 
     def _credit(self, task: Task) -> int:
         """Return how many unfinished tasks like this one an engine may have."""
@@ -114,9 +122,10 @@ class Dispatcher:
         function = None
         ids = []
         while count and (task := queue.head(lane)) is not None:
-            if function is not None and (task.function is not function or self._credit(task) == 1):
+            if function is None:
+                function = task.function
+            elif task.function is not function or _is_limited(task):
                 break
-            function = task.function
             assign(engine, queue.pop(lane), now)
             ids.append(task.id)
             count -= 1
@@ -146,3 +155,9 @@ class Dispatcher:
 def is_balanced(task: Task) -> bool:
     """Tell whether a task may run elsewhere as well."""
     return task.target is None
+
+
+def _is_limited(task: Task) -> bool:
+    """Tell whether a task has to be the only one of its engine."""
+    options = task.spec.options
+    return options is not None and options.time_limit > 0 and not options.awaits

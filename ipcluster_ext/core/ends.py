@@ -8,7 +8,7 @@ from ipcluster_ext.core.dependencies import Dependencies, Verdict
 from ipcluster_ext.core.state import Client, State
 from ipcluster_ext.core.task import Task
 from ipcluster_ext.protocol.frames import Frame, encode_failure
-from ipcluster_ext.protocol.ids import EngineId, TaskId, client_of
+from ipcluster_ext.protocol.ids import COUNTER_BITS, EngineId, TaskId, client_of
 from ipcluster_ext.protocol.messages import Failure, Notice, ResultItem
 from ipcluster_ext.protocol.status import TaskStatus
 from ipcluster_ext.protocol.text import legible
@@ -55,7 +55,7 @@ class Ends:
             state.queue.forget(task, item.status)
         else:
             task.move(item.status)
-        client = state.clients.get(client_of(task.id))
+        client = state.clients.get(task.id >> COUNTER_BITS)  # type: ignore[call-overload]
         if client is not None:
             client.line.result(engine, item, frames)
             if item.buffers:
@@ -63,15 +63,21 @@ class Ends:
         elif item.buffers:
             state.blobs.offer(names_of(item.buffers))
         state.history.add(task, item, engine, frames, state.now, client is None)
-        if state.watchers:
-            self._tell_watchers(task.id, item, frames, engine)
-        if task.id in state.dependents or task.id in state.awaiting:
-            self.verdicts.extend(self.dependencies.ended(task.id, item, frames, engine))
-        if task.id in state.sharers:
-            for sharer in state.sharers.pop(task.id):
-                if sharer.id in state.waiting:
-                    self.share(sharer, item, frames, engine)
+        if state.watchers or state.dependents or state.awaiting or state.sharers:
+            self._tell_others(task.id, item, frames, engine)
         self._drop(task)
+
+    def _tell_others(
+        self, task: TaskId, item: ResultItem, frames: Sequence[Frame], engine: EngineId
+    ) -> None:
+        """Tell those who wait for a task that is not theirs."""
+        state = self._state
+        self._tell_watchers(task, item, frames, engine)
+        if task in state.dependents or task in state.awaiting:
+            self.verdicts.extend(self.dependencies.ended(task, item, frames, engine))
+        for sharer in state.sharers.pop(task, ()):
+            if sharer.id in state.waiting:
+                self.share(sharer, item, frames, engine)
 
     def share(
         self, task: Task, item: ResultItem, frames: Sequence[Frame], engine: EngineId
@@ -115,15 +121,15 @@ class Ends:
         state = self._state
         del state.tasks[task.id]
         task.function.live -= 1
-        if task.extra is not None or state.waiting:
+        task.engine = None
+        if task.item.buffers:
+            state.blobs.release(names_of(task.item.buffers))
+        if state.waiting:
             state.waiting.pop(task.id, None)
         if task.extra is not None and task.extra.used:
             state.store.done_with(task)
-        if task.item.buffers:
-            state.blobs.release(names_of(task.item.buffers))
-        if client_of(task.id) == 0 and task.status is not _DONE:
+        if task.status is not _DONE and client_of(task.id) == 0:
             self._notice(task)
-        task.engine = None
 
     def _notice(self, task: Task) -> None:
         """Tell the clients that a preparation failed."""

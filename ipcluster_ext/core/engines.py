@@ -123,7 +123,7 @@ class Engine:
     @property
     def load(self) -> int:
         """How many tasks it has to do one after the other."""
-        return max(0, len(self.unfinished) - self.awaiting - self.waiting)
+        return len(self.unfinished) - self.awaiting - self.waiting
 
     @property
     def load_of_its_own(self) -> int:

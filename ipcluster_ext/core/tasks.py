@@ -11,7 +11,13 @@ from ipcluster_ext.core.state import Client, Preparation, State
 from ipcluster_ext.core.task import Task
 from ipcluster_ext.core.withdrawals import Withdrawals
 from ipcluster_ext.protocol.frames import Frame, frames_of
-from ipcluster_ext.protocol.ids import ClientId, TaskId, client_of, first_task
+from ipcluster_ext.protocol.ids import (
+    COUNTER_BITS,
+    ClientId,
+    TaskId,
+    client_of,
+    first_task,
+)
 from ipcluster_ext.protocol.messages import (
     Define,
     Done,
@@ -54,11 +60,11 @@ class Tasks:
         """Take balanced tasks; ids that are known already, or not the client's, are passed over."""
         state, spec = self._state, message.spec
         function = state.library.get(spec.function)
-        known = state.tasks
+        known, mine = state.tasks, client.id
         special = spec.options is not None
         for item in message.items:
-            own = take_frames(frames, item)
-            if item.id in known or client_of(item.id) != client.id:
+            own = take_frames(frames, item) if item.buffers else ()
+            if item.id in known or item.id >> COUNTER_BITS != mine:
                 state.stale += 1
                 continue
             task = known[item.id] = Task(item.id, spec, item, own, function, None, now)
@@ -147,10 +153,12 @@ class Tasks:
 
     def follow_up(self, now: float) -> None:
         """Do what time and the end of other tasks ask for."""
+        verdicts = self.ends.verdicts
+        if not verdicts and self._state.timers.deadline is None:
+            return
         for alarm, task, mark in self._state.timers.due(now):
             if self._state.tasks.get(task.id) is task and self.limits.look_at(alarm, task, mark):
                 self._go_on(task)
-        verdicts = self.ends.verdicts
         while verdicts:
             verdict = verdicts.popleft()
             task = verdict.task
@@ -265,7 +273,7 @@ class Tasks:
         state = self._state
         unfinished, end = engine.unfinished, self.ends.end
         for item in message.items:
-            own = take_frames(frames, item)
+            own = take_frames(frames, item) if item.buffers else ()
             task = unfinished.pop(item.id, None)
             if task is None:
                 state.stale += 1
