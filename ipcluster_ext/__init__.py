@@ -14,12 +14,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ipcluster_ext.client.balanced import LoadBalancedView
     from ipcluster_ext.client.client import Client
+    from ipcluster_ext.client.connecting import connect
+    from ipcluster_ext.client.dependency import Dependency
     from ipcluster_ext.client.direct import BroadcastView, DirectView
     from ipcluster_ext.client.executor import Executor, ViewExecutor
+    from ipcluster_ext.client.fetching import AsyncHubResult
+    from ipcluster_ext.client.functional import ParallelFunction, RemoteFunction, parallel, remote
+    from ipcluster_ext.client.lazy import LazyMapIterator
     from ipcluster_ext.client.maps import AsyncMapResult
+    from ipcluster_ext.client.options import Retry
+    from ipcluster_ext.client.partition import Map, RoundRobinMap
+    from ipcluster_ext.client.remote import RemoteValue
     from ipcluster_ext.client.replies import ExecuteReply
+    from ipcluster_ext.client.requirements import depend, dependent, interactive, require
     from ipcluster_ext.client.result import AsyncResult
     from ipcluster_ext.cluster.cluster import Cluster
+    from ipcluster_ext.engine.context import current_task, progress, publish
     from ipcluster_ext.errors import (
         ClientClosed,
         ClientError,
@@ -39,6 +49,7 @@ if TYPE_CHECKING:
         NoEnginesRegistered,
         NoSuchEngine,
         OptionError,
+        OutsideTask,
         PoisonTask,
         ProtocolError,
         PythonMismatch,
@@ -64,16 +75,29 @@ if TYPE_CHECKING:
         unwrap_exception,
         wrap_exception,
     )
+    from ipcluster_ext.protocol.standins import Reference
 
 _HOMES = {
+    "client.dependency": ("Dependency",),
+    "client.functional": ("ParallelFunction", "RemoteFunction", "parallel", "remote"),
+    "client.lazy": ("LazyMapIterator",),
+    "client.options": ("Retry",),
+    "client.partition": ("Map", "RoundRobinMap"),
+    "client.remote": ("RemoteValue",),
+    "client.requirements": ("depend", "dependent", "interactive", "require"),
+    "protocol.standins": ("Reference",),
     "client.balanced": ("LoadBalancedView",),
     "client.client": ("Client",),
+    "client.connecting": ("connect",),
     "client.direct": ("BroadcastView", "DirectView"),
     "client.executor": ("Executor", "ViewExecutor"),
+    "client.fetching": ("AsyncHubResult",),
+    "client.records": ("TaskRecord",),
     "client.maps": ("AsyncMapResult",),
     "client.replies": ("ExecuteReply",),
     "client.result": ("AsyncResult",),
     "cluster.cluster": ("Cluster",),
+    "engine.context": ("current_task", "progress", "publish"),
     "errors": (
         "ClientClosed",
         "ClientError",
@@ -93,6 +117,7 @@ _HOMES = {
         "NoEnginesRegistered",
         "NoSuchEngine",
         "OptionError",
+        "OutsideTask",
         "PoisonTask",
         "ProtocolError",
         "PythonMismatch",
@@ -123,6 +148,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AlreadyDisplayedError",
+    "AsyncHubResult",
     "AsyncMapResult",
     "AsyncResult",
     "BroadcastView",
@@ -133,6 +159,7 @@ __all__ = [
     "ClusterError",
     "ClusterStopped",
     "CompositeError",
+    "Dependency",
     "DependencyTimeout",
     "DirectView",
     "EngineError",
@@ -147,20 +174,30 @@ __all__ = [
     "InvalidDependency",
     "IpclusterError",
     "KernelError",
+    "LazyMapIterator",
     "LoadBalancedView",
+    "Map",
     "NoEnginesRegistered",
     "NoSuchEngine",
     "OptionError",
+    "OutsideTask",
+    "ParallelFunction",
     "PoisonTask",
     "ProtocolError",
     "PythonMismatch",
+    "Reference",
     "RemoteError",
+    "RemoteFunction",
+    "RemoteValue",
+    "Retry",
+    "RoundRobinMap",
     "SerializationError",
     "SoftTimeLimit",
     "StartupError",
     "TaskAborted",
     "TaskExpired",
     "TaskInterrupted",
+    "TaskRecord",
     "TaskRejectError",
     "TaskTimeout",
     "TimeoutError",
@@ -169,7 +206,17 @@ __all__ = [
     "VersionMismatch",
     "ViewExecutor",
     "collect_exceptions",
+    "connect",
+    "current_task",
+    "depend",
+    "dependent",
+    "interactive",
+    "parallel",
+    "progress",
+    "publish",
     "register_joblib_backend",
+    "remote",
+    "require",
     "unwrap_exception",
     "wrap_exception",
 ]

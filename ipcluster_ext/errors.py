@@ -17,6 +17,7 @@
     │   ├── OptionError              an option that does not exist (TypeError, KeyError)
     │   ├── ForeignTask              another client's task, where only one's own will do
     │   └── UnknownTask              no such task is known
+    ├── OutsideTask                  something that only tasks can do (RuntimeError)
     ├── SoftTimeLimit                raised inside a task that takes too long (TimeoutError)
     └── KernelError                  what became of a task
         ├── EngineError
@@ -259,6 +260,25 @@ class ForeignTask(Facts, ClientError):
 
 class UnknownTask(ClientError):
     """No task of this id is known."""
+
+
+class OutsideTask(Facts, IpclusterError, RuntimeError):
+    """Something was asked for that only a task can have.
+
+    Parameters
+    ----------
+    what
+        What happens in tasks only, as "data is published".
+    """
+
+    facts = ("what",)
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} inside tasks only, and this code runs in none; call it in a function that "
+            "is given to a view, as in view.apply(function)"
+        )
+        self.what = what
 
 
 class SoftTimeLimit(IpclusterError, TimeoutError):

@@ -10,13 +10,18 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from ipcluster_ext.engine import context
 from ipcluster_ext.engine.apply import Applier, Terminated
+from ipcluster_ext.engine.context import Surroundings
+from ipcluster_ext.engine.current import Current
+from ipcluster_ext.engine.desk import Desk
 from ipcluster_ext.engine.forks import Forks
 from ipcluster_ext.engine.functions import Functions
 from ipcluster_ext.engine.interrupts import Interrupts
 from ipcluster_ext.engine.kernel import EngineKernel, build
 from ipcluster_ext.engine.lane import Lane
 from ipcluster_ext.engine.limits import Limits
+from ipcluster_ext.engine.news import Newsroom
 from ipcluster_ext.engine.orders import EngineOrders
 from ipcluster_ext.engine.outcomes import Outcomes
 from ipcluster_ext.engine.resolver import Resolver
@@ -80,52 +85,50 @@ def _serve(config: EngineConfig, kernel: EngineKernel) -> None:
     blobs = BlobStore(config.blobs, engine_owner(config.engine, config.boot))
     resolver = Resolver(kernel.engine_shell.user_ns, blobs)
     functions = Functions(kernel.engine_shell.user_ns, resolver)
-    lane = Lane(channel.wake)
+    outcomes = Outcomes(config.engine, blobs, host, resolver)
+    lane, timer = Lane(channel.wake), Timer()
+    current = Current(lane)
+    news = Newsroom(channel.say, timer)
     interrupts = Interrupts(lambda: lane.current, channel.wake)
     applier = Applier(
         config.engine,
         kernel,
         functions,
         resolver,
-        outcomes=Outcomes(config.engine, blobs, host, resolver),
+        outcomes=outcomes,
         interrupts=interrupts,
-        limits=Limits(Timer()),
+        limits=Limits(timer),
     )
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    hello = EngineHello(
-        config.engine, config.boot, config.agent, host, os.getpid(), python, config.resources
+    wire = Wire(
+        channel,
+        _hello(config, host),
+        functions,
+        blobs,
+        orders=EngineOrders(resolver, interrupts),
+        lane=lane,
+        printed=Printed(current.task),
     )
-    printed = Printed(lambda: lane.current)
-    orders = EngineOrders(resolver, interrupts)
-    wire = Wire(channel, hello, functions, blobs, orders=orders, lane=lane, printed=printed)
     sys.stdout = TaskStream(wire.printed, "stdout", 1)
     sys.stderr = TaskStream(wire.printed, "stderr", 2)
-    _handle_signals(interrupts)
-    kernel.engine_shell.user_ns["engine_id"] = config.engine
-    box = BlackBox(Path(config.box))
-    wire.start()
-    _work(wire, applier, box, Forks())
-
-
-def _work(wire: Wire, applier: Applier, box: BlackBox, forks: Forks) -> None:
-    """Do tasks for ever."""
-    lane, printed = wire.lane, wire.printed
-    while True:
-        assignment = lane.next(wire.catch_up, wire.wait_for_work)
-        box.began(assignment.item.id)
-        result, body = applier.perform(assignment)
-        if forks.is_fork:
-            forks.end()
-        wire.say_written(printed.end_task())
-        lane.finish(result, body.frames)
-        del assignment, result, body
-
-
-def _handle_signals(interrupts: Interrupts) -> None:
-    """Have SIGINT interrupt the task that runs, and SIGTERM end the engine."""
-
-    def terminate(_signum: int, _frame: FrameType | None) -> None:
-        raise Terminated
-
     signal.signal(signal.SIGINT, interrupts.on_signal)
-    signal.signal(signal.SIGTERM, terminate)
+    signal.signal(signal.SIGTERM, _terminate)
+    context.enter(
+        Surroundings(config.engine, current, outcomes=outcomes, news=news, interrupts=interrupts)
+    )
+    kernel.publisher.pass_on = context.show
+    kernel.engine_shell.user_ns["engine_id"] = config.engine
+    desk = Desk(wire, applier, news=news, box=BlackBox(Path(config.box)), forks=Forks())
+    wire.start()
+    desk.work()
+
+
+def _hello(config: EngineConfig, host: str) -> EngineHello:
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return EngineHello(
+        config.engine, config.boot, config.agent, host, os.getpid(), python, config.resources
+    )
+
+
+def _terminate(_signum: int, _frame: FrameType | None) -> NoReturn:
+    """End the engine."""
+    raise Terminated

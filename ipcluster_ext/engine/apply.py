@@ -15,7 +15,7 @@ from ipcluster_ext.engine.interrupts import Interrupts, Mood
 from ipcluster_ext.engine.kernel import EngineKernel
 from ipcluster_ext.engine.lane import Assignment
 from ipcluster_ext.engine.limits import Limits
-from ipcluster_ext.engine.outcomes import CellFailed, Outcomes
+from ipcluster_ext.engine.outcomes import CellFailed, ChunkFailed, Outcomes
 from ipcluster_ext.engine.resolver import MARK, Resolver
 from ipcluster_ext.engine.verdicts import verdict
 from ipcluster_ext.protocol.buffers import load
@@ -124,7 +124,7 @@ class Applier:
         return result, body
 
     def _failed(self, error: BaseException, options: Options | None) -> tuple[TaskStatus, Body]:
-        cause = error.error if isinstance(error, CellFailed) else error
+        cause = error.error if isinstance(error, CellFailed | ChunkFailed) else error
         status = verdict(cause, options)
         return status, self._outcomes.failure(error, skip=2)
 
@@ -136,13 +136,25 @@ class Applier:
         function = self._functions.get(assignment.spec.function)
         if assignment.spec.return_exceptions:
             return [self._attempt(function, (item,)) for item in payload]
-        return [function(item) for item in payload]
+        values: list[Any] = []
+        try:
+            for item in payload:
+                values.append(function(item))  # noqa: PERF401 - what is there when it fails is kept
+        except Exception as error:  # noqa: BLE001 - user code runs here
+            raise ChunkFailed(error, values) from None
+        return values
 
     def _starmap(self, assignment: Assignment, payload: list[Any]) -> list[Any]:
         function = self._functions.get(assignment.spec.function)
         if assignment.spec.return_exceptions:
             return [self._attempt(function, item) for item in payload]
-        return [function(*item) for item in payload]
+        values: list[Any] = []
+        try:
+            for item in payload:
+                values.append(function(*item))  # noqa: PERF401 - as above
+        except Exception as error:  # noqa: BLE001 - user code runs here
+            raise ChunkFailed(error, values) from None
+        return values
 
     def _attempt(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         """Call a function; what it raises is a value too, made into an error by the client."""
@@ -155,21 +167,18 @@ class Applier:
         """Run a cell; the value is what its reply shows, None if that is not wanted."""
         del assignment
         shell = self._shell
-        shell.rendered_traceback = None
-        self._kernel.publisher.take()
-        self._kernel.displayhook.result = None
-        outcome = shell.run_cell(  # type: ignore[no-untyped-call]
-            payload["code"], store_history=False, silent=payload["silent"]
-        )
+        with self._kernel.collecting() as shown:
+            outcome = shell.run_cell(  # type: ignore[no-untyped-call]
+                payload["code"], store_history=False, silent=payload["silent"]
+            )
         error = outcome.error_before_exec or outcome.error_in_exec
         if error is not None:
-            raise CellFailed(error, shell.rendered_traceback)
-        outputs = self._kernel.publisher.take()
-        if payload["silent"] and not outputs:
+            raise CellFailed(error, shown.traceback)
+        if payload["silent"] and not shown.outputs:
             return None
         return {
-            "outputs": outputs,
-            "execute_result": self._kernel.displayhook.result,
+            "outputs": shown.outputs,
+            "execute_result": shown.result,
             "execution_count": shell.execution_count,
         }
 

@@ -5,6 +5,8 @@ import signal
 import sys
 from typing import NoReturn
 
+from ipcluster_ext.engine import context
+
 _OURS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -26,6 +28,7 @@ class Forks:
     def _begin(self) -> None:
         """Have signals do what they do everywhere, and output go to the engine's log."""
         self.is_fork = True
+        context.enter(None)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _OURS)

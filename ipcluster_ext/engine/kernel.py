@@ -6,8 +6,9 @@ published. The kernel is built once, before engines are forked from it.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from ipykernel.displayhook import ZMQShellDisplayHook
@@ -40,11 +41,21 @@ class CollectingDisplayHook(ZMQShellDisplayHook):
 
 
 class CollectingPublisher(ZMQDisplayPublisher):
-    """Collects what a task displays."""
+    """Collects what a cell displays; what any other task does is passed on at once.
+
+    Attributes
+    ----------
+    collected
+        What the cell that runs has displayed.
+    pass_on
+        Called with what is displayed; returns whether it was no cell that did, and it is
+        settled.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
         self.collected: list[MimeBundle] = []
+        self.pass_on: Callable[[MimeBundle], bool] | None = None
 
     def publish(  # type: ignore[override]
         self,
@@ -52,17 +63,14 @@ class CollectingPublisher(ZMQDisplayPublisher):
         metadata: MimeBundle | None = None,
         **_options: Any,
     ) -> None:
-        """Keep a displayed object, in every format it has."""
-        self.collected.append({"data": data, "metadata": metadata or {}})
+        """Take a displayed object, in every format it has."""
+        bundle = {"data": data, "metadata": metadata or {}}
+        if self.pass_on is None or not self.pass_on(bundle):
+            self.collected.append(bundle)
 
     def clear_output(self, wait: bool = False) -> None:  # noqa: FBT001, FBT002 - IPython's
-        """Drop what was displayed before."""
+        """Drop what the cell displayed before."""
         self.collected.clear()
-
-    def take(self) -> list[MimeBundle]:
-        """Take what was displayed since the last time."""
-        collected, self.collected = self.collected, []
-        return collected
 
 
 class EngineShell(ZMQInteractiveShell):
@@ -79,6 +87,25 @@ class EngineShell(ZMQInteractiveShell):
         self.rendered_traceback = "\n".join(stb)
 
 
+@dataclass(slots=True)
+class Shown:
+    """What a cell has shown.
+
+    Attributes
+    ----------
+    outputs
+        What it displayed.
+    result
+        The value of its last expression, in every format it has.
+    traceback
+        IPython's, if it raised.
+    """
+
+    outputs: list[MimeBundle] = field(default_factory=list)
+    result: MimeBundle | None = None
+    traceback: str | None = None
+
+
 class EngineKernel(IPythonKernel):
     """The kernel of an engine."""
 
@@ -88,6 +115,20 @@ class EngineKernel(IPythonKernel):
     def engine_shell(self) -> EngineShell:
         """The shell; it is there from the beginning."""
         return cast("EngineShell", self.shell)
+
+    @contextmanager
+    def collecting(self) -> Iterator[Shown]:
+        """Collect what is shown within the block, which may be inside another such block."""
+        hook, publisher, shell = self.displayhook, self.publisher, self.engine_shell
+        before = hook.result, hook.exec_result, publisher.collected, shell.rendered_traceback
+        hook.result, publisher.collected, shell.rendered_traceback = None, [], None
+        shown = Shown()
+        try:
+            yield shown
+        finally:
+            shown.outputs, shown.result = publisher.collected, hook.result
+            shown.traceback = shell.rendered_traceback
+            hook.result, hook.exec_result, publisher.collected, shell.rendered_traceback = before
 
     @property
     def publisher(self) -> CollectingPublisher:

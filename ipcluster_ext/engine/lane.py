@@ -47,7 +47,9 @@ class Lane:
     Attributes
     ----------
     current
-        The task that the main thread does.
+        The task that the main thread does, None between tasks.
+    doing
+        That task with all that is known of it, or else the last one.
     begun
         How many it has begun.
     received
@@ -63,6 +65,7 @@ class Lane:
         self._unsaid_since = 0.0
         self._on_unsaid = on_unsaid
         self.current: TaskId | None = None
+        self.doing: Assignment | None = None
         self.begun = 0
         self.received = 0
         self.watched = False
@@ -104,6 +107,7 @@ class Lane:
             with self._lock:
                 if self._tasks:
                     assignment = self._tasks.popleft()
+                    self.doing = assignment
                     self.current = assignment.item.id
                     self.begun += 1
                     return assignment
@@ -118,6 +122,7 @@ class Lane:
             for place, assignment in enumerate(self._tasks):
                 if wanted(assignment):
                     del self._tasks[place]
+                    self.doing = assignment
                     self.current = assignment.item.id
                     self.begun += 1
                     return assignment

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 
-from ipcluster_ext.engine.failures import describe
+from msgspec import structs
+
+from ipcluster_ext.engine.failures import MOST_PICKLED, describe
 from ipcluster_ext.engine.resolver import MARK, Resolver
 from ipcluster_ext.errors import IpclusterError, SerializationError
 from ipcluster_ext.protocol.buffers import dump, load
@@ -38,6 +40,15 @@ class CellFailed(IpclusterError):
         super().__init__(str(error))
         self.error = error
         self.rendered = rendered
+
+
+class ChunkFailed(IpclusterError):
+    """An item of a chunk raised; carries what those before it returned."""
+
+    def __init__(self, error: Exception, values: list[Any]) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.values = values
 
 
 class Outcomes:
@@ -81,8 +92,10 @@ class Outcomes:
             return self._resolver.load(item.inline, ())
         return self._resolver.load(*self._blobs.collect(item, iter(frames)))
 
-    def body(self, value: object, host: str) -> Body:
+    def body(self, value: object, host: str, *, what: str = _RESULT) -> Body:
         """Pickle a value for somebody on a host.
+
+        ``what`` is how an error message calls it.
 
         Raises
         ------
@@ -90,7 +103,7 @@ class Outcomes:
             It cannot be pickled; what would make a value and is none tells what to do.
         """
         try:
-            dumped = dump(value, what=_RESULT)
+            dumped = dump(value, what=what)
         except SerializationError:
             refuse_promises(value)
             raise
@@ -100,6 +113,12 @@ class Outcomes:
         """Pickle what a task raised, without its outermost frames, which are ours."""
         if isinstance(error, CellFailed):
             failure = describe(error.error, self._engine, rendered=error.rendered)
+        elif isinstance(error, ChunkFailed):
+            failure = structs.replace(
+                describe(error.error, self._engine),
+                item=len(error.values),
+                values=_small(error.values),
+            )
         else:
             skip = 0 if isinstance(error, SerializationError) else skip
             failure = describe(error, self._engine, skip=skip)
@@ -113,6 +132,15 @@ class Outcomes:
         return ResultItem(
             task, status, started + clock, completed + clock, body.inline, body.buffers
         )
+
+
+def _small(values: list[Any]) -> bytes:
+    """Pickle values; empty where that is impossible, or they are more than go with a failure."""
+    try:
+        stream, buffers = dump(values)
+    except SerializationError:
+        return b""
+    return b"" if buffers or len(stream) > MOST_PICKLED else stream
 
 
 def refuse_promises(value: object) -> None:

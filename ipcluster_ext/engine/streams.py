@@ -20,22 +20,33 @@ class Written(NamedTuple):
     text: str
 
 
+Key = tuple[TaskId, str]
+"""A task, and one of its streams."""
+
+
 class Printed:
-    """Collects what the current task writes, from whichever thread.
+    """Collects what tasks write, from whichever thread.
 
     Parameters
     ----------
     current
-        Returns the task that is being done, None between tasks.
+        Returns the task that the caller belongs to, None if no task runs.
+
+    Attributes
+    ----------
+    used
+        Whether anything was written that `end_task` has not settled.
     """
 
     def __init__(self, current: Callable[[], TaskId | None]) -> None:
         self._current = current
         self._lock = threading.Lock()
-        self._parts: dict[str, list[str]] = {}
-        self._lengths: dict[str, int] = {}
-        self._dropped: dict[str, int] = {}
-        self._task: TaskId | None = None
+        self._parts: dict[Key, list[str]] = {}
+        self._lengths: dict[Key, int] = {}
+        self._dropped: dict[Key, int] = {}
+        self._late: set[Key] = set()
+        self._last: TaskId | None = None
+        self.used = False
 
     @property
     def pending(self) -> bool:
@@ -43,40 +54,50 @@ class Printed:
         return bool(self._parts)
 
     def write(self, stream: str, text: str) -> None:
-        """Add text to a stream of the current task, or of the last one."""
+        """Add text to a stream of the current task, or of the one that wrote last."""
         with self._lock:
-            if (task := self._current()) is not None:
-                self._task = task
-            room = KEPT_PER_TASK - self._lengths.get(stream, 0)
-            if len(text) > room:
-                self._dropped[stream] = self._dropped.get(stream, 0) + len(text) - room
-                text = text[:room]
-            if text:
-                self._lengths[stream] = self._lengths.get(stream, 0) + len(text)
-                self._parts.setdefault(stream, []).append(text)
+            task = self._current()
+            late = task is None
+            task = self._last if task is None else task
+            if task is None:
+                return
+            self._last = task
+            self._add((task, stream), text, late=late)
+
+    def _add(self, key: Key, text: str, *, late: bool) -> None:
+        self.used = True
+        if late:
+            self._late.add(key)
+        length = self._lengths.get(key, 0)
+        room = KEPT_PER_TASK - length
+        if len(text) > room:
+            self._dropped[key] = self._dropped.get(key, 0) + len(text) - room
+            text = text[:room]
+        if text:
+            self._lengths[key] = length + len(text)
+            self._parts.setdefault(key, []).append(text)
 
     def take(self) -> list[Written]:
         """Take the text written since the last time."""
         with self._lock:
             parts, self._parts = self._parts, {}
-            task = self._task
-        if task is None:
-            return []
-        return [Written(task, stream, legible("".join(texts))) for stream, texts in parts.items()]
+        return [
+            Written(task, stream, legible("".join(texts)))
+            for (task, stream), texts in parts.items()
+        ]
 
-    def end_task(self) -> list[Written]:
-        """Take what the current task has written, with a note of what was not kept."""
-        written = self.take() if self._parts else []
-        if self._lengths:
-            with self._lock:
-                task = self._task
-                if task is not None:
-                    written += [
-                        Written(task, stream, f"\n[{count} more characters were not kept]\n")
-                        for stream, count in self._dropped.items()
-                    ]
-                self._lengths.clear()
-                self._dropped.clear()
+    def end_task(self, ended: TaskId) -> list[Written]:
+        """Take what was written, with a note of what a task wrote that was not kept."""
+        written = self.take()
+        with self._lock:
+            over = {key for key in self._lengths if key[0] == ended} | self._late
+            for key in over:
+                self._lengths.pop(key, None)
+                if count := self._dropped.pop(key, 0):
+                    text = f"\n[{count} more characters were not kept]\n"
+                    written.append(Written(*key, text))
+            self._late.clear()
+            self.used = bool(self._parts or self._lengths)
         return written
 
 

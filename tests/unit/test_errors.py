@@ -24,6 +24,7 @@ from ipcluster_ext.errors import (
     NoEnginesRegistered,
     NoSuchEngine,
     OptionError,
+    OutsideTask,
     PoisonTask,
     ProtocolError,
     PythonMismatch,
@@ -117,6 +118,11 @@ EXAMPLES: list[tuple[IpclusterError, str]] = [
     (TaskRejectError("text"), "text"),
     (UnmetDependency("text"), "text"),
     (ImpossibleDependency("text"), "text"),
+    (
+        OutsideTask("data is published"),
+        "data is published inside tasks only, and this code runs in none; call it in a function "
+        "that is given to a view, as in view.apply(function)",
+    ),
     (InvalidDependency("text"), "text"),
     (DependencyTimeout("text"), "text"),
     (RemoteError("ValueError", "no", "Traceback", 3), "[engine 3] ValueError: no"),

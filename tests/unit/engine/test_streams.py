@@ -30,7 +30,7 @@ class TestPrinted:
 
     def test_after_a_task_belongs_to_it_until_the_next_begins(self, stage: Stage) -> None:
         stage.printed.write("stdout", "a")
-        stage.printed.end_task()
+        stage.printed.end_task(TaskId(1))
         stage.task = None
 
         stage.printed.write("stdout", "late")
@@ -50,7 +50,7 @@ class TestPrinted:
         stage.printed.write("stderr", "e")
 
         taken = stage.printed.take()
-        ended = stage.printed.end_task()
+        ended = stage.printed.end_task(TaskId(1))
 
         assert [(stream, len(text), text[-2:]) for _, stream, text in taken] == [
             ("stdout", KEPT_PER_TASK, "xa"), ("stderr", 1, "e"),
@@ -59,12 +59,48 @@ class TestPrinted:
 
     def test_of_the_next_task_has_all_the_room_again(self, stage: Stage) -> None:
         stage.printed.write("stdout", "x" * KEPT_PER_TASK * 2)
-        stage.printed.end_task()
+        stage.printed.end_task(TaskId(1))
         stage.task = TaskId(2)
 
         stage.printed.write("stdout", "y" * 10)
 
-        assert stage.printed.end_task() == [(2, "stdout", "y" * 10)]
+        assert stage.printed.end_task(TaskId(2)) == [(2, "stdout", "y" * 10)]
+
+    def test_of_tasks_that_take_turns_is_told_apart(self, stage: Stage) -> None:
+        for task, text in ((1, "a"), (2, "b"), (1, "c"), (2, "d")):
+            stage.task = TaskId(task)
+            stage.printed.write("stdout", text)
+
+        assert stage.printed.take() == [(1, "stdout", "ac"), (2, "stdout", "bd")]
+
+    def test_is_limited_for_each_task_until_that_ends(self, stage: Stage) -> None:
+        stage.printed.write("stdout", "x" * KEPT_PER_TASK)
+        stage.task = TaskId(2)
+        stage.printed.write("stdout", "y")
+        stage.printed.end_task(TaskId(2))
+        stage.task = TaskId(1)
+        stage.printed.write("stdout", "more")
+
+        assert stage.printed.end_task(TaskId(1)) == [
+            (1, "stdout", "\n[4 more characters were not kept]\n")
+        ]
+
+    def test_is_settled_when_its_task_ends(self, stage: Stage) -> None:
+        stage.printed.write("stdout", "a")
+        before = stage.printed.used
+        stage.printed.end_task(TaskId(1))
+
+        assert (before, stage.printed.used) == (True, False)
+
+    def test_that_came_late_is_settled_when_the_next_task_ends(self, stage: Stage) -> None:
+        stage.printed.write("stdout", "a")
+        stage.printed.end_task(TaskId(1))
+        stage.task = None
+        stage.printed.write("stdout", "late")
+        stage.task = TaskId(2)
+
+        assert stage.printed.end_task(TaskId(2)) == [(1, "stdout", "late")]
+        assert not stage.printed.used
 
     def test_that_utf8_has_no_form_for_is_written_out(self, stage: Stage) -> None:
         stage.printed.write("stdout", "a\udc80")

@@ -1,0 +1,302 @@
+"""What code inside a task can ask and tell: its task, data, progress, displays, a client."""
+
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sized
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+
+from ipcluster_ext.errors import OutsideTask
+from ipcluster_ext.protocol.ids import EngineId, task_text
+
+if TYPE_CHECKING:
+    from ipcluster_ext.engine.current import Current
+    from ipcluster_ext.engine.interrupts import Interrupts
+    from ipcluster_ext.engine.lane import Assignment
+    from ipcluster_ext.engine.news import Newsroom
+    from ipcluster_ext.engine.outcomes import Outcomes
+
+T = TypeVar("T")
+
+PROGRESS_EVERY = 0.1
+"""Progress is told no more often than this, in seconds."""
+
+
+class Surroundings:
+    """The engine, as the tasks inside see it.
+
+    Parameters
+    ----------
+    engine
+        Its id.
+    current
+        Tells which task asks.
+    outcomes, news
+        The way of what it has to say.
+    interrupts
+        What must not tear that apart.
+    """
+
+    def __init__(
+        self,
+        engine: EngineId,
+        current: "Current",
+        *,
+        outcomes: "Outcomes",
+        news: "Newsroom",
+        interrupts: "Interrupts",
+    ) -> None:
+        self.engine = engine
+        self._current = current
+        self._outcomes = outcomes
+        self._news = news
+        self._interrupts = interrupts
+
+    @property
+    def assignment(self) -> "Assignment | None":
+        """The task that asks; None if no task runs."""
+        return self._current.assignment()
+
+    def tell(self, assignment: "Assignment", topic: str, value: object) -> None:
+        """Send news of a task.
+
+        Raises
+        ------
+        SerializationError
+            The value cannot be pickled.
+        """
+        body = self._outcomes.body(value, assignment.spec.host, what=f"the {topic} of a task")
+        with self._interrupts.held():
+            self._news.tell(assignment.item.id, topic, body)
+
+
+_inside: Surroundings | None = None
+
+
+def enter(surroundings: Surroundings | None) -> None:
+    """Have this process be an engine for the code inside tasks; None for one no longer."""
+    global _inside
+    _inside = surroundings
+
+
+def _here(what: str) -> "tuple[Surroundings, Assignment]":
+    """Return the engine and the task of the caller.
+
+    Raises
+    ------
+    OutsideTask
+        It runs in no task.
+    """
+    assignment = None if _inside is None else _inside.assignment
+    if _inside is None or assignment is None:
+        raise OutsideTask(what)
+    return _inside, assignment
+
+
+class CurrentTask(NamedTuple):
+    """The task that the calling code runs in.
+
+    Attributes
+    ----------
+    id
+        As in `AsyncResult.msg_ids`.
+    engine
+        The engine's id.
+    label
+        What its owner called it.
+    """
+
+    id: str
+    engine: int
+    label: str
+
+
+def current_task() -> CurrentTask | None:
+    """Tell which task the calling code runs in.
+
+    Returns
+    -------
+    None outside of tasks.
+
+    Examples
+    --------
+    >>> ipp.current_task() is None
+    True
+    >>> rc[1].apply_sync(lambda: ipp.current_task().engine)
+    1
+    """
+    assignment = None if _inside is None else _inside.assignment
+    if _inside is None or assignment is None:
+        return None
+    return CurrentTask(task_text(assignment.item.id), int(_inside.engine), assignment.spec.label)
+
+
+def publish(**data: Any) -> None:
+    """Send data to whoever waits for the task that runs, who finds it in ``ar.data``.
+
+    May be called from any thread, as often as one likes; a later value of a name replaces the
+    earlier one.
+
+    Parameters
+    ----------
+    **data
+        Any values that can be pickled, by name.
+
+    Raises
+    ------
+    OutsideTask
+        The caller runs in no task.
+    SerializationError
+        A value cannot be pickled.
+
+    Examples
+    --------
+    >>> ar = rc[0].apply_async(lambda: ipp.publish(loss=0.5))
+    >>> ar.get()
+    >>> ar.data
+    {'loss': 0.5}
+    """
+    publish_data(data)
+
+
+def publish_data(data: Mapping[str, Any]) -> None:
+    """As `publish`, with the names and values in a dict; ipyparallel's name for it.
+
+    Raises
+    ------
+    OutsideTask
+        The caller runs in no task.
+    SerializationError
+        A value cannot be pickled.
+    """
+    surroundings, assignment = _here("data is published")
+    surroundings.tell(assignment, "data", dict(data))
+
+
+def show(bundle: dict[str, Any]) -> bool:
+    """Send what a task displays, in every format it has.
+
+    Returns
+    -------
+    False if no task runs, or one that runs a cell and collects it by itself.
+    """
+    from ipcluster_ext.protocol.status import Kind
+
+    assignment = None if _inside is None else _inside.assignment
+    if _inside is None or assignment is None or assignment.spec.kind is Kind.EXECUTE:
+        return False
+    _inside.tell(assignment, "display", bundle)
+    return True
+
+
+class Progress(Generic[T]):
+    """An iterable that tells how far its reader is; see `progress`.
+
+    Parameters
+    ----------
+    iterable, total, label
+        As for `progress`.
+    """
+
+    def __init__(
+        self, iterable: Iterable[T] | AsyncIterable[T], total: int | None, label: str
+    ) -> None:
+        self._iterable = iterable
+        self._total = total
+        self._label = label
+
+    def __len__(self) -> int:
+        if self._total is None:
+            msg = "the number of items is not known"
+            raise TypeError(msg)
+        return self._total
+
+    def __iter__(self) -> Iterator[T]:
+        if not isinstance(self._iterable, Iterable):
+            msg = f"{type(self._iterable).__name__} needs 'async for'"
+            raise TypeError(msg)
+        steps = _Steps(self._total, self._label)
+        try:
+            for item in self._iterable:
+                yield item
+                steps.one_more()
+        finally:
+            steps.end()
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        steps = _Steps(self._total, self._label)
+        try:
+            if isinstance(self._iterable, AsyncIterable):
+                async for item in self._iterable:
+                    yield item
+                    steps.one_more()
+            else:
+                for item in self._iterable:
+                    yield item
+                    steps.one_more()
+        finally:
+            steps.end()
+
+
+def progress(
+    iterable: Iterable[T] | AsyncIterable[T], total: int | None = None, label: str = ""
+) -> Progress[T]:
+    """Go through items and show how far that is: where the task's answer is awaited.
+
+    Parameters
+    ----------
+    iterable
+        What to go through, with ``for`` or ``async for``.
+    total
+        How many items there are; asked of the iterable if not given.
+    label
+        What is being done.
+
+    Returns
+    -------
+    The items. Outside of tasks a bar is shown right here.
+
+    Examples
+    --------
+    >>> rc[0].apply_sync(lambda: sum(ipp.progress([1, 2, 3])))
+    6
+    """
+    if total is None and isinstance(iterable, Sized):
+        total = len(iterable)
+    return Progress(iterable, total, label)
+
+
+class _Steps:
+    """Counts steps and tells of them, now and then."""
+
+    def __init__(self, total: int | None, label: str) -> None:
+        self._total = total
+        self._label = label
+        self._done = 0
+        self._told = -1
+        self._told_at = 0.0
+        self._bar: Any = None
+        assignment = None if _inside is None else _inside.assignment
+        self._here = None if _inside is None or assignment is None else (_inside, assignment)
+        if self._here is None:
+            from tqdm.auto import tqdm
+
+            self._bar = tqdm(total=total, desc=label or None)
+        self._tell()
+
+    def one_more(self) -> None:
+        self._done += 1
+        if self._bar is not None:
+            self._bar.update()
+        elif time.monotonic() - self._told_at >= PROGRESS_EVERY:
+            self._tell()
+
+    def end(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        elif self._told != self._done:
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._here is not None:
+            self._told, self._told_at = self._done, time.monotonic()
+            surroundings, assignment = self._here
+            surroundings.tell(assignment, "progress", (self._done, self._total, self._label))
