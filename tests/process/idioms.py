@@ -5,7 +5,8 @@ engines, and asserts what ipyparallel does, wherever that is sound. Nothing in h
 module it is: nearly all of the functions hold for ipyparallel itself as well.
 """
 
-# ruff: noqa: PT017, SIM105
+# mypy: disallow-untyped-decorators=False
+# ruff: noqa: PT017, PTH110, SIM105
 import operator
 import tempfile
 import time
