@@ -1,6 +1,8 @@
 """The view for which the hub chooses the engine: whoever is free does the next task."""
 
-from typing import Any, ClassVar
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar, TypeVar
 
 from ipcluster_ext.client.arguments import dump_call
 from ipcluster_ext.client.dependency import Dependency
@@ -8,6 +10,7 @@ from ipcluster_ext.client.flags import Flag
 from ipcluster_ext.client.mapping import MappingView
 from ipcluster_ext.client.options import Flags
 from ipcluster_ext.client.result import AsyncResult
+from ipcluster_ext.client.stream import AsyncStream
 from ipcluster_ext.client.targets import Targets, resolve
 from ipcluster_ext.client.view import Function, ViewOwner, by_name
 from ipcluster_ext.protocol.functions import pack
@@ -15,6 +18,8 @@ from ipcluster_ext.protocol.ids import EngineId
 from ipcluster_ext.protocol.messages import TaskItem
 from ipcluster_ext.protocol.standins import Reference
 from ipcluster_ext.protocol.status import Kind
+
+AnyResult = TypeVar("AnyResult", bound=AsyncResult)
 
 
 class LoadBalancedView(MappingView):
@@ -107,15 +112,82 @@ class LoadBalancedView(MappingView):
         *,
         attended: bool,
     ) -> AsyncResult:
+        connection = self.client.connection
+        make = partial(AsyncResult, connection, 1, single=True, label=flags.label)
+        return self._begin(flags, Kind.APPLY, function, (args, kwargs), make, attended=attended)
+
+    def stream(self, function: Function, /, *args: Any, **kwargs: Any) -> AsyncStream:
+        """Call a generator function on some engine; its items arrive while it runs.
+
+        Parameters
+        ----------
+        function
+            A generator function, asynchronous or not, or one that returns any iterable.
+        *args, **kwargs
+            What to call it with, as for `submit`.
+
+        Returns
+        -------
+        The items to come, to be iterated over, asynchronously as well.
+
+        Raises
+        ------
+        SerializationError, ForeignTask, ClientError, BaseException
+            As for `submit`.
+
+        Examples
+        --------
+        >>> list(lv.stream(range, 3))
+        [0, 1, 2]
+        """
+        flags = self.now()
+        make = partial(AsyncStream, self.client.connection, label=flags.label)
+        return self._begin(flags, Kind.STREAM, function, (args, kwargs), make, attended=False)
+
+    def _begin(
+        self,
+        flags: Flags,
+        kind: Kind,
+        function: Function,
+        arguments: tuple[tuple[Any, ...], dict[str, Any]],
+        make: Callable[[], AnyResult],
+        *,
+        attended: bool,
+    ) -> AnyResult:
+        """Submit one task; its answer is made once it is certain that it can be sent."""
+        args, kwargs = arguments
         if isinstance(function, Reference):
             function, args = by_name(function, args)
         packed = pack(function)
         connection = self.client.connection
         dumped, needs = dump_call(args, kwargs, connection.client)
-        spec = self._spec(flags, Kind.APPLY, packed)
+        spec = self._spec(flags, kind, packed)
         body = self._place(dumped)
-        result = AsyncResult(connection, 1, single=True, label=flags.label)
+        result = make()
         item = TaskItem(result.first, body.inline, body.buffers, needs)
         connection.submit(spec, item, body.frames, packed, attended=attended)
-        self._remember(result, 1)
+        self._remember(flags, result, 1)
         return result
+
+    def register_joblib_backend(
+        self,
+        name: str = "ipyparallel",
+        make_default: bool = False,  # noqa: FBT001, FBT002 - ipyparallel's signature
+    ) -> None:
+        """Let joblib, and so scikit-learn, run its tasks on this view's engines.
+
+        Parameters
+        ----------
+        name
+            What joblib's users call the backend.
+        make_default
+            Whether joblib uses it where no backend is asked for.
+
+        Raises
+        ------
+        ImportError
+            joblib is not installed.
+        """
+        import ipcluster_ext  # integrations know the views, not the other way round
+
+        ipcluster_ext.register_joblib_backend(name, make_default, view=self)

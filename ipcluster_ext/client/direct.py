@@ -1,6 +1,6 @@
 """Views that address engines by id: the same to each of them, or a part to each."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -9,6 +9,7 @@ from ipcluster_ext.client.arguments import dump_call, dump_chunk
 from ipcluster_ext.client.chunks import rows, split_evenly
 from ipcluster_ext.client.flags import Flag
 from ipcluster_ext.client.gather import AsyncPartsResult
+from ipcluster_ext.client.imports import SyncImports
 from ipcluster_ext.client.maps import AsyncMapResult
 from ipcluster_ext.client.namespaces import NamespaceView, Parts
 from ipcluster_ext.client.options import Flags
@@ -18,7 +19,8 @@ from ipcluster_ext.client.result import AsyncResult
 from ipcluster_ext.client.targets import Targets
 from ipcluster_ext.client.view import Function, ViewOwner, by_name, named_rows
 from ipcluster_ext.protocol.buffers import dump
-from ipcluster_ext.protocol.functions import pack
+from ipcluster_ext.protocol.functions import pack, use_pickler
+from ipcluster_ext.protocol.picklers import Name
 from ipcluster_ext.protocol.standins import Reference
 from ipcluster_ext.protocol.status import Kind
 
@@ -104,7 +106,7 @@ class DirectView(NamespaceView):
         flags = self._flags_of(options)
         items = rows(sequences)
         kind = Kind.MAP if len(sequences) == 1 else Kind.STARMAP
-        return self._answer(self._map(flags, kind, function, items), flags, block=block)
+        return self.answer(self._map(flags, kind, function, items), flags, block=block)
 
     def _map(
         self, flags: Flags, kind: Kind, function: Function, items: list[Any]
@@ -237,7 +239,7 @@ class DirectView(NamespaceView):
         )
         result.facts = {"execute_input": code}
         self._say_each(flags, Kind.EXECUTE, [(engines, dumped, ())], result)
-        return self._answer(result, flags, block=block)
+        return self.answer(result, flags, block=block)
 
     def run(
         self,
@@ -255,6 +257,57 @@ class DirectView(NamespaceView):
         """
         code = Path(filename).read_text(encoding="utf-8")
         return self.execute(code, targets=targets, block=block, label=label)
+
+    # ------------------------------------------------------------ surroundings
+
+    def sync_imports(self, local: bool = True, quiet: bool = False) -> SyncImports:
+        """Have the import statements of a ``with`` block carried out on the engines, too.
+
+        Parameters
+        ----------
+        local
+            Whether to import here as well.
+        quiet
+            Whether to say nothing of what is imported.
+
+        Examples
+        --------
+        >>> with dv.sync_imports(quiet=True):
+        ...     import math as maths
+        >>> dv["maths.floor(2.5)"]
+        [2, 2]
+        """
+        return SyncImports(self, local=local, quiet=quiet)
+
+    @property
+    def importer(self) -> SyncImports:
+        """As `sync_imports`, for ``with view.importer:``."""
+        return self.sync_imports()
+
+    def use_cloudpickle(self) -> Any:
+        """Have cloudpickle make pickles, here and on the view's engines: as it is to begin with."""
+        return self._use("cloudpickle")
+
+    def use_pickle(self) -> Any:
+        """Have the standard pickler make pickles of values, here and on the view's engines.
+
+        Functions are still cloudpickle's, so those of a notebook can be sent.
+        """
+        return self._use("pickle")
+
+    def use_dill(self) -> Any:
+        """Have dill make pickles, here and on the view's engines.
+
+        Raises
+        ------
+        ImportError
+            It is not installed, here or there.
+        """
+        return self._use("dill")
+
+    def _use(self, name: Name) -> Any:
+        use_pickler(name)
+        return self.apply_sync(use_pickler, name)
 
 
 class BroadcastView(DirectView):
@@ -280,3 +333,6 @@ class BroadcastView(DirectView):
     ) -> None:
         super().__init__(client, targets)
         self.is_coalescing = is_coalescing
+
+    def _facts(self, flags: Flags) -> Mapping[str, Any]:
+        return {"is_broadcast": True, "is_coalescing": flags.is_coalescing}

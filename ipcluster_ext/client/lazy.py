@@ -24,7 +24,6 @@ LEAST_PER_ENGINE = 2
 MOST = 4096
 BUSY_FOR = 0.02
 """How many seconds of work engines should have before them where tasks are short."""
-LOOK_EVERY = 16
 
 Entry = AsyncResult | BaseException
 """A task, or why there is none: its item could not be had, or could not be sent."""
@@ -74,6 +73,9 @@ class Arrivals:
 class Window:
     """How many tasks may be outstanding.
 
+    Where that is not fixed it grows while values are waited for, by one with each of them, up to
+    what keeps the engines busy: whoever takes values slowly has few computed ahead.
+
     Parameters
     ----------
     outstanding
@@ -96,22 +98,20 @@ class Window:
         self._adapts = outstanding == "auto"
         self._engines = engines
         self._took: float | None = None
-        self._seen = 0
-        self.size: float = self._best() if outstanding == "auto" else _number(outstanding)
+        self.size: float = (
+            max(1, engines()) * LEAST_PER_ENGINE if outstanding == "auto" else _number(outstanding)
+        )
 
-    def took(self, seconds: float) -> None:
-        """Learn how long a task took."""
+    def taken(self, seconds: float, *, waited: bool) -> None:
+        """Learn that a value was taken, how long its task took, and whether it was waited for."""
         if not self._adapts:
             return
         self._took = seconds if self._took is None else self._took + (seconds - self._took) / 8
-        self._seen += 1
-        if self._seen % LOOK_EVERY == 1:
-            self.size = self._best()
+        if waited and self.size < self._best(self._took):
+            self.size += 1
 
-    def _best(self) -> int:
-        busy = LEAST_PER_ENGINE
-        if self._took is not None:
-            busy = max(busy, int(BUSY_FOR / max(self._took, 1e-6)))
+    def _best(self, took: float) -> int:
+        busy = max(LEAST_PER_ENGINE, int(BUSY_FOR / max(took, 1e-6)))
         return min(MOST, max(1, self._engines()) * busy)
 
 
@@ -183,18 +183,21 @@ class LazyMapIterator(Iterator[Any], AsyncIterator[Any]):
 
     def __next__(self) -> Any:
         while self._begun:
-            if not self._is_there():
+            waited = not self._is_there()
+            if waited:
                 self._connection.check_waiting()
                 self._connection.attend(self._is_there, None)
                 self._arrivals.wait(self._is_there)
-            if (entry := self._take()) is not None:
+            if (entry := self._take(waited=waited)) is not None:
                 return self._give(entry)
         raise StopIteration
 
     async def __anext__(self) -> Any:
         while self._begun:
-            await self._arrivals.until(self._is_there)
-            if (entry := self._take()) is not None:
+            waited = not self._is_there()
+            if waited:
+                await self._arrivals.until(self._is_there)
+            if (entry := self._take(waited=waited)) is not None:
                 return self._give(entry)
         raise StopAsyncIteration
 
@@ -220,7 +223,7 @@ class LazyMapIterator(Iterator[Any], AsyncIterator[Any]):
             return not isinstance(first, AsyncResult) or first.done()
         return bool(self._arrivals.ended)
 
-    def _take(self) -> Entry | None:
+    def _take(self, *, waited: bool) -> Entry | None:
         """Take what comes next, and have another task submitted; None if others were quicker."""
         with self._lock:
             if not (self._begun and self._is_there()):
@@ -230,7 +233,8 @@ class LazyMapIterator(Iterator[Any], AsyncIterator[Any]):
                 return None
             del self._begun[entry]
             if isinstance(entry, AsyncResult) and (outcome := entry.outcome_at(0)) is not None:
-                self._window.took(outcome.item.completed - outcome.item.started)
+                item = outcome.item
+                self._window.taken(item.completed - item.started, waited=waited)
             self._fill()
         return entry
 

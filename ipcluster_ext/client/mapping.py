@@ -101,7 +101,7 @@ class MappingView(View):
         size = auto_chunksize(len(items), len(self)) if chunksize == "auto" else chunksize
         kind = Kind.MAP if len(sequences) == 1 else Kind.STARMAP
         result = self._map(flags, kind, function, items, chunksize=size, ordered=ordered)
-        return self._answer(result, flags, block=block)
+        return self.answer(result, flags, block=block)
 
     def _map(
         self,
@@ -132,7 +132,7 @@ class MappingView(View):
         except BaseException:
             result.withdraw()
             raise
-        self._remember(result, len(lengths))
+        self._remember(flags, result, len(lengths))
         result.again = again
         result.return_exceptions = flags.return_exceptions
         return result
@@ -290,5 +290,5 @@ class MappingView(View):
         result = AsyncPartsResult(connection, len(calls), label=flags.label, ways=ways)
         if batch:
             self._send_batch(spec, packed, result.first, batch)
-        self._remember(result, len(calls))
+        self._remember(flags, result, len(calls))
         return result

@@ -85,7 +85,7 @@ class NamespaceView(View):
         except BaseException:
             result.withdraw()
             raise
-        self._remember(result, count)
+        self._remember(flags, result, count)
         result.engines = [engine for engines, _, _ in parts for engine in engines]
 
     def _simple(
@@ -98,7 +98,7 @@ class NamespaceView(View):
             self.client.connection, len(engines), single=single, label=flags.label
         )  # fmt: skip
         self._say_each(flags, kind, [(engines, dumped, needs)], result)
-        return self._answer(result, flags, block=block)
+        return self.answer(result, flags, block=block)
 
     # ------------------------------------------------------------ names
 
@@ -181,7 +181,7 @@ class NamespaceView(View):
             self.client.connection, len(engines), single=single, label=flags.label, scalar=scalar
         )
         self._say_each(flags, Kind.PULL, [(engines, dump(wanted), ())], result)
-        return self._answer(result, flags, block=block)
+        return self.answer(result, flags, block=block)
 
     def get(self, names: str | list[str]) -> Any:
         """Read names from the engines' namespaces, and wait."""
@@ -275,7 +275,7 @@ class NamespaceView(View):
             self.client.connection, len(engines), single=single, label=flags.label
         )  # fmt: skip
         self._say_each(flags, Kind.PUSH, parts, result)
-        return self._answer(result, flags, block=block)
+        return self.answer(result, flags, block=block)
 
     def gather(
         self,
@@ -317,7 +317,7 @@ class NamespaceView(View):
             self.client.connection, len(engines), label=flags.label, ways=distribution(dist)
         )
         self._say_each(flags, Kind.PULL, [(engines, dump([key]), ())], result)
-        return self._answer(result, flags, block=block)
+        return self.answer(result, flags, block=block)
 
     def clear(self, targets: Targets | None = None, block: bool | None = None) -> Any:
         """Empty the engines' namespaces."""

@@ -1,7 +1,7 @@
 """Ways to deal a sequence out to engines, and to put the parts together again."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ipcluster_ext.client.chunks import join, split_evenly, take
@@ -127,9 +127,8 @@ def distribution(dist: str) -> Map:
 
 def sliceable(seq: Any) -> Any:
     """Return a sequence itself if it can be cut, else its items as a list."""
-    if hasattr(seq, "__len__") and (hasattr(seq, "__getitem__") or hasattr(seq, "iloc")):
-        return list(seq.items()) if isinstance(seq, dict) else seq
-    return list(seq)
+    sequential = hasattr(seq, "__getitem__") and not isinstance(seq, Mapping)
+    return seq if hasattr(seq, "__len__") and (sequential or hasattr(seq, "iloc")) else list(seq)
 
 
 def is_sequence(part: object) -> bool:

@@ -2,13 +2,14 @@
 
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import msgspec
 
 from ipcluster_ext.client.connection import Connection
-from ipcluster_ext.client.flags import Flag, Flagged
+from ipcluster_ext.client.flags import Flag
+from ipcluster_ext.client.housekeeping import Housekeeping
 from ipcluster_ext.client.options import Flags, Retry
 from ipcluster_ext.client.result import AsyncResult
 from ipcluster_ext.protocol.buffers import Dumped
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 Function = Callable[..., Any] | Reference
 """What can be called: a function, or the name of one that the engines have."""
+_NO_FACTS: Mapping[str, Any] = {}
 REMEMBERED = 10_000
 """How many calls a view remembers in its history."""
 
@@ -41,7 +43,7 @@ class ViewOwner(Protocol):
         """The engines."""
 
 
-class View(Flagged):
+class View(Housekeeping):
     """A way to address engines.
 
     Parameters
@@ -69,8 +71,9 @@ class View(Flagged):
 
     def __init__(self, client: ViewOwner, flags: Flags) -> None:
         super().__init__(flags)
-        self.client = client
-        self._known: tuple[tuple[object, ...], TaskSpec] = ((), TaskSpec(Kind.APPLY))
+        self.client: ViewOwner = client
+        self._known: tuple[bytes, str, Kind, Flags | None, TaskSpec]
+        self._known = (b"", "", Kind.APPLY, None, TaskSpec(Kind.APPLY))
         self._calls: deque[tuple[TaskId, int]] = deque(maxlen=REMEMBERED)
 
     # ------------------------------------------------------------ from a call to messages
@@ -79,9 +82,9 @@ class View(Flagged):
         """Return what a call's tasks have in common: the last call's, if nothing has changed."""
         digest = b"" if function is None else function.digest
         host = self._host()
-        facts, spec = self._known  # at once: another thread may replace both
-        if facts and facts[0] is flags and facts[1:] == (kind, digest, host):
-            return spec
+        known = self._known  # at once: another thread may replace it
+        if known[:2] == (digest, host) and known[2] is kind and known[3] is flags:
+            return known[4]
         engines = flags.targets if self.balanced else None
         spec = TaskSpec(
             kind,
@@ -95,7 +98,7 @@ class View(Flagged):
             self._options(flags, awaits=function is not None and function.awaits),
         )
         if flags.after is None and flags.follow is None:  # their tasks may have ended next time
-            self._known = (flags, kind, digest, host), spec
+            self._known = (digest, host, kind, flags, spec)
         return spec
 
     def _options(self, flags: Flags, *, awaits: bool) -> Options | None:
@@ -128,11 +131,20 @@ class View(Flagged):
         }
         return self.now().but(self._checked(given))
 
-    def _remember(self, result: AsyncResult, count: int) -> None:
+    def _remember(self, flags: Flags, result: AsyncResult, count: int) -> None:
         """Note that a call has submitted so many tasks."""
         self._calls.append((result.first, count))
+        facts = self._facts(flags)
+        if facts:
+            result.facts = {**result.facts, **facts}
 
-    def _answer(self, result: AsyncResult, flags: Flags, *, block: bool | None = None) -> Any:
+    def _facts(self, flags: Flags) -> Mapping[str, Any]:
+        """Return what the metadata of a call's tasks tells of its options."""
+        if flags.after is None and flags.follow is None:
+            return _NO_FACTS
+        return {"after": sorted(flags.after or ()), "follow": sorted(flags.follow or ())}
+
+    def answer(self, result: AsyncResult, flags: Flags, *, block: bool | None = None) -> Any:
         """Wait for a result if that is wanted; an interrupt hands the result over as it is."""
         if not (flags.block if block is None else block):
             return result
@@ -158,7 +170,7 @@ class View(Flagged):
         8
         """
         flags = self.now()
-        return self._answer(self._call(flags, function, args, kwargs, attended=flags.block), flags)
+        return self.answer(self._call(flags, function, args, kwargs, attended=flags.block), flags)
 
     def apply_sync(self, function: Function, /, *args: Any, **kwargs: Any) -> Any:
         """Call a function and wait for the answer.
@@ -192,7 +204,7 @@ class View(Flagged):
         3
         """
         flags = self.now()
-        return self._answer(
+        return self.answer(
             self._call(flags, function, args, kwargs, attended=True), flags, block=True
         )
 
@@ -243,7 +255,15 @@ class View(Flagged):
 
     @property
     def history(self) -> list[str]:
-        """The ids of the tasks that this view has submitted, the oldest first; not all for ever."""
+        """The ids of the tasks that this view has submitted, the oldest first; not all for ever.
+
+        Examples
+        --------
+        >>> view = rc.load_balanced_view()
+        >>> answer = view.apply_async(abs, -1)
+        >>> view.history == answer.msg_ids
+        True
+        """
         return [
             task_text(TaskId(first + place))
             for first, count in list(self._calls)

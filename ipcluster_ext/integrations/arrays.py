@@ -21,7 +21,8 @@ from typing import Any, NamedTuple
 import cloudpickle
 
 from ipcluster_ext.errors import SerializationError
-from ipcluster_ext.protocol.buffers import BESIDE_LIMIT, PICKLE_PROTOCOL, explain
+from ipcluster_ext.protocol.buffers import BESIDE_LIMIT, explain
+from ipcluster_ext.protocol.picklers import PICKLE_PROTOCOL
 
 MOST_RUNS = 8
 """Of how many runs an engine keeps arrays: those of a client that died are dropped in the end."""

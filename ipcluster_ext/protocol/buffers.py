@@ -7,17 +7,15 @@ the stream. Buffers below `BESIDE_LIMIT` stay in the stream, where a copy is che
 
 import io
 import pickle
-import sys
-from collections import ChainMap
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import cloudpickle
 
 from ipcluster_ext.errors import SerializationError
+from ipcluster_ext.protocol.picklers import PICKLE_PROTOCOL, make_pickler
 
 BESIDE_LIMIT = 32 * 1024
-PICKLE_PROTOCOL = 5
 
 _ATOMS = frozenset({int, float, bool, complex, str, bytes, type(None)})
 
@@ -49,32 +47,6 @@ def _setting_aside(beside: list[memoryview]) -> Callable[[pickle.PickleBuffer], 
     return set_aside
 
 
-class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
-    """Pickles arrays so that they can be written to, whatever they were."""
-
-    dispatch_table: ClassVar[ChainMap[type, Callable[[Any], Any]]] = ChainMap(
-        {}, cloudpickle.Pickler.dispatch_table
-    )
-
-    @classmethod
-    def meet_numpy(cls) -> None:
-        """Treat arrays as they deserve, if there can be any."""
-        numpy = sys.modules.get("numpy")
-        if numpy is not None and (array := getattr(numpy, "ndarray", None)) is not None:
-            cls.dispatch_table[array] = _reduce_array
-
-
-def _reduce_array(array: Any) -> Any:  # noqa: ANN401 - numpy may not be installed
-    reduced = array.__reduce_ex__(PICKLE_PROTOCOL)
-    return reduced if array.flags.writeable else (_writable, reduced[:2], *reduced[2:])
-
-
-def _writable(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:  # noqa: ANN401
-    """Unpickle an array that could not be written to where it came from."""
-    array = function(*arguments)
-    return array if array.flags.writeable else array.copy(order="K")
-
-
 def dump(value: object, *, what: str = "the value") -> Dumped:
     """Pickle an object, by value where it is defined in ``__main__``.
 
@@ -96,12 +68,10 @@ def dump(value: object, *, what: str = "the value") -> Dumped:
     """
     if type(value) in _ATOMS:
         return Dumped(pickle.dumps(value, PICKLE_PROTOCOL), [])
-    _Pickler.meet_numpy()
     beside: list[memoryview] = []
     with io.BytesIO() as file:
         try:
-            pickler = _Pickler(file, PICKLE_PROTOCOL, buffer_callback=_setting_aside(beside))
-            pickler.dump(value)
+            make_pickler(file, _setting_aside(beside)).dump(value)
         except Exception as error:
             raise SerializationError(what, explain(value, error)) from error
         return Dumped(file.getvalue(), beside)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import cloudpickle
 
-from ipcluster_ext.protocol.buffers import PICKLE_PROTOCOL
+from ipcluster_ext.protocol.picklers import PICKLE_PROTOCOL
 
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: a class made by a class statement
 

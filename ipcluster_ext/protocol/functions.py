@@ -20,7 +20,9 @@ from typing import Any, NamedTuple
 import cloudpickle
 
 from ipcluster_ext.errors import SerializationError
-from ipcluster_ext.protocol.buffers import PICKLE_PROTOCOL, explain
+from ipcluster_ext.protocol.buffers import explain
+from ipcluster_ext.protocol.picklers import Name, dump_function, pickler_in_use
+from ipcluster_ext.protocol.picklers import use_pickler as use_for_values
 from ipcluster_ext.protocol.wrappers import Wrapper
 
 DIGEST_SIZE = 16
@@ -74,10 +76,23 @@ def pack(function: object) -> PackedFunction:
     return packed
 
 
+def use_pickler(name: Name) -> None:
+    """Choose the pickler of this process, for functions as well.
+
+    Raises
+    ------
+    ImportError, ValueError
+        As for `picklers.use_pickler`.
+    """
+    if name != pickler_in_use():
+        use_for_values(name)
+        _remembered.clear()
+
+
 def _pickle(function: Callable[..., Any]) -> PackedFunction:
     _take_along(getattr(function, "__module__", None))
     try:
-        pickled = cloudpickle.dumps(function, protocol=PICKLE_PROTOCOL)
+        pickled = dump_function(function)
     except Exception as error:
         name = getattr(function, "__qualname__", repr(function))
         raise SerializationError(f"the function {name!r}", explain(function, error)) from error

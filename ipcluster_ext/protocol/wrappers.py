@@ -34,3 +34,17 @@ class Wrapper:
             Gives a function the engine's namespace for its globals, where it should have that.
         """
         return bind(self.__wrapped__, namespace)
+
+
+def checked(function: object) -> Callable[..., Any]:
+    """Return a callable as it is.
+
+    Raises
+    ------
+    TypeError
+        It is none.
+    """
+    if not callable(function):
+        msg = f"{function!r} is not callable"
+        raise TypeError(msg)
+    return function

@@ -15,6 +15,7 @@ import pytest
 from ipcluster_ext.errors import SerializationError
 from ipcluster_ext.protocol import functions
 from ipcluster_ext.protocol.functions import global_names, importable_elsewhere, pack
+from ipcluster_ext.protocol.wrappers import Wrapper
 
 
 class Notebook:
@@ -293,3 +294,35 @@ class TestModules:
 
         sys.modules[module.__name__] = module
         assert arrived(10) == 11
+
+
+async def awaited() -> None:
+    """Do nothing."""
+
+
+class Awaited:
+    async def __call__(self) -> None:
+        """Do nothing."""
+
+
+@pytest.mark.parametrize(
+    ("function", "awaits"),
+    [
+        (awaited, True),
+        (functools.partial(awaited), True),
+        (functools.partial(functools.partial(awaited)), True),
+        (Wrapper(awaited), True),
+        (functools.partial(Wrapper(awaited)), True),
+        (Awaited(), True),
+        (Awaited, False),
+        (abs, False),
+        (len, False),
+        (functools.partial(pow, 2), False),
+        (Wrapper(abs), False),
+    ],
+    ids=str,
+)
+def test_a_coroutine_function_is_known_in_any_disguise(
+    function: Callable[..., Any], awaits: bool
+) -> None:
+    assert pack(function).awaits is awaits

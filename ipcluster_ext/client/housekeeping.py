@@ -1,0 +1,172 @@
+"""What a view does beside calling: ask and tell its client about its engines and its tasks."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from ipcluster_ext.client.flags import Flagged
+from ipcluster_ext.client.functional import ParallelFunction, RemoteFunction, parallel, remote
+from ipcluster_ext.client.targets import Targets
+
+# ruff: noqa: FBT001, FBT002 - ipyparallel's signatures, which users call by position
+
+Jobs = Any
+"""Tasks as users name them: an answer, an id, or several."""
+
+
+class Housekeeping(Flagged):
+    """What a view says to its client, about its own engines and tasks."""
+
+    client: Any
+    """Whose view it is."""
+    balanced: ClassVar[bool]
+
+    # ------------------------------------------------------------ tasks
+
+    @property
+    @abstractmethod
+    def history(self) -> list[str]:
+        """The ids of the tasks that this view has submitted, the oldest first."""
+
+    @property
+    @abstractmethod
+    def outstanding(self) -> set[str]:
+        """The ids of those among them that have not ended."""
+
+    @property
+    def results(self) -> Any:
+        """The client's results, by task id."""
+        return self.client.results
+
+    def wait(self, jobs: Jobs | None = None, timeout: float | None = -1) -> bool:
+        """Wait until tasks have ended.
+
+        Parameters
+        ----------
+        jobs
+            Answers or ids, or several of them; all that this view has submitted if not given.
+        timeout
+            In seconds; None or a negative number for ever.
+
+        Returns
+        -------
+        Whether all of them have ended.
+
+        Examples
+        --------
+        >>> answer = dv.apply_async(abs, -1)
+        >>> dv.wait()
+        True
+        """
+        waited = sorted(self.outstanding) if jobs is None else jobs
+        return bool(self.client.wait(waited, timeout))
+
+    def get_result(
+        self, indices_or_msg_ids: Any = None, block: bool | None = None, owner: bool = False
+    ) -> Any:
+        """Return the answer of tasks by their ids, or by their places in this view's history.
+
+        Parameters
+        ----------
+        indices_or_msg_ids
+            A place or an id, or several; the last task if not given.
+        block
+            Whether to wait for it; the view's `block` if not given.
+        owner
+            Whether the answer is the only one that is kept.
+
+        Examples
+        --------
+        >>> answer = rc[0].apply_async(abs, -1)
+        >>> rc[0].get_result(answer.msg_ids).get()
+        [1]
+        """
+        jobs = -1 if indices_or_msg_ids is None else indices_or_msg_ids
+        if isinstance(jobs, slice | int):
+            jobs = self.history[jobs]
+        elif isinstance(jobs, list | tuple):
+            history = self.history if any(isinstance(job, int) for job in jobs) else []
+            jobs = [history[job] if isinstance(job, int) else job for job in jobs]
+        return self.client.get_result(jobs, block=self._blocks(block), owner=owner)
+
+    def abort(
+        self, jobs: Jobs | None = None, targets: Targets | None = None, block: bool | None = None
+    ) -> Any:
+        """Cancel tasks that have not begun; those that run go on.
+
+        Parameters
+        ----------
+        jobs
+            As for `wait`.
+        targets
+            Only those of these engines.
+        block
+            Whether to wait until it is known which will never run.
+        """
+        aborted = sorted(self.outstanding) if jobs is None else jobs
+        return self.client.abort(aborted, targets=targets, block=self._blocks(block))
+
+    def purge_results(self, jobs: Any = (), targets: Any = ()) -> None:
+        """Have the hub forget tasks, by their ids or by the engines that ran them."""
+        self.client.purge_results(jobs, targets)
+
+    def spin(self) -> None:
+        """Hear what has come; nobody needs to, and ipyparallel had it once."""
+        self.client.connection.catch_up()
+
+    def _blocks(self, block: bool | None) -> bool:
+        return self.now().block if block is None else block
+
+    # ------------------------------------------------------------ engines
+
+    def _addressed(self, targets: Targets | None) -> Any:
+        own = self.now().targets if targets is None else targets
+        return "all" if own is None else own
+
+    def queue_status(self, targets: Targets | None = None, verbose: bool = False) -> Any:
+        """Return how many tasks each of the view's engines has; see the client's."""
+        return self.client.queue_status(self._addressed(targets), verbose=verbose)
+
+    def shutdown(
+        self,
+        targets: Targets | None = None,
+        restart: bool = False,
+        hub: bool = False,
+        block: bool | None = None,
+    ) -> Any:
+        """Stop the view's engines, or restart them; with the hub, the whole cluster."""
+        return self.client.shutdown(
+            self._addressed(targets), restart=restart, hub=hub, block=self._blocks(block)
+        )
+
+    # ------------------------------------------------------------ decorators
+
+    def remote(
+        self, block: bool | None = None, **flags: Any
+    ) -> Callable[[Callable[..., Any]], RemoteFunction]:
+        """Decorate a function to run on this view's engines; see `ipcluster_ext.remote`.
+
+        Examples
+        --------
+        >>> @dv.remote(block=True)
+        ... def double(x):
+        ...     return 2 * x
+        >>> double(4)
+        [8, 8]
+        """
+        return remote(self, block=block, **flags)  # type: ignore[arg-type] # a view has it all
+
+    def parallel(
+        self, dist: str = "b", block: bool | None = None, **flags: Any
+    ) -> Callable[[Callable[..., Any]], ParallelFunction]:
+        """Decorate a function to be called with parts; see `ipcluster_ext.parallel`.
+
+        Examples
+        --------
+        >>> @dv.parallel(block=True)
+        ... def doubled(xs):
+        ...     return [2 * x for x in xs]
+        >>> doubled([1, 2, 3])
+        [2, 4, 6]
+        """
+        return parallel(self, dist=dist, block=block, **flags)  # type: ignore[arg-type] # likewise
