@@ -15,6 +15,7 @@ from ipcluster_ext.engine.resolver import MARK, Resolver
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.buffers import load
 from ipcluster_ext.protocol.functions import global_names
+from ipcluster_ext.protocol.wrappers import Wrapper
 
 Namespace = dict[str, Any]
 _ABSENT = object()
@@ -72,6 +73,8 @@ class Functions:
 
 def bind(function: Callable[..., Any], namespace: Namespace) -> Callable[..., Any]:
     """Give a function from ``__main__`` the engine's namespace; leave any other alone."""
+    if isinstance(function, Wrapper):
+        return function.bound(namespace, bind)
     if not isinstance(function, FunctionType) or function.__module__ != "__main__":
         return function
     brought = function.__globals__
