@@ -22,12 +22,15 @@ if TYPE_CHECKING:
     from ipcluster_ext.client.functional import ParallelFunction, RemoteFunction, parallel, remote
     from ipcluster_ext.client.lazy import LazyMapIterator
     from ipcluster_ext.client.maps import AsyncMapResult
+    from ipcluster_ext.client.metadata import Metadata
     from ipcluster_ext.client.options import Retry
     from ipcluster_ext.client.partition import Map, RoundRobinMap
     from ipcluster_ext.client.remote import RemoteValue
     from ipcluster_ext.client.replies import ExecuteReply
     from ipcluster_ext.client.requirements import depend, dependent, interactive, require
     from ipcluster_ext.client.result import AsyncResult
+    from ipcluster_ext.client.stream import AsyncStream
+    from ipcluster_ext.client.waiting import as_completed, wait
     from ipcluster_ext.cluster.cluster import Cluster
     from ipcluster_ext.engine.context import current_task, progress, publish
     from ipcluster_ext.errors import (
@@ -67,7 +70,11 @@ if TYPE_CHECKING:
         UnmetDependency,
         VersionMismatch,
     )
-    from ipcluster_ext.integrations.optional import register_joblib_backend
+    from ipcluster_ext.integrations.optional import (
+        become_dask,
+        register_joblib_backend,
+        stop_dask,
+    )
     from ipcluster_ext.protocol.composite import (
         AlreadyDisplayedError,
         CompositeError,
@@ -81,10 +88,13 @@ _HOMES = {
     "client.dependency": ("Dependency",),
     "client.functional": ("ParallelFunction", "RemoteFunction", "parallel", "remote"),
     "client.lazy": ("LazyMapIterator",),
+    "client.metadata": ("Metadata",),
     "client.options": ("Retry",),
     "client.partition": ("Map", "RoundRobinMap"),
     "client.remote": ("RemoteValue",),
     "client.requirements": ("depend", "dependent", "interactive", "require"),
+    "client.stream": ("AsyncStream",),
+    "client.waiting": ("as_completed", "wait"),
     "protocol.standins": ("Reference",),
     "client.balanced": ("LoadBalancedView",),
     "client.client": ("Client",),
@@ -142,7 +152,7 @@ _HOMES = {
         "unwrap_exception",
         "wrap_exception",
     ),
-    "integrations.optional": ("register_joblib_backend",),
+    "integrations.optional": ("become_dask", "register_joblib_backend", "stop_dask"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -151,6 +161,7 @@ __all__ = [
     "AsyncHubResult",
     "AsyncMapResult",
     "AsyncResult",
+    "AsyncStream",
     "BroadcastView",
     "Client",
     "ClientClosed",
@@ -177,6 +188,7 @@ __all__ = [
     "LazyMapIterator",
     "LoadBalancedView",
     "Map",
+    "Metadata",
     "NoEnginesRegistered",
     "NoSuchEngine",
     "OptionError",
@@ -205,6 +217,8 @@ __all__ = [
     "UnmetDependency",
     "VersionMismatch",
     "ViewExecutor",
+    "as_completed",
+    "become_dask",
     "collect_exceptions",
     "connect",
     "current_task",
@@ -217,7 +231,9 @@ __all__ = [
     "register_joblib_backend",
     "remote",
     "require",
+    "stop_dask",
     "unwrap_exception",
+    "wait",
     "wrap_exception",
 ]
 

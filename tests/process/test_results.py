@@ -833,3 +833,52 @@ def fail_twice() -> None:
 def reraise(error: BaseException) -> None:
     """Raise an exception that came as an argument."""
     raise error
+
+
+class TestAChunkThatFailed:
+    def test_keeps_what_was_computed_before(self, rc: ipp.Client) -> None:
+        for result in (
+            rc.load_balanced_view().map_async(invert, range(-2, 4), chunksize=4),
+            rc[:2].map_async(lambda x, y: invert(x) + y, range(-2, 4), [0] * 6),
+        ):
+            values = result.get(10, return_exceptions=True)
+
+            assert values[:2] == [-0.5, -1.0]
+            kinds = [type(value).__name__ for value in values[2:]]
+            split = kinds.index("float")
+            assert kinds[:split] == ["ZeroDivisionError", *["TaskAborted"] * (split - 1)]
+            with pytest.raises(ZeroDivisionError) as caught:
+                result.get()
+            assert caught.value.__notes__ == ["raised for item 2 of the map"]
+            error: Any = caught.value
+            assert error.traceback.count("in invert") == 1
+            assert "ipcluster_ext/engine" not in error.traceback
+
+    def test_is_tried_again_from_the_item_that_failed(self, rc: ipp.Client) -> None:
+        result = rc.load_balanced_view().map_async(invert, range(-2, 4), chunksize=4)
+        result.wait(10)
+
+        whole = result.retry_failed(lambda x: 1 / x if x else None)
+
+        assert whole.get(10) == [-0.5, -1.0, None, 1.0, 0.5, 1 / 3]
+        again: Any = next(source for source, _ in whole.sources if source is not result)
+        assert len(again) == 2
+
+    def test_that_raises_stop_iteration_is_not_cut_short(self, rc: ipp.Client) -> None:
+        result = rc.load_balanced_view().map_async(next, [iter([1]), iter([])], chunksize=2)
+
+        with pytest.raises(ipp.RemoteError) as caught:
+            result.get(10)
+        assert caught.value.ename == "StopIteration"
+
+    def test_of_large_values_has_its_error_in_their_place(self, rc: ipp.Client) -> None:
+        result = rc[0].map_async(lambda x: bytes(2**21) if x else 1 / x, [1, 0])
+
+        found = result.get(10, return_exceptions=True)
+
+        assert [type(value).__name__ for value in found] == ["ZeroDivisionError"] * 2
+
+
+def invert(number: int) -> float:
+    """Return 1 / number."""
+    return 1 / number

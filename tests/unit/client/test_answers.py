@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from ipcluster_ext.client.foreign import AsyncHubResult
+from ipcluster_ext.client.fetching import AsyncHubResult
 from ipcluster_ext.client.maps import AsyncMapResult
 from ipcluster_ext.client.notes import Progress
 from ipcluster_ext.client.pending import Outcome
 from ipcluster_ext.client.result import AsyncResult
-from ipcluster_ext.errors import ClientClosed, HubGone, RemoteError, TaskAborted, UnknownTask
+from ipcluster_ext.errors import ClientClosed, HubGone, RemoteError, TaskAborted
 from ipcluster_ext.protocol.composite import CompositeError
 from ipcluster_ext.protocol.frames import encode_failure
 from ipcluster_ext.protocol.ids import EngineId, TaskId
@@ -582,19 +582,12 @@ class TestAsAnArgument:
 class TestTheAnswerOfOtherClientsTasks:
     def test_comes_by_ids_that_are_not_consecutive(self, wire: Wire) -> None:
         tasks = [TaskId(500), TaskId(100), TaskId(300)]
-        result = AsyncHubResult(wire.connection, tasks)
+        result = AsyncHubResult(wire.connection, 3, tasks=tasks)
         for place in (1, 2, 0):
             value(result, place, place)
 
         assert (result.get(), result.owner) == ([0, 1, 2], False)
         assert result.msg_ids == ["00000000-500", "00000000-100", "00000000-300"]
-
-    def test_may_be_unknown(self, wire: Wire) -> None:
-        result = AsyncHubResult(wire.connection, [TaskId(500)], single=True)
-        result.lack({TaskId(500): "nothing is known of it"})
-
-        with pytest.raises(UnknownTask, match="nothing is known of it"):
-            result.get()
 
 
 def test_a_cancelled_answer_says_so(three: AsyncResult) -> None:
