@@ -90,7 +90,9 @@ class SyncImports:
         Raises
         ------
         ImportError
-            It cannot be imported, here or on an engine.
+            It cannot be imported here.
+        CompositeError
+            It cannot be imported on several engines.
         """
         name, *_, fromlist, level = (*args, None, None, None, 0)[:5]
         statement = statement_at(frame, name, fromlist, level)
