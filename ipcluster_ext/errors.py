@@ -457,4 +457,5 @@ class RemoteError(KernelError):
     def _render_traceback_(self) -> list[str]:
         """Show the engine's traceback, where IPython shows an exception."""
         where = "on an engine" if self.engine is None else f"on engine {self.engine}"
-        return [f"--- raised {where} ---", *self.render_traceback()]
+        notes: list[str] = getattr(self, "__notes__", [])
+        return [f"--- raised {where} ---", *self.render_traceback(), *notes]

@@ -124,6 +124,10 @@ class Answer(Future[Any]):
         """When it was submitted: by the calendar, in ns, and by the monotonic clock, in s."""
         return self._stamp, self._sent
 
+    def __dir__(self) -> list[str]:
+        """List what is of use to users."""
+        return sorted(set(super().__dir__()) - _INNER)
+
     # ------------------------------------------------------------ what the connection calls
 
     def deliver(self, outcomes: Sequence[Outcome]) -> None:
@@ -230,7 +234,14 @@ class Answer(Future[Any]):
             self.set_exception(self.failure or TaskAborted("see exception()"))
 
     def running(self) -> bool:
-        """Tell whether tasks have begun, and not all have ended."""
+        """Tell whether tasks have begun, and not all have ended.
+
+        Examples
+        --------
+        >>> ar = lv.submit(pow, 2, 3)
+        >>> ar.wait(), ar.running()
+        (True, False)
+        """
         if self.done():
             return False
         if self.sources:
@@ -442,6 +453,9 @@ class Answer(Future[Any]):
         return [
             self.task_at(place) for place, outcome in enumerate(self._outcomes) if outcome is None
         ]
+
+
+_INNER = frozenset(name for name in vars(Answer) if name[0] != "_") - {"owner", "running"}
 
 
 def _left(deadline: float | None) -> float | None:

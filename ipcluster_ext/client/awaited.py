@@ -7,7 +7,6 @@ from typing import Any, Literal, overload
 from ipcluster_ext.client.answer import Condition
 from ipcluster_ext.client.connection import NOBODY
 from ipcluster_ext.client.facts import Described
-from ipcluster_ext.client.hearers import wake
 from ipcluster_ext.client.iteration import Values
 from ipcluster_ext.protocol.ids import EngineId
 from ipcluster_ext.protocol.messages import Cancel
@@ -249,7 +248,13 @@ class Awaited(Described):
 
     @property
     def result_dict(self) -> dict[EngineId, Any]:
-        """The values by engine, as `get_dict` returns them."""
+        """The values by engine, as `get_dict` returns them.
+
+        Examples
+        --------
+        >>> dv.apply_async(pow, 2, 3).result_dict
+        {0: 8, 1: 8}
+        """
         return self.get_dict()
 
     def __iter__(self) -> Values:
@@ -283,11 +288,8 @@ class Awaited(Described):
 
     async def _awaited(self) -> Any:
         """Wait in an event loop; as with other futures, who gives up waiting cancels the work."""
-        loop = asyncio.get_running_loop()
-        woken: asyncio.Future[None] = loop.create_future()
-        self.add_done_callback(lambda _: wake(loop, woken))
         try:
-            await woken
+            await self.until(self.done)
         except asyncio.CancelledError:
             if not self._has_begun():
                 self.connection.say([Cancel(self._unended(), NOBODY)])

@@ -41,7 +41,13 @@ class RichOutput:
         self.metadata: Any = content["metadata"] if content else {}
 
     def display(self) -> None:
-        """Show it."""
+        """Show it.
+
+        Examples
+        --------
+        >>> rc[0].execute("6 * 7", silent=False, block=True).display()
+        42
+        """
         display({"data": self.data, "metadata": self.metadata}, "")
 
     def _repr_mimebundle_(self, **_options: Any) -> dict[str, Any]:

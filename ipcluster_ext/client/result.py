@@ -180,7 +180,13 @@ class AsyncResult(Awaited):
 
     @property
     def sent(self) -> bool:
-        """Whether the arguments may be changed: always."""
+        """Whether the arguments may be changed: always.
+
+        Examples
+        --------
+        >>> lv.submit(sum, [1, 2]).sent
+        True
+        """
         return True
 
     # ------------------------------------------------------------ stopping

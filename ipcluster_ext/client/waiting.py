@@ -59,13 +59,26 @@ def wait(
     futures = flattened(fs)
     deadline = None if timeout is None else time.monotonic() + timeout
     connection = connection_of(futures)
-    wanted = {ALL_COMPLETED: len(futures), FIRST_COMPLETED: min(1, len(futures))}.get(return_when)
-    if connection is not None and wanted is not None:
+    if connection is not None and return_when in {ALL_COMPLETED, FIRST_COMPLETED}:
         connection.check_waiting()
-        ended = as_completed(futures)
-        connection.attend(lambda: ended.count >= wanted, deadline)
+        connection.attend(_ended(futures, return_when), deadline)
     left = None if deadline is None else max(0.0, deadline - time.monotonic())
     return DoneAndNotDone(*concurrent.futures.wait(futures, left, return_when))
+
+
+def _ended(futures: list[Future[Any]], return_when: ReturnWhen) -> Callable[[], bool]:
+    """Make a function that tells whether all futures have ended, or any; it may be asked often."""
+    left = list(futures)
+
+    def all_ended() -> bool:
+        while left and left[-1].done():
+            left.pop()
+        return not left
+
+    def one_ended() -> bool:
+        return not left or any(future.done() for future in left)
+
+    return all_ended if return_when == ALL_COMPLETED else one_ended
 
 
 class as_completed(Iterator[Future[Any]], AsyncIterator[Future[Any]]):  # noqa: N801 - as in the standard library
@@ -102,7 +115,6 @@ class as_completed(Iterator[Future[Any]], AsyncIterator[Future[Any]]):  # noqa: 
         self._ended: deque[Future[Any]] = deque()
         self._changed = threading.Condition()
         self._wakers: list[Callable[[], None]] = []
-        self.count = 0
         for future in self._futures:
             future.add_done_callback(self._note)
 
@@ -110,7 +122,6 @@ class as_completed(Iterator[Future[Any]], AsyncIterator[Future[Any]]):  # noqa: 
         """Learn that a future has ended, on whichever thread."""
         with self._changed:
             self._ended.append(future)
-            self.count += 1
             self._changed.notify_all()
             wakers, self._wakers = self._wakers, []
         for waker in wakers:

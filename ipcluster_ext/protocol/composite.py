@@ -49,7 +49,14 @@ class CompositeError(Facts, RemoteError):
 
     @property
     def elist(self) -> list[Told]:
-        """The errors as ipyparallel lists them: ``(ename, evalue, traceback, engine_info)``."""
+        """The errors as ipyparallel lists them: ``(ename, evalue, traceback, engine_info)``.
+
+        Examples
+        --------
+        >>> error = dv.apply_async(divmod, 1, 0).exception()
+        >>> [ename for ename, evalue, traceback, engine_info in error.elist]
+        ['ZeroDivisionError', 'ZeroDivisionError']
+        """
         return [
             Told(error.ename, error.evalue, error.traceback, error.engine_info)
             if isinstance(error, RemoteError)
@@ -67,6 +74,15 @@ class CompositeError(Facts, RemoteError):
         ------
         IndexError
             There is no error of that index.
+
+        Examples
+        --------
+        >>> error = dv.apply_async(divmod, 1, 0).exception()
+        >>> try:
+        ...     error.raise_exception(1)
+        ... except ZeroDivisionError as one:
+        ...     one.engine
+        1
         """
         raise self.errors[excid]
 
@@ -154,6 +170,11 @@ def collect_exceptions(results: Any, method: str = "unspecified") -> Any:  # noq
     ------
     CompositeError
         Several of them are errors.
+
+    Examples
+    --------
+    >>> ipp.collect_exceptions(dv.apply_async(pow, 2, 3).get(return_exceptions=True))
+    [8, 8]
     """
     values = results.values() if isinstance(results, Mapping) else results
     errors = [value for value in values if isinstance(value, BaseException)]
@@ -166,7 +187,17 @@ def collect_exceptions(results: Any, method: str = "unspecified") -> Any:  # noq
 
 
 def wrap_exception(engine_info: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Return the exception that is being handled as a dict that can be written as JSON."""
+    """Return the exception that is being handled as a dict that can be written as JSON.
+
+    Examples
+    --------
+    >>> try:
+    ...     1 / 0
+    ... except ZeroDivisionError:
+    ...     described = ipp.wrap_exception({"engine_id": 3})
+    >>> described["ename"], ipp.unwrap_exception(described).engine
+    ('ZeroDivisionError', 3)
+    """
     kind, error, frames = sys.exc_info()
     return {
         "status": "error",
@@ -178,7 +209,14 @@ def wrap_exception(engine_info: dict[str, Any] | None = None) -> dict[str, Any]:
 
 
 def unwrap_exception(content: Mapping[str, Any]) -> RemoteError:
-    """Return the error that `wrap_exception` described."""
+    """Return the error that `wrap_exception` described.
+
+    Examples
+    --------
+    >>> told = {"ename": "KeyError", "evalue": "'a'", "traceback": [], "engine_info": {}}
+    >>> str(ipp.unwrap_exception(told))
+    "KeyError: 'a'"
+    """
     engine = content.get("engine_info", {}).get("engine_id")
     lines = "".join(content["traceback"]).rstrip("\n")
     return RemoteError(content["ename"], content["evalue"], lines, engine)
