@@ -290,13 +290,14 @@ class AsyncResult(Awaited):
         """
         if self._single:
             return (self,)
-        if self._parts is None:
-            parts = [
-                derive(AsyncResult, [(self, place)], single=True, label=self.label)
-                for place in range(len(self._outcomes))
-            ]
-            connect(parts)
-            self._parts = tuple(parts)
+        with self._condition:  # two threads get the same ones
+            if self._parts is None:
+                parts = [
+                    derive(AsyncResult, [(self, place)], single=True, label=self.label)
+                    for place in range(len(self._outcomes))
+                ]
+                connect(parts)
+                self._parts = tuple(parts)
         return self._parts
 
     @classmethod
