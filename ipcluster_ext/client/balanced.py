@@ -168,26 +168,3 @@ class LoadBalancedView(MappingView):
         connection.submit(spec, item, body.frames, packed, attended=attended)
         self._remember(flags, result, 1)
         return result
-
-    def register_joblib_backend(
-        self,
-        name: str = "ipyparallel",
-        make_default: bool = False,  # noqa: FBT001, FBT002 - ipyparallel's signature
-    ) -> None:
-        """Let joblib, and so scikit-learn, run its tasks on this view's engines.
-
-        Parameters
-        ----------
-        name
-            What joblib's users call the backend.
-        make_default
-            Whether joblib uses it where no backend is asked for.
-
-        Raises
-        ------
-        ImportError
-            joblib is not installed.
-        """
-        import ipcluster_ext  # integrations know the views, not the other way round
-
-        ipcluster_ext.register_joblib_backend(name, make_default, view=self)

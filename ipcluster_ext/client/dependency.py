@@ -100,6 +100,12 @@ class Dependency(set[str]):
         ----------
         completed, failed
             The tasks that returned, and those that did not.
+
+        Examples
+        --------
+        >>> first, second = ["00000001-1", "00000001-2"]
+        >>> ipp.Dependency([first, second], all=False).check([second])
+        True
         """
         wished = self._ends(completed, failed, success=self.success, failure=self.failure)
         return not self or (self <= wished if self.all else not self.isdisjoint(wished))

@@ -254,6 +254,14 @@ class DirectView(NamespaceView):
         ------
         OSError
             It cannot be read.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> Path("setup.py").write_text("a = 5")
+        5
+        >>> dv.run("setup.py", block=True)
+        [None, None]
         """
         code = Path(filename).read_text(encoding="utf-8")
         return self.execute(code, targets=targets, block=block, label=label)
@@ -281,17 +289,37 @@ class DirectView(NamespaceView):
 
     @property
     def importer(self) -> SyncImports:
-        """As `sync_imports`, for ``with view.importer:``."""
+        """As `sync_imports`, for ``with view.importer:``.
+
+        Examples
+        --------
+        >>> with dv.importer:
+        ...     import math
+        import math on the engines
+        """
         return self.sync_imports()
 
     def use_cloudpickle(self) -> Any:
-        """Have cloudpickle make pickles, here and on the view's engines: as it is to begin with."""
+        """Have cloudpickle make pickles, here and on the view's engines: as it is to begin with.
+
+        Examples
+        --------
+        >>> dv.use_cloudpickle()
+        [None, None]
+        """
         return self._use("cloudpickle")
 
     def use_pickle(self) -> Any:
         """Have the standard pickler make pickles of values, here and on the view's engines.
 
         Functions are still cloudpickle's, so those of a notebook can be sent.
+
+        Examples
+        --------
+        >>> dv.use_pickle()
+        [None, None]
+        >>> dv.use_cloudpickle()
+        [None, None]
         """
         return self._use("pickle")
 
@@ -322,6 +350,11 @@ class BroadcastView(DirectView):
         As for `DirectView`.
     is_coalescing
         For ipyparallel's sake.
+
+    Examples
+    --------
+    >>> rc.broadcast_view().apply_sync(pow, 2, 3)
+    [8, 8]
     """
 
     flags: ClassVar[tuple[str, ...]] = (*DirectView.flags, "is_coalescing")

@@ -179,7 +179,13 @@ class ParallelFunction(RemoteFunction):
         ]
 
     def map(self, *sequences: Any) -> Any:
-        """Call the function with each item of sequences, as the view's `map` does."""
+        """Call the function with each item of sequences, as the view's `map` does.
+
+        Examples
+        --------
+        >>> ipp.ParallelFunction(rc[:], abs, block=True).map([-1, -2, -3])
+        [1, 2, 3]
+        """
         options: dict[str, Any] = {"return_exceptions": self.return_exceptions}
         view = self._view()
         if view.balanced:

@@ -35,7 +35,16 @@ class Housekeeping(Flagged):
 
     @property
     def results(self) -> Any:
-        """The client's results, by task id."""
+        """The client's results, by task id.
+
+        Examples
+        --------
+        >>> answer = lv.submit(abs, -1)
+        >>> answer.wait()
+        True
+        >>> lv.results[answer.msg_ids[0]]
+        1
+        """
         return self.client.results
 
     def wait(self, jobs: Jobs | None = None, timeout: float | None = -1) -> bool:
@@ -102,16 +111,37 @@ class Housekeeping(Flagged):
             Only those of these engines.
         block
             Whether to wait until it is known which will never run.
+
+        Examples
+        --------
+        >>> import time
+        >>> view = rc.direct_view(0)
+        >>> busy, late = view.apply_async(time.sleep, 0.2), view.apply_async(abs, -1)
+        >>> view.abort(late, block=True).result() == late.msg_ids
+        True
         """
         aborted = sorted(self.outstanding) if jobs is None else jobs
         return self.client.abort(aborted, targets=targets, block=self._blocks(block))
 
     def purge_results(self, jobs: Any = (), targets: Any = ()) -> None:
-        """Have the hub forget tasks, by their ids or by the engines that ran them."""
+        """Have the hub forget tasks, by their ids or by the engines that ran them.
+
+        Examples
+        --------
+        >>> answer = lv.submit(abs, -1)
+        >>> answer.wait()
+        True
+        >>> lv.purge_results(answer)
+        """
         self.client.purge_results(jobs, targets)
 
     def spin(self) -> None:
-        """Hear what has come; nobody needs to, and ipyparallel had it once."""
+        """Hear what has come; nobody needs to, and ipyparallel had it once.
+
+        Examples
+        --------
+        >>> lv.spin()
+        """
         self.client.connection.catch_up()
 
     def _blocks(self, block: bool | None) -> bool:
@@ -124,7 +154,13 @@ class Housekeeping(Flagged):
         return "all" if own is None else own
 
     def queue_status(self, targets: Targets | None = None, verbose: bool = False) -> Any:
-        """Return how many tasks each of the view's engines has; see the client's."""
+        """Return how many tasks each of the view's engines has; see the client's.
+
+        Examples
+        --------
+        >>> dv.wait(), rc[0].queue_status()["tasks"]
+        (True, 0)
+        """
         return self.client.queue_status(self._addressed(targets), verbose=verbose)
 
     def shutdown(
@@ -138,6 +174,16 @@ class Housekeeping(Flagged):
         return self.client.shutdown(
             self._addressed(targets), restart=restart, hub=hub, block=self._blocks(block)
         )
+
+    def activate(self, suffix: str = "") -> Any:
+        """Have ``%px`` and its kin address this view's engines.
+
+        Parameters
+        ----------
+        suffix
+            What the names of the magics end with.
+        """
+        return self.client.activate(self._addressed(None), suffix)
 
     # ------------------------------------------------------------ decorators
 

@@ -203,11 +203,25 @@ class LazyMapIterator(Iterator[Any], AsyncIterator[Any]):
 
     @property
     def outstanding(self) -> int:
-        """How many tasks have been submitted whose values have not been taken."""
+        """How many tasks have been submitted whose values have not been taken.
+
+        Examples
+        --------
+        >>> lv.imap(abs, range(100), max_outstanding=5).outstanding
+        5
+        """
         return len(self._begun)
 
     def cancel(self) -> None:
-        """Submit nothing more, and drop the tasks that have not begun; the iteration ends."""
+        """Submit nothing more, and drop the tasks that have not begun; the iteration ends.
+
+        Examples
+        --------
+        >>> values = lv.imap(abs, range(100), max_outstanding=5)
+        >>> values.cancel()
+        >>> list(values)
+        []
+        """
         with self._lock:
             self._items = None
             _drop(self._connection, self._begun)

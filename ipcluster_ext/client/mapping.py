@@ -193,12 +193,24 @@ class MappingView(View):
     def map_async(
         self, function: Function, /, *sequences: Iterable[Any], **options: Any
     ) -> AsyncMapResult:
-        """Call a function with each item, without waiting; options as for `map`."""
+        """Call a function with each item, without waiting; options as for `map`.
+
+        Examples
+        --------
+        >>> list(lv.map_async(abs, [-1, -2]))
+        [1, 2]
+        """
         result: AsyncMapResult = self.map(function, *sequences, **{**options, "block": False})
         return result
 
     def map_sync(self, function: Function, /, *sequences: Iterable[Any], **options: Any) -> Any:
-        """Call a function with each item and wait for the values; options as for `map`."""
+        """Call a function with each item and wait for the values; options as for `map`.
+
+        Examples
+        --------
+        >>> lv.map_sync(abs, [-1, -2])
+        [1, 2]
+        """
         return self.map(function, *sequences, **{**options, "block": True})
 
     def imap(

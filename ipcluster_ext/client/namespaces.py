@@ -137,7 +137,13 @@ class NamespaceView(View):
         return self._simple(Kind.PUSH, dict(ns), targets, block)
 
     def update(self, ns: dict[str, Any]) -> Any:
-        """Assign names in the engines' namespaces, and wait."""
+        """Assign names in the engines' namespaces, and wait.
+
+        Examples
+        --------
+        >>> dv.update({"a": 5})
+        [None, None]
+        """
         return self.push(ns, block=True)
 
     def __setitem__(self, key: str, value: Any) -> None:
@@ -184,7 +190,14 @@ class NamespaceView(View):
         return self.answer(result, flags, block=block)
 
     def get(self, names: str | list[str]) -> Any:
-        """Read names from the engines' namespaces, and wait."""
+        """Read names from the engines' namespaces, and wait.
+
+        Examples
+        --------
+        >>> dv["a"] = 5
+        >>> dv.get("a")
+        [5, 5]
+        """
         return self.pull(names, block=True)
 
     def __getitem__(self, key: str | list[str]) -> Any:
@@ -320,5 +333,11 @@ class NamespaceView(View):
         return self.answer(result, flags, block=block)
 
     def clear(self, targets: Targets | None = None, block: bool | None = None) -> Any:
-        """Empty the engines' namespaces."""
+        """Empty the engines' namespaces.
+
+        Examples
+        --------
+        >>> dv.clear(block=True)
+        [None, None]
+        """
         return self._simple(Kind.CLEAR, None, targets, block)
