@@ -59,7 +59,7 @@ class Cluster(Context, Steering):
 
     Examples
     --------
-    >>> with Cluster(n=2) as client:
+    >>> with ipp.Cluster(n=2) as client:
     ...     client[:].apply_sync(pow, 2, 3)
     [8, 8]
     """
