@@ -32,13 +32,21 @@ class Base:
     def ids(self) -> list[EngineId]:
         """The ids of the engines, in order; an engine that is being restarted keeps its id.
 
+        Raises
+        ------
+        ClientError
+            There are none, since the hub is gone or this client was closed.
+
         Examples
         --------
         >>> rc.ids
         [0, 1]
         """
         self.connection.catch_up()
-        return self.connection.roster.ids
+        ids = self.connection.roster.ids
+        if not ids:
+            self.connection.check()
+        return ids
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -37,6 +37,7 @@ from ipcluster_ext.protocol.messages import (
     TaskItem,
     TaskSpec,
 )
+from ipcluster_ext.transport import pastime
 from ipcluster_ext.transport.baton import Alarm, Baton
 from ipcluster_ext.transport.blobs import host_identity
 from ipcluster_ext.transport.channel import Channel
@@ -90,7 +91,7 @@ class Connection(Questions):
         self._parked = False
         self._alarm_set = False
         self._callers: set[int] = set()
-        self._ended = self._disposed = False
+        self._ended = self._disposed = self._leaving = False
         self.thread = threading.Thread(target=self._run, name="ipcluster_ext-io", daemon=True)
         self.thread.start()
 
@@ -109,6 +110,16 @@ class Connection(Questions):
         if not self._welcomed.wait(timeout):
             self.close()
             raise HubGone(self.name, timeout)
+        self._check()
+
+    def check(self) -> None:
+        """Refuse to go on where nothing can be asked any more.
+
+        Raises
+        ------
+        ClientError
+            The client is closed, was opened before a fork, or has lost its hub.
+        """
         self._check()
 
     def _check(self) -> None:
@@ -227,9 +238,19 @@ class Connection(Questions):
         deadline = time.monotonic() + timeout
         self._flush()
         while self._channel.unacked and self._error is None and time.monotonic() < deadline:
-            if not self.attend(lambda: not self._channel.unacked, deadline):
+            if not self.attend(lambda: not self._channel.unacked, deadline, soon=True):
                 time.sleep(ACK_WITHIN)
         return not self._channel.unacked
+
+    def leave(self) -> None:
+        """Close as soon as nothing is owed any more: nobody has the client, but maybe its answers.
+
+        May be called while an object is destroyed, on any thread.
+        """
+        if len(self.pending):
+            self._leaving = True
+        else:
+            self.close()
 
     def close(self) -> None:
         """Leave the hub. What is still owed fails with `ClientClosed`. May be called twice."""
@@ -253,7 +274,9 @@ class Connection(Questions):
                 self._channel.release()
             self._baton.give()
 
-    def attend(self, done: Callable[[], bool], deadline: float | None) -> bool:
+    def attend(
+        self, done: Callable[[], bool], deadline: float | None, *, soon: bool = False
+    ) -> bool:
         """Receive on the calling thread until something is done.
 
         Parameters
@@ -262,6 +285,9 @@ class Connection(Questions):
             Tells whether it is.
         deadline
             When to give up, by `time.monotonic`; None for never.
+        soon
+            Whether the hub itself answers, so that a task on an engine that waits begins nothing
+            else meanwhile.
 
         Returns
         -------
@@ -269,6 +295,11 @@ class Connection(Questions):
         """
         if os.getpid() != self._pid:
             return False
+        if not self.calls_back and (elsewhere := pastime.of_this_thread()) is not None:
+            self._flush()
+            self._have_attended()
+            elsewhere.wait(lambda: done() or self._channel.closed, deadline, soon=soon)
+            return True
         if self.calls_back or not self._foreground.acquire(blocking=False):
             return False
         try:
@@ -364,6 +395,9 @@ class Connection(Questions):
             self._give_up(ClientError(f"the hub at {self.name} cannot be understood: {error}"))
             self._channel.close()
         self._look_after()
+        pastime.wake()
+        if self._leaving and not len(self.pending):
+            self.close()
 
     def _look_after(self) -> None:
         now = time.monotonic()

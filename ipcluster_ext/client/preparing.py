@@ -65,22 +65,21 @@ class Preparing(Base):
         Raises
         ------
         RemoteError
-            It raised on an engine; also an instance of the class that it raised. Nothing is
-            called later then.
+            It raised on an engine; also an instance of the class that it raised. A
+            `CompositeError` if it did on several. Nothing is called later then.
         SerializationError
             It, or an argument, cannot be pickled.
 
         Examples
         --------
-        >>> def seed(number):
-        ...     import random
-        ...
-        ...     random.seed(number)
-        >>> preparation = rc.on_engine_start(seed, 42)
+        >>> import os
+        >>> def prepare(level):
+        ...     os.environ["LEVEL"] = level
+        >>> preparation = rc.on_engine_start(prepare, "high")
         >>> rc.shutdown(0, restart=True, block=True).done()
         True
-        >>> dv.apply_sync(__import__("random").random)
-        [0.6394267984578837, 0.6394267984578837]
+        >>> dv.apply_sync(os.getenv, "LEVEL")
+        ['high', 'high']
         >>> preparation.cancel()
         """
         packed = pack(function)

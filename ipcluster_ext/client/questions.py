@@ -29,7 +29,9 @@ class Questions(Hearing):
         """Send messages now."""
 
     @abstractmethod
-    def attend(self, done: Callable[[], bool], deadline: float | None) -> bool:
+    def attend(
+        self, done: Callable[[], bool], deadline: float | None, *, soon: bool = False
+    ) -> bool:
         """Receive on the calling thread until something is done."""
 
     @abstractmethod
@@ -92,7 +94,7 @@ class Questions(Hearing):
         deadline = time.monotonic() + timeout
         try:
             self.say([make(number)], attended=True)
-            self.attend(answer.done, deadline)
+            self.attend(answer.done, deadline, soon=True)
             return answer.result(max(0.0, deadline - time.monotonic()))
         except TimeoutError:
             raise HubGone(self.name, timeout) from None

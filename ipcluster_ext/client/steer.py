@@ -261,6 +261,7 @@ class Steering(Base, ABC):
 
         Examples
         --------
+        >>> import os
         >>> before = rc[1].apply_sync(os.getpid)
         >>> rc.shutdown(1, restart=True, block=True).done()
         True
