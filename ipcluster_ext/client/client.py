@@ -114,11 +114,11 @@ class Client(Jobbing, Purging, Steering, Preparing, Versioned):
         self.profile = profile or ""
         self.debug = debug
         self.block = False
-        self._finalizer = weakref.finalize(self, Connection.close, self.connection)
+        self._finalizer = weakref.finalize(self, Connection.leave, self.connection)
         atexit.register(_close_at_exit, weakref.ref(self))
 
     def __repr__(self) -> str:
-        state = "closed" if not self._finalizer.alive else f"{len(self)} engines"
+        state = "closed" if self.closed else f"{len(self.connection.roster.ids)} engines"
         return f"<Client of cluster {self.cluster_id}: {state}>"
 
     @property
@@ -255,6 +255,11 @@ class Client(Jobbing, Purging, Steering, Preparing, Versioned):
                 raise ClusterError(msg)
             time.sleep(_LOOK_EVERY)
 
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return not self._finalizer.alive
+
     def close(self, linger: float | None = None) -> None:
         """Leave the cluster; tasks go on, and another client can get their results.
 
@@ -266,7 +271,9 @@ class Client(Jobbing, Purging, Steering, Preparing, Versioned):
         """
         if linger and self._finalizer.alive:
             self.connection.settle(linger)
-        self._finalizer()
+        self._finalizer.detach()
+        self.end_guests()
+        self.connection.close()
 
     def __enter__(self) -> Self:
         return self
