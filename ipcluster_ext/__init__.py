@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from ipcluster_ext.client.replies import ExecuteReply
     from ipcluster_ext.client.requirements import depend, dependent, interactive, require
     from ipcluster_ext.client.result import AsyncResult
+    from ipcluster_ext.client.serialize import (
+        deserialize_object,
+        pack_apply_message,
+        serialize_object,
+        unpack_apply_message,
+    )
     from ipcluster_ext.client.stream import AsyncStream
     from ipcluster_ext.client.waiting import as_completed, wait
     from ipcluster_ext.cluster.cluster import Cluster
@@ -85,6 +91,12 @@ if TYPE_CHECKING:
     from ipcluster_ext.protocol.standins import Reference
 
 _HOMES = {
+    "client.serialize": (
+        "deserialize_object",
+        "pack_apply_message",
+        "serialize_object",
+        "unpack_apply_message",
+    ),
     "client.dependency": ("Dependency",),
     "client.functional": ("ParallelFunction", "RemoteFunction", "parallel", "remote"),
     "client.lazy": ("LazyMapIterator",),
@@ -106,6 +118,12 @@ _HOMES = {
     "client.maps": ("AsyncMapResult",),
     "client.replies": ("ExecuteReply",),
     "client.result": ("AsyncResult",),
+    "client.serialize": (
+        "deserialize_object",
+        "pack_apply_message",
+        "serialize_object",
+        "unpack_apply_message",
+    ),
     "cluster.cluster": ("Cluster",),
     "engine.context": ("current_task", "progress", "publish"),
     "errors": (
@@ -224,14 +242,18 @@ __all__ = [
     "current_task",
     "depend",
     "dependent",
+    "deserialize_object",
     "interactive",
+    "pack_apply_message",
     "parallel",
     "progress",
     "publish",
     "register_joblib_backend",
     "remote",
     "require",
+    "serialize_object",
     "stop_dask",
+    "unpack_apply_message",
     "unwrap_exception",
     "wait",
     "wrap_exception",
