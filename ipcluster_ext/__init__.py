@@ -118,12 +118,6 @@ _HOMES = {
     "client.maps": ("AsyncMapResult",),
     "client.replies": ("ExecuteReply",),
     "client.result": ("AsyncResult",),
-    "client.serialize": (
-        "deserialize_object",
-        "pack_apply_message",
-        "serialize_object",
-        "unpack_apply_message",
-    ),
     "cluster.cluster": ("Cluster",),
     "engine.context": ("current_task", "progress", "publish"),
     "errors": (
