@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from ipcluster_ext.client.balanced import LoadBalancedView
+from ipcluster_ext.client.becoming import Becoming
 from ipcluster_ext.client.connecting import ConnectionInfo, check_supported, find, runs
 from ipcluster_ext.client.connection import Connection
 from ipcluster_ext.client.direct import BroadcastView, DirectView
@@ -33,7 +34,7 @@ _STOP_WITHIN = 15.0
 _LOOK_EVERY = 0.02
 
 
-class Client(Jobbing, Purging, Steering, Preparing, Versioned):
+class Client(Jobbing, Purging, Steering, Preparing, Becoming, Versioned):
     """A connection to a cluster. May be used from any thread.
 
     Parameters

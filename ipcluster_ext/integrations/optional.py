@@ -1,8 +1,11 @@
 """What works only with a package that is not ours to require; errors name what to install."""
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ipcluster_ext.client.becoming import Becoming
+    from ipcluster_ext.client.targets import Targets
     from ipcluster_ext.client.view import View
 
 
@@ -42,6 +45,36 @@ def register_joblib_backend(
     except ModuleNotFoundError as error:
         raise _advised(error, "joblib", extra="joblib") from None
     register(name, make_default=make_default, view=view)
+
+
+def become_dask(
+    client: "Becoming",
+    targets: "Targets" = "all",
+    port: int = 0,
+    nanny: bool = False,  # noqa: FBT001, FBT002 - ipyparallel's signature
+    scheduler_args: dict[str, Any] | None = None,
+    **worker_args: Any,
+) -> Any:  # noqa: ANN401 - Dask is not typed
+    """Start Dask on a client's engines; see `Client.become_dask`."""
+    try:
+        from ipcluster_ext.integrations import dask
+    except ModuleNotFoundError as error:
+        raise _advised(error, "dask", "distributed", extra="dask") from None
+    return dask.become_dask(
+        client,
+        targets,
+        port=port,
+        nanny=nanny,
+        scheduler_args=scheduler_args,
+        worker_args=worker_args,
+    )
+
+
+def stop_dask(client: "Becoming", targets: "Targets" = "all") -> None:
+    """Stop Dask on a client's engines; see `Client.stop_dask`."""
+    dask = sys.modules.get("ipcluster_ext.integrations.dask")
+    if dask is not None:  # else nothing was started
+        dask.stop_dask(client, targets)
 
 
 def _advised(error: ModuleNotFoundError, *packages: str, extra: str) -> ImportError:
