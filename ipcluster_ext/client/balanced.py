@@ -39,17 +39,13 @@ class LoadBalancedView(MappingView):
     """
 
     flags: ClassVar[tuple[str, ...]] = (
-        *MappingView.flags, "expires", "timeout", "priority", "resources", "key", "after", "follow",
+        *MappingView.flags, "expires", "priority", "resources", "key", "follow",
     )  # fmt: skip
     targets = Flag[list[EngineId] | None]("The engines to which the choice is restricted, if any.")
     expires = Flag[float]("How many seconds a task may wait in the queue; 0 for ever.")
-    timeout = Flag[float](
-        "How many seconds a task may wait to begin, for others or for an engine; 0 for ever."
-    )
     priority = Flag[int]("Tasks of a higher one begin first.")
     resources = Flag[dict[str, float]]("What an engine must have to be chosen.")
     key = Flag[str]("A task whose key is known gets the outcome of the one before; empty for none.")
-    after = Flag[Dependency | None]("Which tasks have to end before a task begins.")
     follow = Flag[Dependency | None]("As `after`; and the task runs where one of them did.")
 
     def __init__(self, client: ViewOwner, targets: Targets | None = None) -> None:

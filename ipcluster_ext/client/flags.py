@@ -148,12 +148,12 @@ class Flagged:
         **options
             Any of the view's flags. Of both kinds of view: ``block``, ``label``, ``track``,
             ``targets``, ``return_exceptions``, ``retries`` (a number or a `Retry`),
-            ``time_limit`` and ``soft_time_limit`` (seconds of execution). Of a
-            `LoadBalancedView` as well: ``expires`` (seconds in the queue), ``timeout`` (seconds
-            until it begins, dependencies included), ``priority`` (higher first), ``resources``
-            (amounts by name, or labels, that an engine must have), ``key`` (a task with a known
-            one is not run again), ``after`` and ``follow`` (tasks that have to end first; where
-            it has to run as well).
+            ``time_limit`` and ``soft_time_limit`` (seconds of execution), ``after`` (tasks that
+            have to end first), ``timeout`` (seconds until it begins, those included). Of a
+            `LoadBalancedView` as well: ``expires`` (seconds in the queue), ``priority`` (higher
+            first), ``resources`` (amounts by name, or labels, that an engine must have), ``key``
+            (a task with a known one is not run again), ``follow`` (as ``after``, and it runs
+            where those did).
 
         Raises
         ------

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import msgspec
 
 from ipcluster_ext.client.connection import Connection
+from ipcluster_ext.client.dependency import Dependency
 from ipcluster_ext.client.flags import Flag
 from ipcluster_ext.client.housekeeping import Housekeeping
 from ipcluster_ext.client.options import Flags, Retry
@@ -56,7 +57,7 @@ class View(Housekeeping):
 
     flags: ClassVar[tuple[str, ...]] = (
         "block", "label", "track", "targets", "return_exceptions", "retries", "time_limit",
-        "soft_time_limit",
+        "soft_time_limit", "after", "timeout",
     )  # fmt: skip
     balanced: ClassVar[bool] = False
     """Whether the hub chooses the engines."""
@@ -68,6 +69,10 @@ class View(Housekeeping):
     retries = Flag[int | Retry]("How often, or how, a task runs again that failed.")
     time_limit = Flag[float]("How many seconds a task may run before it is stopped; 0 for ever.")
     soft_time_limit = Flag[float]("After how many seconds a task is told to end; 0 for never.")
+    after = Flag[Dependency | None]("Which tasks have to end before a task begins.")
+    timeout = Flag[float](
+        "How many seconds a task may wait to begin, for others or for an engine; 0 for ever."
+    )
 
     def __init__(self, client: ViewOwner, flags: Flags) -> None:
         super().__init__(flags)
@@ -272,7 +277,13 @@ class View(Housekeeping):
 
     @property
     def outstanding(self) -> set[str]:
-        """The ids of those among them that have not ended."""
+        """The ids of those among them that have not ended.
+
+        Examples
+        --------
+        >>> lv.wait(), lv.outstanding
+        (True, set())
+        """
         pending = self.client.connection.pending.outstanding
         return {
             task_text(TaskId(first + place))

@@ -172,6 +172,15 @@ class TestDependencies:
 
         assert view.map_async(where, range(10), follow=first).get(10) == [2] * 10
 
+    def test_of_a_direct_view_are_waited_for(self, rc: ipp.Client, gate: Gate) -> None:
+        before = rc.load_balanced_view().submit(pass_through, gate.path)
+
+        after = rc[:].options(after=before).apply_async(abs, -1)
+
+        assert not after.wait(0.05)
+        gate.open()
+        assert after.get(10) == [1] * 4
+
     def test_on_any_of_several_need_one(self, rc: ipp.Client, gate: Gate) -> None:
         view = rc.load_balanced_view()
         late, early = view.submit(pass_through, gate.path), view.submit(abs, -1)
