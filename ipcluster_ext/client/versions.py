@@ -104,11 +104,12 @@ class Versioned(Base):
                 for engine, answer in zip(engines, answers, strict=True)
             },
         )
-        _warn_of(found)
+        warn_of(found)
         return found
 
 
-def _warn_of(versions: Versions) -> None:
+def warn_of(versions: Versions) -> None:
+    """Warn of what differs, unless this process was warned of it before."""
     for name, having in versions.mismatches.items():
         key = (name, *sorted(having))
         if key in _warned_of:

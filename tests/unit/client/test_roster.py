@@ -1,5 +1,6 @@
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -93,6 +94,23 @@ class TestWaiting:
 
         assert not roster.wait_for(1, 0.0)
 
+    def test_fails_when_one_that_had_been_up_stops_meanwhile(self, roster: Roster) -> None:
+        roster.update([info(0, READY)])
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(roster.wait_for, 2, 10.0)
+            while not waiting.done():  # until it has begun to wait, stops are nobody's concern
+                roster.update([info(0, READY)])
+                roster.update([info(0, STOPPED, reason="it was told to")])
+
+        with pytest.raises(EngineError, match="engine 0 stopped meanwhile: it was told to"):
+            waiting.result()
+
+    def test_for_any_condition_looks_after_each_change(self, roster: Roster) -> None:
+        roster.update([info(0, READY)])
+
+        assert roster.wait_until(lambda: roster.get(EngineId(0)) is not None, None)
+        assert not roster.wait_until(lambda: False, 0.0)
+
     def test_fails_when_nothing_more_will_be_heard(self, roster: Roster) -> None:
         roster.fail(ClientClosed("closed"))
         began = time.monotonic()
@@ -100,3 +118,31 @@ class TestWaiting:
         with pytest.raises(ClientClosed):
             roster.wait_for(1, 10.0)
         assert time.monotonic() - began < 5.0
+
+
+class TestAnotherPython:
+    def test_on_an_engine_is_a_mismatch(self) -> None:
+        roster = Roster("3.13")
+        roster.update([EngineInfo(EngineId(0), READY, python="3.13")])
+        assert roster.mismatch is None
+
+        roster.update([EngineInfo(EngineId(1), READY, python="3.11")])
+
+        assert str(roster.mismatch).startswith(
+            "this process runs Python 3.13, engine 1 Python 3.11"
+        )
+
+    def test_does_not_matter_once_that_engine_is_gone(self) -> None:
+        roster = Roster("3.13")
+        roster.update([EngineInfo(EngineId(1), READY, python="3.11")])
+
+        roster.update([EngineInfo(EngineId(1), STOPPED)])
+
+        assert roster.mismatch is None
+
+    def test_is_not_suspected_of_an_engine_that_has_not_said(self) -> None:
+        roster = Roster("3.13")
+
+        roster.update([EngineInfo(EngineId(0), STARTING), EngineInfo(EngineId(1), READY)])
+
+        assert roster.mismatch is None
