@@ -1,8 +1,9 @@
 """Cut sequences into chunks and put chunks together again."""
 
+import operator
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, SupportsIndex
 
 CHUNKS_PER_ENGINE = 8
 LONGEST_CHUNK = 1024
@@ -29,6 +30,38 @@ def split_evenly(count: int, parts: int) -> list[slice]:
     return [slice(bounds[part], bounds[part + 1]) for part in range(parts)]
 
 
+def chunk_size(given: object, count: int, engines: int) -> int:
+    """Return how many items make a chunk.
+
+    Parameters
+    ----------
+    given
+        As users say it: a number, or ``'auto'`` for several chunks per engine, none too long.
+    count
+        How many items there are.
+    engines
+        How many engines there are.
+
+    Raises
+    ------
+    TypeError
+        It is neither.
+    ValueError
+        It is not positive.
+    """
+    if given == "auto":
+        several = -(-count // (CHUNKS_PER_ENGINE * max(1, engines)))
+        return min(LONGEST_CHUNK, max(1, several))
+    if not isinstance(given, SupportsIndex) or isinstance(given, bool):
+        msg = f"chunksize must be an integer or 'auto', not {given!r}"
+        raise TypeError(msg)
+    size = operator.index(given)
+    if size < 1:
+        msg = f"chunksize must be at least 1, not {size}"
+        raise ValueError(msg)
+    return size
+
+
 def lengths_of(count: int, size: int) -> list[int]:
     """Return the lengths of chunks of one size; the last one may be shorter.
 
@@ -37,33 +70,12 @@ def lengths_of(count: int, size: int) -> list[int]:
     count
         How many items there are.
     size
-        How many make a chunk.
-
-    Raises
-    ------
-    ValueError
-        The size is not positive.
+        How many make a chunk, at least 1.
     """
-    if size < 1:
-        msg = f"chunksize must be at least 1, not {size}"
-        raise ValueError(msg)
     lengths = [size] * (count // size)
     if count % size:
         lengths.append(count % size)
     return lengths
-
-
-def auto_chunksize(count: int, engines: int) -> int:
-    """Return a chunk size that gives each engine several chunks, and none too long a one.
-
-    Parameters
-    ----------
-    count
-        How many items there are.
-    engines
-        How many engines there are.
-    """
-    return min(LONGEST_CHUNK, max(1, -(-count // (CHUNKS_PER_ENGINE * max(1, engines)))))
 
 
 def rows(sequences: Sequence[Iterable[Any]]) -> list[Any]:

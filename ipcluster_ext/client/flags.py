@@ -78,6 +78,9 @@ class Flagged:
         self._origin: Self | None = None
         self._changes: dict[str, Any] = {}
 
+    def __bool__(self) -> bool:
+        return True  # even where there is no engine, and so no length
+
     def now(self) -> Flags:
         """Return the flags that hold for whoever asks."""
         flags = self._own

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from ipcluster_ext.client.arguments import dump_call, dump_chunk
-from ipcluster_ext.client.chunks import auto_chunksize, lengths_of, rows
+from ipcluster_ext.client.chunks import chunk_size, lengths_of, rows
 from ipcluster_ext.client.gather import AsyncPartsResult
 from ipcluster_ext.client.lazy import LazyMapIterator, Outstanding, Window
 from ipcluster_ext.client.maps import AsyncMapResult
@@ -15,7 +15,8 @@ from ipcluster_ext.client.result import AsyncResult
 from ipcluster_ext.client.view import Function, View, named_rows
 from ipcluster_ext.protocol.functions import PackedFunction, pack
 from ipcluster_ext.protocol.ids import TaskId
-from ipcluster_ext.protocol.messages import Blob, Submit, TaskItem, TaskSpec
+from ipcluster_ext.protocol.messages import Submit
+from ipcluster_ext.protocol.parts import Blob, TaskItem, TaskSpec
 from ipcluster_ext.protocol.standins import Reference
 from ipcluster_ext.protocol.status import Kind
 from ipcluster_ext.transport.blobs import Body
@@ -81,7 +82,7 @@ class MappingView(View):
         Raises
         ------
         TypeError
-            There is no sequence, or the function is not callable.
+            There is no sequence, the function is not callable, or an option is of a wrong type.
         ValueError
             The chunk size is not positive, or an option is not right.
         OptionError
@@ -98,7 +99,7 @@ class MappingView(View):
         """
         flags = self._flags_of(options)
         items = rows(sequences)
-        size = auto_chunksize(len(items), len(self)) if chunksize == "auto" else chunksize
+        size = chunk_size(chunksize, len(items), len(self) if chunksize == "auto" else 1)
         kind = Kind.MAP if len(sequences) == 1 else Kind.STARMAP
         result = self._map(flags, kind, function, items, chunksize=size, ordered=ordered)
         return self.answer(result, flags, block=block)

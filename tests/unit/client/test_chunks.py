@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipcluster_ext.client.chunks import join, rows, split_evenly, take
+from ipcluster_ext.client.chunks import chunk_size, join, lengths_of, rows, split_evenly, take
 
 
 class TestSplitting:
@@ -105,3 +105,41 @@ class TestJoining:
     @given(st.lists(st.integers()), st.integers(1, 9))
     def test_undoes_splitting(self, items: list[int], parts: int) -> None:
         assert join([take(items, part) for part in split_evenly(len(items), parts)]) == items
+
+
+@pytest.mark.parametrize(
+    ("count", "engines", "size"),
+    [(0, 4, 1), (1, 4, 1), (32, 4, 1), (33, 4, 2), (3200, 4, 100), (10**6, 4, 1024), (100, 0, 13)],
+)
+def test_automatic_chunks_give_each_engine_several(count: int, engines: int, size: int) -> None:
+    assert chunk_size("auto", count, engines) == size
+
+
+@pytest.mark.parametrize("given", [1, 7, np.int64(3)])
+def test_the_size_of_chunks_is_what_it_is_said_to_be(given: int) -> None:
+    assert chunk_size(given, 100, 4) == given
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "text"),
+    [
+        (0, ValueError, "chunksize must be at least 1, not 0"),
+        (-3, ValueError, "chunksize must be at least 1, not -3"),
+        (1.5, TypeError, "chunksize must be an integer or 'auto', not 1.5"),
+        ("big", TypeError, "chunksize must be an integer or 'auto', not 'big'"),
+        (None, TypeError, "chunksize must be an integer or 'auto', not None"),
+        (True, TypeError, "chunksize must be an integer or 'auto', not True"),
+    ],
+)
+def test_a_size_that_makes_no_sense_is_refused(
+    given: object, error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error, match=text):
+        chunk_size(given, 100, 4)
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "lengths"), [(0, 3, []), (2, 3, [2]), (6, 3, [3, 3]), (7, 3, [3, 3, 1])]
+)
+def test_chunks_have_one_length_but_for_the_last(count: int, size: int, lengths: list[int]) -> None:
+    assert lengths_of(count, size) == lengths

@@ -49,6 +49,9 @@ class TestAView:
         with pytest.raises(TypeError, match="a view itself holds nothing open"), view:
             pass
 
+    def test_is_true_whatever_its_length(self, view: View) -> None:
+        assert bool(view) is True
+
 
 class TestOptions:
     def test_make_another_view_and_leave_the_first_alone(self, view: View) -> None:
