@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ipcluster_ext.client.stream import AsyncStream
     from ipcluster_ext.client.waiting import as_completed, wait
     from ipcluster_ext.cluster.cluster import Cluster
-    from ipcluster_ext.engine.context import current_task, progress, publish
+    from ipcluster_ext.engine.context import current_task, get_client, progress, publish
     from ipcluster_ext.errors import (
         ClientClosed,
         ClientError,
@@ -119,7 +119,7 @@ _HOMES = {
     "client.replies": ("ExecuteReply",),
     "client.result": ("AsyncResult",),
     "cluster.cluster": ("Cluster",),
-    "engine.context": ("current_task", "progress", "publish"),
+    "engine.context": ("current_task", "get_client", "progress", "publish"),
     "errors": (
         "ClientClosed",
         "ClientError",
@@ -236,6 +236,7 @@ __all__ = [
     "current_task",
     "depend",
     "dependent",
+    "get_client",
     "deserialize_object",
     "interactive",
     "pack_apply_message",
@@ -259,6 +260,8 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("ipcluster-ext")
+    if name == "error":
+        return import_module(f"{__name__}.error")
     home = _HOME_OF.get(name)
     if home is None:
         msg = f"module {__name__!r} has no attribute {name!r}"

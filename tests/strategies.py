@@ -9,7 +9,8 @@ import msgspec
 from hypothesis import strategies as st
 
 from ipcluster_ext.protocol.ids import CLIENT_ID_LIMIT, COUNTER_BITS, ClientId, EngineId, TaskId
-from ipcluster_ext.protocol.messages import PROTOCOL_VERSION, Blob, Message, Packet
+from ipcluster_ext.protocol.messages import PROTOCOL_VERSION, Message, Packet
+from ipcluster_ext.protocol.parts import Blob
 
 MESSAGES: tuple[type[Message], ...] = get_args(Message)
 """Every type of message there is."""

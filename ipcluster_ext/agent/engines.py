@@ -22,7 +22,7 @@ from ipcluster_ext.protocol.process import (
     exit_text,
 )
 from ipcluster_ext.transport import processes
-from ipcluster_ext.transport.blackbox import last_begun
+from ipcluster_ext.transport.blackbox import begun_in
 
 log = logging.getLogger(__name__)
 
@@ -186,7 +186,8 @@ class Engines:
             return False
         box = black_box(self._boxes, who.engine, who.boot)
         last_words = "".join(last_lines(engine_log(self._folder, who.engine), 1))
-        death = Death(pid, code, box.exists(), last_begun(box), last_words)
+        begun = begun_in(box)
+        death = Death(pid, code, box.exists(), begun.last, last_words, begun.others)
         box.unlink(missing_ok=True)
         self._carry(self._roster.ended(death, now=time.monotonic()))
         return True

@@ -64,8 +64,8 @@ class Death(NamedTuple):
         As in `subprocess`: negative numbers are signals.
     up
         Whether it had come up.
-    began
-        The last task it began, 0 for none.
+    began, others
+        The last task it began in its turn, 0 for none, and those out of turn.
     last_words
         The last line of its log.
     """
@@ -75,6 +75,11 @@ class Death(NamedTuple):
     up: bool
     began: TaskId
     last_words: str = ""
+    others: tuple[TaskId, ...] = ()
+
+
+_NOTHING = Death(0, 0, up=False, began=TaskId(0))
+"""The end of a life that had not begun."""
 
 
 class Stage(Enum):
@@ -216,7 +221,7 @@ class Roster:
                 if post.timer is not None and now + grace < post.timer:
                     self._wake(post, now + grace)
             elif post.stage is Stage.DUE or (post.stage is Stage.LAUNCHED and not post.again):
-                effects.extend(self._follow(post, "stopped on request", TaskId(0), now))
+                effects.extend(self._follow(post, "stopped on request", _NOTHING, now))
         return effects
 
     def end_all(self, *, now: float) -> list[Effect]:
@@ -235,7 +240,7 @@ class Roster:
         if post is None or post.boot != boot or post.stage is not Stage.LAUNCHED:
             return []
         cause = f"it could not be started: {reason}"
-        return self._bury(post, cause, Death(0, 0, up=False, began=TaskId(0)), now)
+        return self._bury(post, cause, _NOTHING, now)
 
     def ended(self, death: Death, *, now: float) -> list[Effect]:
         """Report a death and decide what follows from it; strangers are ignored."""
@@ -253,7 +258,7 @@ class Roster:
             if post.failed >= MOST_FAILURES:
                 post.again = False
                 cause = _given_up(cause, post, death.last_words, now)
-        return self._follow(post, cause, death.began, now)
+        return self._follow(post, cause, death, now)
 
     def _count(self, post: _Post, *, up: bool, now: float) -> None:
         """Count the lives that were short, and those that never came up."""
@@ -266,8 +271,10 @@ class Roster:
             post.failing_since = post.launched_at
         post.failed += 1
 
-    def _follow(self, post: _Post, cause: str, began: TaskId, now: float) -> list[Effect]:
-        report = EngineExited(post.engine, post.boot, cause, began, post.again)
+    def _follow(self, post: _Post, cause: str, death: Death, now: float) -> list[Effect]:
+        report = EngineExited(
+            post.engine, post.boot, cause, death.began, post.again, list(death.others)
+        )
         if not post.again:
             del self._posts[post.engine]
             return [report]

@@ -14,7 +14,7 @@ from ipcluster_ext.client.pending import Outcome
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.buffers import Dumped, are_atoms, dump, dump_atoms
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId
-from ipcluster_ext.protocol.messages import Blob, Failure
+from ipcluster_ext.protocol.parts import Blob, Failure
 from ipcluster_ext.protocol.standins import Needs, Unusable, collecting, need, put_together
 from ipcluster_ext.protocol.status import TaskStatus
 

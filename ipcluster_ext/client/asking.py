@@ -10,7 +10,8 @@ from ipcluster_ext.client.result import AsyncResult
 from ipcluster_ext.client.targets import Targets
 from ipcluster_ext.errors import ClientError, UnknownTask
 from ipcluster_ext.protocol.ids import EngineId, TaskId, parse_task, task_text
-from ipcluster_ext.protocol.messages import HistoryQuery, QueueQuery, Record
+from ipcluster_ext.protocol.messages import HistoryQuery, QueueQuery
+from ipcluster_ext.protocol.parts import Record
 
 Job = int | str | AsyncResult | TaskRecord
 """A task or several: a place in the history, an id, an answer, or a record of the history."""

@@ -15,7 +15,7 @@ from ipcluster_ext.client.targets import Targets, resolve
 from ipcluster_ext.client.view import Function, ViewOwner, by_name
 from ipcluster_ext.protocol.functions import pack
 from ipcluster_ext.protocol.ids import EngineId
-from ipcluster_ext.protocol.messages import TaskItem
+from ipcluster_ext.protocol.parts import TaskItem
 from ipcluster_ext.protocol.standins import Reference
 from ipcluster_ext.protocol.status import Kind
 

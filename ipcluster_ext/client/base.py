@@ -6,7 +6,7 @@ from ipcluster_ext.client.connection import Connection
 from ipcluster_ext.client.targets import Targets, resolve
 from ipcluster_ext.errors import NoSuchEngine
 from ipcluster_ext.protocol.ids import EngineId
-from ipcluster_ext.protocol.messages import EngineInfo
+from ipcluster_ext.protocol.parts import EngineInfo
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

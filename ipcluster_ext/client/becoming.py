@@ -1,26 +1,28 @@
 """Engines given to somebody else: a client's door to Dask."""
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 from ipcluster_ext.client.base import Base
 from ipcluster_ext.client.targets import Targets
 
+_guests: "weakref.WeakKeyDictionary[Base, list[Callable[[], object]]]" = weakref.WeakKeyDictionary()
+
+
+def when_closed(client: Base, end: Callable[[], object]) -> None:
+    """Have a guest of a client's end before the client is closed."""
+    _guests.setdefault(client, []).append(end)
+
+
+def end_guests(client: Base) -> None:
+    """End a client's guests, each once."""
+    for end in _guests.pop(client, ()):
+        end()
+
 
 class Becoming(Base):
     """The part of a client that hands engines over, and takes them back."""
-
-    _ends: tuple[Callable[[], object], ...] = ()
-
-    def when_closed(self, end: Callable[[], object]) -> None:
-        """Have a guest end before this client does."""
-        self._ends = (*self._ends, end)
-
-    def end_guests(self) -> None:
-        """End the guests, once."""
-        ends, self._ends = self._ends, ()
-        for end in ends:
-            end()
 
     def become_dask(
         self,
@@ -85,6 +87,13 @@ class Becoming(Base):
         targets
             The engines whose workers end. With the last one the scheduler ends, too, and the
             clients of Dask's are closed.
+
+        Examples
+        --------
+        >>> dask_client = rc.become_dask([1])
+        >>> rc.stop_dask()
+        >>> dask_client.status
+        'closed'
         """
         import ipcluster_ext  # faces are asked for at the root
 

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from ipcluster_ext.client.balanced import LoadBalancedView
-from ipcluster_ext.client.becoming import Becoming
+from ipcluster_ext.client.becoming import Becoming, end_guests
 from ipcluster_ext.client.connecting import ConnectionInfo, check_supported, find, runs
 from ipcluster_ext.client.connection import Connection
 from ipcluster_ext.client.direct import BroadcastView, DirectView
@@ -273,7 +273,7 @@ class Client(Jobbing, Purging, Steering, Preparing, Becoming, Versioned):
         if linger and self._finalizer.alive:
             self.connection.settle(linger)
         self._finalizer.detach()
-        self.end_guests()
+        end_guests(self)
         self.connection.close()
 
     def __enter__(self) -> Self:

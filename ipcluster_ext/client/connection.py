@@ -34,9 +34,8 @@ from ipcluster_ext.protocol.messages import (
     Define,
     Message,
     Release,
-    TaskItem,
-    TaskSpec,
 )
+from ipcluster_ext.protocol.parts import TaskItem, TaskSpec
 from ipcluster_ext.transport import pastime
 from ipcluster_ext.transport.baton import Alarm, Baton
 from ipcluster_ext.transport.blobs import host_identity

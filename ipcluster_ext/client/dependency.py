@@ -5,7 +5,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from ipcluster_ext.client.pending import Outcome
 from ipcluster_ext.errors import InvalidDependency
-from ipcluster_ext.protocol import messages
+from ipcluster_ext.protocol import parts
 from ipcluster_ext.protocol.ids import EngineId, TaskId, parse_task, task_text
 from ipcluster_ext.protocol.status import TaskStatus
 
@@ -130,7 +130,7 @@ class Dependency(set[str]):
             "failure": self.failure,
         }
 
-    def on_the_wire(self, knows: Callable[[TaskId], bool]) -> messages.Dependency:
+    def on_the_wire(self, knows: Callable[[TaskId], bool]) -> parts.Dependency:
         """Return it as the hub reads it: what is known of its tasks, and who is left.
 
         Parameters
@@ -160,7 +160,7 @@ class Dependency(set[str]):
         if unknown:
             msg = f"there is no task {', '.join(map(task_text, unknown[:5]))}"
             raise InvalidDependency(msg)
-        return messages.Dependency(
+        return parts.Dependency(
             tuple(sorted(left)), met, unmet, tuple(engines), self.all, self.success, self.failure
         )
 

@@ -7,6 +7,7 @@ engines to others.
 import contextlib
 import itertools
 import operator
+import secrets
 import sys
 import threading
 import time
@@ -22,10 +23,12 @@ from typing import Any, SupportsIndex
 from ipcluster_ext.client.balanced import LoadBalancedView
 from ipcluster_ext.client.connection import NOBODY
 from ipcluster_ext.client.direct import DirectView
+from ipcluster_ext.client.preparing import Preparation
 from ipcluster_ext.client.result import AsyncResult
 from ipcluster_ext.client.targets import resolve
 from ipcluster_ext.client.view import View
 from ipcluster_ext.errors import ClientError
+from ipcluster_ext.protocol.functions import pack
 from ipcluster_ext.protocol.ids import TaskId
 from ipcluster_ext.protocol.messages import Cancel
 
@@ -47,8 +50,9 @@ class Executor(StandardExecutor):
     max_workers
         How many of the view's engines to use; all if not given.
     initializer, initargs
-        A function, and what to call it with: called once on each engine before any task. If it
-        raises, tasks that have not ended fail with `concurrent.futures.BrokenExecutor`.
+        A function, and what to call it with: called once on each engine before any task, if the
+        view is of all engines on those as well that start later. If it raises, tasks that have
+        not ended fail with `concurrent.futures.BrokenExecutor`.
 
     Raises
     ------
@@ -82,6 +86,7 @@ class Executor(StandardExecutor):
         self._futures: set[AsyncResult] = set()
         self._closed = False
         self._broken: BaseException | None = None
+        self._preparation: weakref.finalize[..., Executor] | None = None
         view = self._default_view() if view is None else view
         self.view = view if max_workers is None else balanced(view, max_workers)
         self._dealer = balanced(self.view)
@@ -107,9 +112,15 @@ class Executor(StandardExecutor):
     def _prepare(self, initializer: Callable[..., object], initargs: tuple[Any, ...]) -> None:
         """Have engines run the initializer; they do so before what is sent to them later."""
         client, targets = self._dealer.client, self._dealer.targets
-        for engine in client.ids if targets is None else targets:
+        engines = client.ids if targets is None else targets
+        for engine in engines:
             done = DirectView(client, engine).apply_async(initializer, *initargs)
             done.add_done_callback(partial(_prepared, weakref.ref(self)))
+        if targets is None:
+            later = Preparation(client.connection, f"executor-{secrets.token_hex(4)}")
+            later.keep(pack(initializer), engines, initargs, {})
+            self._preparation = weakref.finalize(self, _cancel, later)
+            self._preparation.atexit = False  # it ends with the client
 
     def _break(self, cause: BaseException) -> None:
         """Fail what has not ended and all that will be submitted: an engine is not as wished."""
@@ -147,6 +158,13 @@ class Executor(StandardExecutor):
             The initializer failed.
         SerializationError
             The function or an argument cannot be pickled.
+
+        Examples
+        --------
+        >>> from concurrent.futures import wait
+        >>> done, left = wait([lv.executor.submit(pow, 2, n) for n in range(3)])
+        >>> sorted(future.result() for future in done), left
+        ([1, 2, 4], set())
         """
         self._check()
         return self._own(self.view.apply_async(fn, *args, **kwargs))
@@ -280,12 +298,22 @@ class Executor(StandardExecutor):
             Whether to return only when all tasks have ended.
         cancel_futures
             Whether to cancel those that have not begun.
+
+        Examples
+        --------
+        >>> executor = rc.executor()
+        >>> future = executor.submit(abs, -1)
+        >>> executor.shutdown()
+        >>> future.done()
+        True
         """
         with self._lock:
             self._closed = True
             futures = list(self._futures)
         if cancel_futures:
             self._take_back(futures)
+        if self._preparation is not None:
+            self._preparation()
         if wait:
             for future in futures:
                 future.wait()
@@ -327,6 +355,11 @@ def balanced(view: View, count: int | None = None) -> LoadBalancedView:
     shared = (set(view.flags) & set(LoadBalancedView.flags)) - {"targets"}
     dealer = LoadBalancedView(view.client, targets)
     return dealer.options(**{name: getattr(view, name) for name in shared})
+
+
+def _cancel(preparation: Preparation) -> None:
+    with contextlib.suppress(ClientError):  # a client that is closed prepares nobody
+        preparation.cancel()
 
 
 def _prepared(reference: "weakref.ref[Executor]", result: "Future[Any]") -> None:

@@ -24,7 +24,7 @@ from ipcluster_ext.errors import (
 from ipcluster_ext.protocol.buffers import load
 from ipcluster_ext.protocol.exceptions import Parts, Travelling, parts_of, remake
 from ipcluster_ext.protocol.frames import decode_failure
-from ipcluster_ext.protocol.messages import Failure, ResultItem
+from ipcluster_ext.protocol.parts import Failure, ResultItem
 from ipcluster_ext.protocol.status import TaskStatus
 
 _DIRECTIVES = (RemoteError, StopIteration, StopAsyncIteration)

@@ -11,7 +11,8 @@ from ipcluster_ext.client.replies import AsyncExecuteResult
 from ipcluster_ext.client.result import AsyncResult
 from ipcluster_ext.errors import UnknownTask
 from ipcluster_ext.protocol.ids import TaskId, task_text
-from ipcluster_ext.protocol.messages import Fetch, Record
+from ipcluster_ext.protocol.messages import Fetch
+from ipcluster_ext.protocol.parts import Record
 from ipcluster_ext.protocol.status import Kind
 
 

@@ -35,12 +35,12 @@ from ipcluster_ext.protocol.messages import (
     QueueReply,
     Records,
     Refused,
-    ResultItem,
     Results,
     Started,
     Steered,
     Welcome,
 )
+from ipcluster_ext.protocol.parts import ResultItem
 from ipcluster_ext.transport.blobs import BlobStore
 from ipcluster_ext.transport.channel import Channel
 

@@ -15,7 +15,8 @@ from ipcluster_ext.client.requests import converted
 from ipcluster_ext.client.result import AsyncResult
 from ipcluster_ext.client.targets import Targets
 from ipcluster_ext.protocol.ids import TaskId, client_of, task_text
-from ipcluster_ext.protocol.messages import Cancel, Cancelled, Record, Resubmit
+from ipcluster_ext.protocol.messages import Cancel, Cancelled, Resubmit
+from ipcluster_ext.protocol.parts import Record
 from ipcluster_ext.protocol.status import Kind
 
 

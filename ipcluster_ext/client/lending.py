@@ -14,7 +14,8 @@ from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.buffers import Dumped
 from ipcluster_ext.protocol.frames import Frame, encode_failure
 from ipcluster_ext.protocol.ids import TaskId, task_text
-from ipcluster_ext.protocol.messages import Failure, ResultItem, Supply
+from ipcluster_ext.protocol.messages import Supply
+from ipcluster_ext.protocol.parts import Failure, ResultItem
 from ipcluster_ext.protocol.status import TaskStatus
 from ipcluster_ext.transport.blobs import Body
 

@@ -24,7 +24,7 @@ from ipcluster_ext.errors import TaskAborted
 from ipcluster_ext.protocol.buffers import load
 from ipcluster_ext.protocol.frames import decode_failure
 from ipcluster_ext.protocol.ids import TaskId
-from ipcluster_ext.protocol.messages import Failure
+from ipcluster_ext.protocol.parts import Failure
 from ipcluster_ext.protocol.status import TaskStatus
 
 Place = tuple[int, int]

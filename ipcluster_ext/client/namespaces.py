@@ -17,7 +17,8 @@ from ipcluster_ext.client.view import View, ViewOwner
 from ipcluster_ext.protocol.buffers import Dumped, dump
 from ipcluster_ext.protocol.functions import PackedFunction
 from ipcluster_ext.protocol.ids import EngineId, TaskId
-from ipcluster_ext.protocol.messages import Message, SubmitEach, TaskItem
+from ipcluster_ext.protocol.messages import Message, SubmitEach
+from ipcluster_ext.protocol.parts import TaskItem
 from ipcluster_ext.protocol.status import Kind
 
 Parts = list[tuple[list[EngineId], Dumped, Needed]]

@@ -9,7 +9,8 @@ from ipcluster_ext.client.pending import Owner
 from ipcluster_ext.protocol.buffers import load
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import task_text
-from ipcluster_ext.protocol.messages import News, ResultItem
+from ipcluster_ext.protocol.messages import News
+from ipcluster_ext.protocol.parts import ResultItem
 from ipcluster_ext.protocol.status import TaskStatus
 from ipcluster_ext.transport.blobs import BlobStore
 

@@ -14,7 +14,7 @@ from typing import Any, Self, SupportsFloat, SupportsIndex
 
 from ipcluster_ext.client.dependency import Dependency, dependency_of
 from ipcluster_ext.errors import OptionError
-from ipcluster_ext.protocol import messages
+from ipcluster_ext.protocol import parts
 from ipcluster_ext.protocol.buffers import dump
 from ipcluster_ext.protocol.text import legible
 
@@ -76,17 +76,17 @@ class Retry:
             object.__setattr__(self, name, _classes(name, getattr(self, name)))
         object.__setattr__(self, "on_engine_lost", bool(self.on_engine_lost))
 
-    def on_the_wire(self) -> messages.Retry | None:
+    def on_the_wire(self) -> parts.Retry | None:
         """Return what the hub has to know beside the number, None if that is nothing."""
         judge = dump((self.on, self.not_on), what="a class of Retry") if self._judges else None
-        told = messages.Retry(
+        told = parts.Retry(
             self.backoff,
             self.max_backoff,
             self.jitter,
             self.on_engine_lost,
             b"" if judge is None else judge.stream,
         )
-        return None if told == messages.Retry() else told
+        return None if told == parts.Retry() else told
 
     @property
     def _judges(self) -> bool:
@@ -122,12 +122,12 @@ class Flags:
     after: Dependency | None = None
     follow: Dependency | None = None
     timeout: float = 0.0
-    wire: messages.Options | None = field(init=False, default=None)
+    wire: parts.Options | None = field(init=False, default=None)
     count: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         retries = self.retries
-        told = messages.Options(
+        told = parts.Options(
             retries.on_the_wire() if isinstance(retries, Retry) else None,
             self.time_limit,
             self.soft_time_limit,
@@ -137,7 +137,7 @@ class Flags:
             self.key,
             patience=self.timeout,
         )
-        object.__setattr__(self, "wire", None if told == messages.Options() else told)
+        object.__setattr__(self, "wire", None if told == parts.Options() else told)
         object.__setattr__(self, "count", retries.n if isinstance(retries, Retry) else retries)
 
     def but(self, changes: Mapping[str, Any]) -> Self:

@@ -8,7 +8,8 @@ anybody waits for an answer.
 from collections.abc import Sequence
 
 from ipcluster_ext.protocol.frames import Frame
-from ipcluster_ext.protocol.messages import Message, Submit, TaskItem, TaskSpec
+from ipcluster_ext.protocol.messages import Message, Submit
+from ipcluster_ext.protocol.parts import TaskItem, TaskSpec
 
 GATHER_FOR = 0.001
 GATHER_MOST = 128

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, Protocol
 
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, client_of, first_task
-from ipcluster_ext.protocol.messages import ResultItem
+from ipcluster_ext.protocol.parts import ResultItem
 
 Payload = tuple[bytes | memoryview, list[memoryview]] | ProtocolError
 

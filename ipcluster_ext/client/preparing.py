@@ -9,7 +9,8 @@ from ipcluster_ext.client.connection import Connection
 from ipcluster_ext.client.direct import DirectView
 from ipcluster_ext.protocol.functions import PackedFunction, pack
 from ipcluster_ext.protocol.ids import EngineId, TaskId
-from ipcluster_ext.protocol.messages import Prepare, TaskItem, TaskSpec
+from ipcluster_ext.protocol.messages import Prepare
+from ipcluster_ext.protocol.parts import TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import Kind
 
 _NOTHING = TaskId(0)
@@ -31,6 +32,24 @@ class Preparation:
 
     def __repr__(self) -> str:
         return f"<Preparation {self.name}>"
+
+    def keep(
+        self,
+        packed: PackedFunction,
+        engines: list[EngineId],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> None:
+        """Have engines that come later call a function; these have been told by tasks already."""
+        connection = self._connection
+        dumped, needs = dump_call(args, kwargs, connection.client, tuple(engines))
+        if needs:
+            msg = "engines that start later cannot wait for an answer; pass on its value instead"
+            raise TypeError(msg)
+        body = connection.blobs.place(dumped, shared=connection.shares_memory())
+        spec = TaskSpec(Kind.APPLY, packed.digest, label=self.name, balanced=False)
+        item = TaskItem(_NOTHING, body.inline, body.buffers)
+        connection.say([Prepare(self.name, spec, item, engines)], body.frames, function=packed)
 
     def cancel(self) -> None:
         """Have engines that come later not run it any more."""
@@ -86,31 +105,13 @@ class Preparing(Base):
         engines = self.ids
         preparation = Preparation(self.connection, _name(function, packed))
         answer = DirectView(self, engines).apply_async(function, *args, **kwargs)
-        self._prepare(preparation.name, packed, engines, args, kwargs)
+        preparation.keep(packed, engines, args, kwargs)
         try:
             answer.get()
         except BaseException:
             preparation.cancel()
             raise
         return preparation
-
-    def _prepare(
-        self,
-        name: str,
-        packed: PackedFunction,
-        engines: list[EngineId],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> None:
-        connection = self.connection
-        dumped, needs = dump_call(args, kwargs, connection.client, tuple(engines))
-        if needs:
-            msg = "engines that start later cannot wait for an answer; pass on its value instead"
-            raise TypeError(msg)
-        body = connection.blobs.place(dumped, shared=connection.shares_memory())
-        spec = TaskSpec(Kind.APPLY, packed.digest, label=name, balanced=False)
-        item = TaskItem(_NOTHING, body.inline, body.buffers)
-        connection.say([Prepare(name, spec, item, engines)], body.frames, function=packed)
 
 
 def _name(function: Callable[..., Any], packed: PackedFunction) -> str:

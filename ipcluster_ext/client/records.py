@@ -8,7 +8,7 @@ from typing import Any
 
 from ipcluster_ext.client.metadata import Metadata
 from ipcluster_ext.protocol.ids import EngineId, task_text
-from ipcluster_ext.protocol.messages import Record
+from ipcluster_ext.protocol.parts import Record
 from ipcluster_ext.protocol.status import TaskStatus
 
 Query = Mapping[str, Any]

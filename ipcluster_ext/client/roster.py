@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from ipcluster_ext.errors import ClientError, EngineError, PythonMismatch
 from ipcluster_ext.protocol.ids import EngineId
-from ipcluster_ext.protocol.messages import EngineInfo
+from ipcluster_ext.protocol.parts import EngineInfo
 from ipcluster_ext.protocol.status import EngineStatus
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"

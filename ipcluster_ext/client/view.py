@@ -16,10 +16,11 @@ from ipcluster_ext.client.result import AsyncResult
 from ipcluster_ext.protocol.buffers import Dumped
 from ipcluster_ext.protocol.functions import PackedFunction
 from ipcluster_ext.protocol.ids import EngineId, TaskId, task_text
-from ipcluster_ext.protocol.messages import Options, TaskSpec
+from ipcluster_ext.protocol.parts import Options, TaskSpec
 from ipcluster_ext.protocol.standins import Reference
 from ipcluster_ext.protocol.standins import call as call_named
 from ipcluster_ext.protocol.status import Kind
+from ipcluster_ext.transport import pastime
 from ipcluster_ext.transport.blobs import INLINE_LIMIT, Body
 
 if TYPE_CHECKING:
@@ -77,8 +78,8 @@ class View(Housekeeping):
     def __init__(self, client: ViewOwner, flags: Flags) -> None:
         super().__init__(flags)
         self.client: ViewOwner = client
-        self._known: tuple[bytes, str, Kind, Flags | None, TaskSpec]
-        self._known = (b"", "", Kind.APPLY, None, TaskSpec(Kind.APPLY))
+        self._known: tuple[bytes, str, int, Kind, Flags | None, TaskSpec]
+        self._known = (b"", "", 0, Kind.APPLY, None, TaskSpec(Kind.APPLY))
         self._calls: deque[tuple[TaskId, int]] = deque(maxlen=REMEMBERED)
 
     # ------------------------------------------------------------ from a call to messages
@@ -87,9 +88,10 @@ class View(Housekeeping):
         """Return what a call's tasks have in common: the last call's, if nothing has changed."""
         digest = b"" if function is None else function.digest
         host = self._host()
+        inside = pastime.priority()
         known = self._known  # at once: another thread may replace it
-        if known[:2] == (digest, host) and known[2] is kind and known[3] is flags:
-            return known[4]
+        if known[:3] == (digest, host, inside) and known[3] is kind and known[4] is flags:
+            return known[5]
         engines = flags.targets if self.balanced else None
         spec = TaskSpec(
             kind,
@@ -100,16 +102,18 @@ class View(Housekeeping):
             self.balanced,
             None if engines is None else tuple(engines),
             flags.return_exceptions,
-            self._options(flags, awaits=function is not None and function.awaits),
+            self._options(flags, inside, awaits=function is not None and function.awaits),
         )
         if flags.after is None and flags.follow is None:  # their tasks may have ended next time
-            self._known = (digest, host, kind, flags, spec)
+            self._known = (digest, host, inside, kind, flags, spec)
         return spec
 
-    def _options(self, flags: Flags, *, awaits: bool) -> Options | None:
+    def _options(self, flags: Flags, inside: int, *, awaits: bool) -> Options | None:
         options = flags.wire
         knows = self.client.connection.pending.knows
         changes: dict[str, Any] = {"awaits": True} if awaits else {}
+        if inside:  # a task submits it: before whatever was submitted outside of that
+            changes["priority"] = inside + max(0, flags.priority)
         if flags.after is not None:
             changes["after"] = flags.after.on_the_wire(knows)
         if flags.follow is not None:
@@ -156,7 +160,7 @@ class View(Housekeeping):
         try:
             return result.get(return_exceptions=flags.return_exceptions)
         except KeyboardInterrupt:
-            if result.done():
+            if result.done() or pastime.of_this_thread() is not None:  # a task is interrupted
                 raise
             return result
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from ipcluster_ext.protocol.messages import Blob, Buffers
+from ipcluster_ext.protocol.parts import Blob, Buffers
 
 
 def names_of(buffers: Buffers) -> list[str]:

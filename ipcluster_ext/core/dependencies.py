@@ -11,7 +11,8 @@ from ipcluster_ext.core.state import Client, State
 from ipcluster_ext.core.task import Condition, Task
 from ipcluster_ext.protocol.frames import Frame, encode_failure
 from ipcluster_ext.protocol.ids import EngineId, TaskId, client_of, task_text
-from ipcluster_ext.protocol.messages import Dependency, Failure, Lack, ResultItem
+from ipcluster_ext.protocol.messages import Lack
+from ipcluster_ext.protocol.parts import Dependency, Failure, ResultItem
 from ipcluster_ext.protocol.status import TaskStatus
 
 _DONE = TaskStatus.DONE

@@ -12,7 +12,8 @@ from typing import Any
 from ipcluster_ext.core.events import PeerId
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import EngineId
-from ipcluster_ext.protocol.messages import Message, ResultItem, Results, Run, TaskItem, TaskSpec
+from ipcluster_ext.protocol.messages import Message, Results, Run
+from ipcluster_ext.protocol.parts import ResultItem, TaskItem, TaskSpec
 
 
 @dataclass(slots=True)

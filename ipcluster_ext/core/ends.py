@@ -9,7 +9,8 @@ from ipcluster_ext.core.state import Client, State
 from ipcluster_ext.core.task import Task
 from ipcluster_ext.protocol.frames import Frame, encode_failure
 from ipcluster_ext.protocol.ids import COUNTER_BITS, EngineId, TaskId, client_of
-from ipcluster_ext.protocol.messages import Failure, Notice, ResultItem
+from ipcluster_ext.protocol.messages import Notice
+from ipcluster_ext.protocol.parts import Failure, ResultItem
 from ipcluster_ext.protocol.status import TaskStatus
 from ipcluster_ext.protocol.text import legible
 

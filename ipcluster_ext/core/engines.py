@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from ipcluster_ext.core.effects import Line
 from ipcluster_ext.core.task import Task
 from ipcluster_ext.protocol.ids import EngineId, TaskId
-from ipcluster_ext.protocol.messages import EngineHello, EngineInfo
+from ipcluster_ext.protocol.messages import EngineHello
+from ipcluster_ext.protocol.parts import EngineInfo
 from ipcluster_ext.protocol.status import EngineStatus
 
 LIVES = 16

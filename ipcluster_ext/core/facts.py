@@ -7,7 +7,7 @@ from ipcluster_ext.core.history import Entry, payload_nbytes
 from ipcluster_ext.core.state import State
 from ipcluster_ext.core.task import Task
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, client_of, task_text
-from ipcluster_ext.protocol.messages import Record
+from ipcluster_ext.protocol.parts import Record
 from ipcluster_ext.protocol.status import TaskStatus
 
 _NAMES = {status: status.name.lower() for status in TaskStatus} | {TaskStatus.ASSIGNED: "running"}

@@ -26,7 +26,12 @@ from ipcluster_ext.core.task import Task
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.frames import Frame, decode_failure
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId
-from ipcluster_ext.protocol.messages import Blob, ResultItem, TaskItem, TaskSpec
+from ipcluster_ext.protocol.parts import (
+    Blob,
+    ResultItem,
+    TaskItem,
+    TaskSpec,
+)
 from ipcluster_ext.protocol.status import TaskStatus
 
 MOST = 10_000

@@ -26,9 +26,8 @@ from ipcluster_ext.protocol.messages import (
     Resubmit,
     Submit,
     SubmitEach,
-    TaskItem,
-    TaskSpec,
 )
+from ipcluster_ext.protocol.parts import TaskItem, TaskSpec
 
 MOST_RECORDS = 100_000
 """How many records one answer has at most; the latest are sent."""

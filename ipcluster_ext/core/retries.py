@@ -6,7 +6,7 @@ from ipcluster_ext.core.state import State
 from ipcluster_ext.core.task import Lane, Task
 from ipcluster_ext.core.timers import Alarm
 from ipcluster_ext.protocol.ids import EngineId
-from ipcluster_ext.protocol.messages import ResultItem, Retry
+from ipcluster_ext.protocol.parts import ResultItem, Retry
 from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
 
 _PLAIN = Retry()

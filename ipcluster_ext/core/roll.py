@@ -137,7 +137,7 @@ class Roll:
         engine.reason = message.cause
         engine.leaving = engine.leaving and not message.again
         engine.status = EngineStatus.STARTING if message.again else EngineStatus.STOPPED
-        self._tasks.engine_lost(engine, message.cause, message.began, now)
+        self._tasks.engine_lost(engine, message, now)
         state.changed.add(engine)
         if message.again:
             state.tell_clients([engine.info])

@@ -19,14 +19,8 @@ from ipcluster_ext.core.timers import Timers
 from ipcluster_ext.core.values import Store
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, owner_of_blob
-from ipcluster_ext.protocol.messages import (
-    EngineInfo,
-    Engines,
-    FreeBlobs,
-    SweepBlobs,
-    TaskItem,
-    TaskSpec,
-)
+from ipcluster_ext.protocol.messages import Engines, FreeBlobs, SweepBlobs
+from ipcluster_ext.protocol.parts import EngineInfo, TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import EngineStatus
 
 

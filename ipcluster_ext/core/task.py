@@ -20,7 +20,7 @@ from typing import NamedTuple
 from ipcluster_ext.core.function import Function
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import EngineId, TaskId
-from ipcluster_ext.protocol.messages import TaskItem, TaskSpec
+from ipcluster_ext.protocol.parts import TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import TaskStatus
 
 _ENDS = frozenset({TaskStatus.CANCELLED, TaskStatus.LOST})

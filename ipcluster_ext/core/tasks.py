@@ -21,14 +21,14 @@ from ipcluster_ext.protocol.ids import (
 from ipcluster_ext.protocol.messages import (
     Define,
     Done,
+    EngineExited,
     Need,
     Prepare,
-    ResultItem,
     Returned,
     Submit,
     SubmitEach,
-    TaskItem,
 )
+from ipcluster_ext.protocol.parts import ResultItem, TaskItem
 from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
 
 THE_HUB = ClientId(0)
@@ -350,20 +350,26 @@ class Tasks:
                 task.move(TaskStatus.WAITING)
                 self.send_to_target(task, now)
 
-    def engine_lost(self, engine: Engine, cause: str, began: TaskId, now: float) -> None:
+    def engine_lost(self, engine: Engine, exited: EngineExited, now: float) -> None:
         """Settle the tasks of an engine that died.
 
-        Tasks run in the order in which they were sent, so those up to the last one it began may
-        have run: they fail, or run again if they may. The others go back at no cost.
+        Tasks run in the order in which they were sent, so those up to the last one it began in
+        its turn may have run, as have those it says it began out of turn: they fail, or run again
+        if they may. The others go back at no cost.
         """
         tasks = list(engine.unfinished.values())
         engine.unfinished.clear()
         engine.dropped()
-        begun = next((n for n, task in enumerate(tasks, 1) if task.id == began), 0)
-        for task in tasks[:begun]:
-            if self.retries.after_death(engine, task, cause, now):
+        count = next((n for n, task in enumerate(tasks, 1) if task.id == exited.began), 0)
+        begun, rest = tasks[:count], tasks[count:]
+        if exited.others:
+            others = frozenset(exited.others)
+            begun += [task for task in rest if task.id in others]
+            rest = [task for task in rest if task.id not in others]
+        for task in begun:
+            if self.retries.after_death(engine, task, exited.cause, now):
                 self.run_again(task, now)
-        unbegun = self.withdrawals.without_withdrawn(engine, tasks[begun:])
+        unbegun = self.withdrawals.without_withdrawn(engine, rest)
         self.withdrawals.engine_lost(engine)
         self.take_back(unbegun, now)
 

@@ -14,7 +14,8 @@ from ipcluster_ext.core.engines import Engine
 from ipcluster_ext.core.task import Task
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import ClientId, TaskId, client_of
-from ipcluster_ext.protocol.messages import Forget, ResultItem, Values
+from ipcluster_ext.protocol.messages import Forget, Values
+from ipcluster_ext.protocol.parts import ResultItem
 
 FORGET_AT = 16
 

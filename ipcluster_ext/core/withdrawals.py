@@ -8,7 +8,13 @@ from ipcluster_ext.core.state import Client, State
 from ipcluster_ext.core.task import Task
 from ipcluster_ext.core.timers import Alarm
 from ipcluster_ext.protocol.ids import EngineId, TaskId, client_of
-from ipcluster_ext.protocol.messages import Cancel, Cancelled, Drop, Halt, Interrupt
+from ipcluster_ext.protocol.messages import (
+    Cancel,
+    Cancelled,
+    Drop,
+    Halt,
+    Interrupt,
+)
 from ipcluster_ext.protocol.status import TaskStatus
 
 _ASSIGNED = TaskStatus.ASSIGNED

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ipcluster_ext.engine.failures import describe
-from ipcluster_ext.engine.functions import Functions
+from ipcluster_ext.engine.feeds import RESUMED, Aside, Feed, Feeds
+from ipcluster_ext.engine.functions import Functions, store_globals
 from ipcluster_ext.engine.interrupts import Interrupts, Mood
 from ipcluster_ext.engine.kernel import EngineKernel
 from ipcluster_ext.engine.lane import Assignment
@@ -20,7 +21,7 @@ from ipcluster_ext.engine.resolver import MARK, Resolver
 from ipcluster_ext.engine.verdicts import verdict
 from ipcluster_ext.protocol.buffers import load
 from ipcluster_ext.protocol.ids import EngineId
-from ipcluster_ext.protocol.messages import Options, ResultItem
+from ipcluster_ext.protocol.parts import Options, ResultItem
 from ipcluster_ext.protocol.status import Kind, TaskStatus
 from ipcluster_ext.transport.blobs import Body
 
@@ -29,8 +30,26 @@ _OPEN, _CLOSED = Mood.OPEN, Mood.CLOSED
 _ASSIGNED_NAME = "_ipcluster_ext_value"
 
 
+Outcome = tuple[ResultItem, Body]
+"""A task's outcome, and the body of it."""
+
+
 class Terminated(SystemExit):
     """The engine was asked to end."""
+
+
+class Diverted(BaseException):
+    """A task did not end, or its outcome is known already.
+
+    Parameters
+    ----------
+    outcome
+        Its outcome; None if it goes on later.
+    """
+
+    def __init__(self, outcome: Outcome | None) -> None:
+        super().__init__()
+        self.outcome = outcome
 
 
 class Applier:
@@ -52,6 +71,8 @@ class Applier:
         Raises in the task what others want raised.
     limits
         Raises in the task when its time is up.
+    feeds
+        Sends what generators yield.
     """
 
     def __init__(
@@ -64,6 +85,7 @@ class Applier:
         outcomes: Outcomes,
         interrupts: Interrupts,
         limits: Limits,
+        feeds: Feeds,
     ) -> None:
         self._engine = engine
         self._kernel = kernel
@@ -73,6 +95,7 @@ class Applier:
         self._outcomes = outcomes
         self._interrupts = interrupts
         self._limits = limits
+        self._feeds = feeds
         self._kinds: dict[Kind, Callable[[Assignment, Any], Any]] = {
             Kind.APPLY: self._apply,
             Kind.MAP: self._map,
@@ -81,20 +104,21 @@ class Applier:
             Kind.PUSH: self._push,
             Kind.PULL: self._pull,
             Kind.CLEAR: self._clear,
+            Kind.STREAM: self._stream,
         }
 
-    def perform(self, assignment: Assignment) -> tuple[ResultItem, Body]:
+    def perform(self, assignment: Assignment) -> Outcome | None:
         """Do a task.
 
         Returns
         -------
-        Its outcome, and the body of it.
+        Its outcome, and the body of it; None if it was put aside and goes on later.
         """
         started = time.monotonic()
         spec, item, frames = assignment
         interrupts, outcomes, options = self._interrupts, self._outcomes, spec.options
         if options is not None:
-            self._limits.begin(item.id, options, interrupts.want)
+            self._limits.begin(item.id, options)
         try:
             try:
                 interrupts.mood = _OPEN
@@ -109,6 +133,8 @@ class Applier:
             body = outcomes.body(value, spec.host)
         except Terminated:
             raise
+        except Diverted as diverted:
+            return diverted.outcome
         except BaseException as error:  # noqa: BLE001 - user code runs here, and may raise anything
             interrupts.mood = _CLOSED  # an interrupt may have come just before it was
             completed = time.monotonic()
@@ -160,8 +186,56 @@ class Applier:
         """Call a function; what it raises is a value too, made into an error by the client."""
         try:
             return function(*args)
-        except Exception as error:  # noqa: BLE001 - the caller asked for exceptions as results
+        except Exception as error:
+            if verdict(error, None) is TaskStatus.REFUSED:
+                raise  # another engine may be able to
             return describe(error, self._engine)
+
+    def _stream(self, assignment: Assignment, payload: Any) -> int:
+        """Send what a generator yields; the value is how many items there were.
+
+        Raises
+        ------
+        Diverted
+            It was put aside; or it was so before, and has ended now.
+        """
+        feed = self._feeds.get(assignment.item.id)
+        if feed is not None:
+            raise Diverted(self._go_on(feed))
+        if assignment.item.inline == RESUMED:
+            raise Diverted(None)  # it was stopped meanwhile
+        args, kwargs = payload
+        function = self._functions.get(assignment.spec.function)
+        feed = self._feeds.begin(assignment, function(*args, **kwargs))
+        try:
+            return self._feeds.run(feed)
+        except Aside:
+            raise Diverted(None) from None
+        finally:
+            store_globals(function)
+
+    def _go_on(self, feed: Feed) -> Outcome | None:
+        """Go on with a stream that was put aside; None if it is put aside again."""
+        assignment, outcomes, interrupts = feed.assignment, self._outcomes, self._interrupts
+        options = assignment.spec.options
+        try:
+            count = self._feeds.run(feed)
+            interrupts.mood = _CLOSED
+            status, body = _DONE, outcomes.body(count, assignment.spec.host)
+        except Terminated:
+            raise
+        except Aside:
+            return None
+        except BaseException as error:  # noqa: BLE001 - user code runs here, and may raise anything
+            interrupts.mood = _CLOSED
+            status, body = self._failed(error, options)
+        finally:
+            store_globals(self._functions.get(assignment.spec.function))
+        if options is not None:
+            self._limits.end(assignment.item.id, options)
+        interrupts.forget(assignment.item.id)
+        task, completed = assignment.item.id, time.monotonic()
+        return outcomes.result(task, status, feed.begun, completed, body), body
 
     def _execute(self, assignment: Assignment, payload: dict[str, Any]) -> dict[str, Any] | None:
         """Run a cell; the value is what its reply shows, None if that is not wanted."""

@@ -1,13 +1,16 @@
 """What code inside a task can ask and tell: its task, data, progress, displays, a client."""
 
+import threading
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sized
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from ipcluster_ext.errors import OutsideTask
 from ipcluster_ext.protocol.ids import EngineId, task_text
 
 if TYPE_CHECKING:
+    from ipcluster_ext import Client
     from ipcluster_ext.engine.current import Current
     from ipcluster_ext.engine.interrupts import Interrupts
     from ipcluster_ext.engine.lane import Assignment
@@ -33,6 +36,8 @@ class Surroundings:
         The way of what it has to say.
     interrupts
         What must not tear that apart.
+    connection_file
+        The cluster's.
     """
 
     def __init__(
@@ -43,8 +48,12 @@ class Surroundings:
         outcomes: "Outcomes",
         news: "Newsroom",
         interrupts: "Interrupts",
+        connection_file: Path,
     ) -> None:
         self.engine = engine
+        self._connection_file = connection_file
+        self._client: Client | None = None
+        self._opening = threading.Lock()
         self._current = current
         self._outcomes = outcomes
         self._news = news
@@ -54,6 +63,15 @@ class Surroundings:
     def assignment(self) -> "Assignment | None":
         """The task that asks; None if no task runs."""
         return self._current.assignment()
+
+    def client(self) -> "Client":
+        """Return a client of the engine's cluster, the same one until somebody closes it."""
+        import ipcluster_ext  # rooms meet at the root only
+
+        with self._opening:
+            if self._client is None or self._client.closed:
+                self._client = ipcluster_ext.Client(self._connection_file)
+            return self._client
 
     def tell(self, assignment: "Assignment", topic: str, value: object) -> None:
         """Send news of a task.
@@ -169,6 +187,30 @@ def publish_data(data: Mapping[str, Any]) -> None:
     """
     surroundings, assignment = _here("data is published")
     surroundings.tell(assignment, "data", dict(data))
+
+
+def get_client() -> "Client":
+    """Return a client of the cluster that runs the task which calls this.
+
+    It submits more tasks, and may wait for them: an engine whose task waits does other tasks
+    meanwhile, those that it submitted first. There is one for all tasks of an engine, which is
+    closed when the engine ends.
+
+    Raises
+    ------
+    OutsideTask
+        The caller runs in no task; a `Client` is what it needs.
+
+    Examples
+    --------
+    >>> def total(numbers):
+    ...     view = ipp.get_client().load_balanced_view()
+    ...     return sum(view.map_sync(abs, numbers))
+    >>> lv.apply_sync(total, [-1, 2, -3])
+    6
+    """
+    surroundings, _ = _here("get_client() gives a client")
+    return surroundings.client()
 
 
 def show(bundle: dict[str, Any]) -> bool:

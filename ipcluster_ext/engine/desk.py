@@ -4,9 +4,9 @@ from typing import NoReturn
 
 from ipcluster_ext.engine.apply import Applier
 from ipcluster_ext.engine.forks import Forks
+from ipcluster_ext.engine.lane import Assignment
 from ipcluster_ext.engine.news import Newsroom
 from ipcluster_ext.engine.wire import Wire
-from ipcluster_ext.protocol.ids import TaskId
 from ipcluster_ext.transport.blackbox import BlackBox
 
 
@@ -38,21 +38,25 @@ class Desk:
 
     def work(self) -> NoReturn:
         """Do tasks for ever."""
-        wire, perform, forks = self._wire, self._applier.perform, self._forks
-        lane, printed, news, began = wire.lane, wire.printed, self._news, self._box.began
+        wire, lane, began, do = self._wire, self._wire.lane, self._box.began, self.do
         while True:
             assignment = lane.next(wire.catch_up, wire.wait_for_work)
-            task = assignment.item.id
-            began(task)
-            result, body = perform(assignment)
-            if forks.is_fork:
-                forks.end()
-            if printed.used or news.pending:
-                self._say_all(task)
-            lane.finish(result, body.frames)
-            del assignment, result, body
+            began(assignment.item.id)
+            do(assignment)
+            del assignment
 
-    def _say_all(self, task: TaskId) -> None:
-        """Say what a task that has ended wrote and told."""
-        self._wire.say_written(self._wire.printed.end_task(task))
-        self._news.flush()
+    def do(self, assignment: Assignment) -> None:
+        """Do a task."""
+        outcome = self._applier.perform(assignment)
+        if self._forks.is_fork:
+            self._forks.end()
+        wire = self._wire
+        if outcome is None:
+            self._news.flush()
+            wire.lane.leave()
+            return
+        result, body = outcome
+        if wire.printed.used or self._news.pending:
+            wire.say_written(wire.printed.end_task(result.id))
+            self._news.flush()
+        wire.lane.finish(result, body.frames)

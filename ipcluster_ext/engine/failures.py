@@ -5,7 +5,7 @@ import traceback
 
 from ipcluster_ext.protocol.exceptions import dump_error
 from ipcluster_ext.protocol.ids import EngineId
-from ipcluster_ext.protocol.messages import Failure
+from ipcluster_ext.protocol.parts import Failure
 from ipcluster_ext.protocol.text import legible
 
 MOST_FRAMES = 200

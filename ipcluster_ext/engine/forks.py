@@ -6,6 +6,7 @@ import sys
 from typing import NoReturn
 
 from ipcluster_ext.engine import context
+from ipcluster_ext.transport import pastime
 
 _OURS = (signal.SIGINT, signal.SIGTERM)
 
@@ -29,6 +30,7 @@ class Forks:
         """Have signals do what they do everywhere, and output go to the engine's log."""
         self.is_fork = True
         context.enter(None)
+        pastime.install(None)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _OURS)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import TaskId
-from ipcluster_ext.protocol.messages import ResultItem, TaskItem, TaskSpec
+from ipcluster_ext.protocol.parts import ResultItem, TaskItem, TaskSpec
 
 FLUSH_AFTER = 0.0005
 FLUSH_COUNT = 256
@@ -30,10 +30,20 @@ class Assignment(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """Results not yet said, with their frames."""
+    """Results not yet said, with their frames.
+
+    Attributes
+    ----------
+    places
+        Where the black box notes tasks among them that began out of turn.
+    """
 
     items: list[ResultItem]
     frames: list[Frame]
+    places: list[int]
+
+
+_NONE: deque[Assignment] = deque()
 
 
 class Lane:
@@ -61,7 +71,8 @@ class Lane:
     def __init__(self, on_unsaid: Callable[[], None]) -> None:
         self._lock = threading.Lock()
         self._tasks: deque[Assignment] = deque()
-        self._finished = Finished([], [])
+        self._resumed: deque[Assignment] = deque()
+        self._finished = Finished([], [], [])
         self._unsaid_since = 0.0
         self._on_unsaid = on_unsaid
         self.current: TaskId | None = None
@@ -83,12 +94,18 @@ class Lane:
     @property
     def empty(self) -> bool:
         """Whether no task waits to be begun."""
-        return not self._tasks
+        return not (self._tasks or self._resumed)
 
     def put(self, tasks: Iterable[Assignment]) -> None:
         """Add tasks at the end."""
         with self._lock:
             self._tasks.extend(tasks)
+            self.received += 1
+
+    def go_on(self, assignment: Assignment) -> None:
+        """Have a task go on that was put aside; it has begun and is not taken back."""
+        with self._lock:
+            self._resumed.append(assignment)
             self.received += 1
 
     def next(self, catch_up: Callable[[], None], wait: Callable[[], None]) -> Assignment:
@@ -105,8 +122,11 @@ class Lane:
             if self._due():
                 catch_up()
             with self._lock:
-                if self._tasks:
-                    assignment = self._tasks.popleft()
+                tasks = self._tasks
+                if self._resumed:
+                    tasks = self._resumed if not self._finished.items else _NONE
+                if tasks:
+                    assignment = tasks.popleft()
                     self.doing = assignment
                     self.current = assignment.item.id
                     self.begun += 1
@@ -119,14 +139,28 @@ class Lane:
     def take(self, wanted: Callable[[Assignment], bool]) -> Assignment | None:
         """Take the first task that is wanted, perhaps before its turn; None if there is none."""
         with self._lock:
+            if self._resumed:
+                return self._begin(self._resumed.popleft())
             for place, assignment in enumerate(self._tasks):
                 if wanted(assignment):
                     del self._tasks[place]
-                    self.doing = assignment
-                    self.current = assignment.item.id
-                    self.begun += 1
-                    return assignment
+                    return self._begin(assignment)
         return None
+
+    def _begin(self, assignment: Assignment) -> Assignment:
+        self.doing = assignment
+        self.current = assignment.item.id
+        self.begun += 1
+        return assignment
+
+    def leave(self) -> None:
+        """Put the current task aside."""
+        self.current = None
+
+    def resume(self, assignment: Assignment) -> None:
+        """Go on with a task that has waited for others."""
+        self.doing = assignment
+        self.current = assignment.item.id
 
     def _due(self) -> bool:
         items = self._finished.items
@@ -151,18 +185,27 @@ class Lane:
                 self.watched = True
                 self._on_unsaid()
 
-    def add(self, item: ResultItem, frames: Sequence[Frame]) -> None:
-        """Hand over the outcome of a task that is not the current one, from any thread."""
+    def add(self, item: ResultItem, frames: Sequence[Frame], place: int) -> None:
+        """Hand over the outcome of a task that is not the current one, from any thread.
+
+        ``place`` is where the black box notes it.
+        """
         with self._lock:
             if not self._finished.items:
                 self._unsaid_since = time.monotonic()
             self._finished.items.append(item)
             self._finished.frames.extend(frames)
+            self._finished.places.append(place)
+
+    def settle(self, place: int) -> None:
+        """Have the black box forget the current task, which is ending, once that is said."""
+        with self._lock:
+            self._finished.places.append(place)
 
     def take_finished(self) -> Finished:
         """Take the results that wait to be said."""
         with self._lock:
-            finished, self._finished = self._finished, Finished([], [])
+            finished, self._finished = self._finished, Finished([], [], [])
         return finished
 
     def take_back(self, count: int) -> list[TaskId]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from ipcluster_ext.engine.timer import Timer
 from ipcluster_ext.errors import SoftTimeLimit, TaskTimeout
 from ipcluster_ext.protocol.ids import TaskId
-from ipcluster_ext.protocol.messages import Options
+from ipcluster_ext.protocol.parts import Options
 
 Want = Callable[[TaskId, BaseException], None]
 """Has an exception raised in a task."""
@@ -19,25 +19,20 @@ class Limits:
     ----------
     timer
         Tells when.
+    want
+        Called on another thread when a task's time is up.
     """
 
-    def __init__(self, timer: Timer) -> None:
+    def __init__(self, timer: Timer, want: Want) -> None:
         self._timer = timer
+        self._want = want
 
-    def begin(self, task: TaskId, options: Options, want: Want) -> None:
-        """Begin to count a task's time, if it is limited.
-
-        Parameters
-        ----------
-        task, options
-            The task, and what it says of its time.
-        want
-            Called on another thread when the time is up.
-        """
+    def begin(self, task: TaskId, options: Options) -> None:
+        """Begin to count a task's time, if it is limited."""
         soft, hard = options.soft_time_limit, options.time_limit
         if soft <= 0 and hard <= 0:
             return
-        now = time.monotonic()
+        now, want = time.monotonic(), self._want
         if soft > 0:
             text = f"the task has taken {soft:g} s, its soft time limit"
             self._timer.set(("soft", task), now + soft, lambda: want(task, SoftTimeLimit(text)))

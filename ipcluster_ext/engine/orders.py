@@ -2,11 +2,19 @@
 
 from collections.abc import Iterator
 
+from ipcluster_ext.engine.feeds import Feeds
 from ipcluster_ext.engine.interrupts import Interrupts
 from ipcluster_ext.engine.lane import Assignment
 from ipcluster_ext.engine.resolver import Resolver
 from ipcluster_ext.protocol.frames import Frame
-from ipcluster_ext.protocol.messages import Forget, Halt, More, TaskSpec, Values
+from ipcluster_ext.protocol.ids import TaskId
+from ipcluster_ext.protocol.messages import (
+    Forget,
+    Halt,
+    More,
+    Values,
+)
+from ipcluster_ext.protocol.parts import TaskSpec
 
 
 class EngineOrders:
@@ -18,10 +26,13 @@ class EngineOrders:
         Keeps values.
     interrupts
         Raises in the task on the main thread.
+    feeds
+        Counts what streams may send.
     """
 
-    def __init__(self, resolver: Resolver, interrupts: Interrupts) -> None:
+    def __init__(self, resolver: Resolver, interrupts: Interrupts, feeds: Feeds) -> None:
         self._resolver = resolver
+        self._feeds = feeds
         self._interrupts = interrupts
 
     def obey(self, order: Values | Forget | Halt | More, frames: Iterator[Frame]) -> None:
@@ -33,9 +44,14 @@ class EngineOrders:
                 self._resolver.forget(order.ids)
             case Halt():
                 for task in order.ids:
-                    self._interrupts.want(task, KeyboardInterrupt())
+                    self.want(task, KeyboardInterrupt())
             case More():
-                return
+                self._feeds.more(order.id, order.count)
+
+    def want(self, task: TaskId, error: BaseException) -> None:
+        """Have an exception raised in a task, wherever in the engine that is."""
+        if not self._feeds.want(task, error):
+            self._interrupts.want(task, error)
 
     def at_once(self, spec: TaskSpec) -> bool:
         """Tell whether such tasks begin as they come and wait for no turn."""

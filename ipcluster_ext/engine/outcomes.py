@@ -13,7 +13,7 @@ from ipcluster_ext.errors import IpclusterError, SerializationError
 from ipcluster_ext.protocol.buffers import dump, load
 from ipcluster_ext.protocol.frames import Frame, encode_failure
 from ipcluster_ext.protocol.ids import EngineId, TaskId
-from ipcluster_ext.protocol.messages import ResultItem, TaskItem
+from ipcluster_ext.protocol.parts import ResultItem, TaskItem
 from ipcluster_ext.protocol.status import TaskStatus
 from ipcluster_ext.transport.blobs import BlobStore, Body
 

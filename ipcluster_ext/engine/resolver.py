@@ -9,7 +9,7 @@ from ipcluster_ext.protocol import standins
 from ipcluster_ext.protocol.buffers import load
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import TaskId, task_text
-from ipcluster_ext.protocol.messages import ResultItem
+from ipcluster_ext.protocol.parts import ResultItem
 from ipcluster_ext.transport.blobs import BlobStore
 from ipcluster_ext.transport.kept import Kept
 

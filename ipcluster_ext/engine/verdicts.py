@@ -2,7 +2,7 @@
 
 from ipcluster_ext.errors import ImpossibleDependency, RemoteError, UnmetDependency
 from ipcluster_ext.protocol.buffers import load
-from ipcluster_ext.protocol.messages import Options
+from ipcluster_ext.protocol.parts import Options
 from ipcluster_ext.protocol.status import TaskStatus
 
 

@@ -34,12 +34,14 @@ from ipcluster_ext.protocol.messages import (
     Returned,
     Run,
     Started,
-    TaskSpec,
     Undefine,
     Values,
+    Waiting,
     Welcome,
 )
+from ipcluster_ext.protocol.parts import TaskSpec
 from ipcluster_ext.transport.baton import Baton
+from ipcluster_ext.transport.blackbox import BlackBox
 from ipcluster_ext.transport.blobs import BlobStore
 from ipcluster_ext.transport.channel import Channel
 
@@ -85,6 +87,8 @@ class Wire:
         Where tasks go.
     printed
         What they write.
+    box
+        Notes which have begun.
     """
 
     def __init__(
@@ -97,6 +101,7 @@ class Wire:
         orders: Orders,
         lane: Lane,
         printed: Printed,
+        box: BlackBox,
     ) -> None:
         self._channel = channel
         self._hello = hello
@@ -108,11 +113,13 @@ class Wire:
         self._orders = orders
         self.lane = lane
         self.printed = printed
+        self._box = box
         self._baton = Baton(channel.wake)
         self._resume = threading.Event()
         self._parked = False
         self._idle = False
         self._begun = 0
+        self._inside = self._aside = 0
         self._thread = threading.Thread(target=self._run, name="ipcluster_ext-io", daemon=True)
 
     def start(self) -> None:
@@ -125,11 +132,31 @@ class Wire:
         finished = self.lane.take_finished()
         if finished.items:
             self._channel.say([Done(finished.items)], finished.frames)
+        for place in finished.places:
+            self._box.leave(place)
 
     def say_written(self, written: Sequence[Written]) -> None:
         """Pass on what tasks wrote."""
         if written:
             self._channel.say([Output(task, stream, text) for task, stream, text in written])
+
+    def say_waiting(self, *, inside: int | None = None, aside: int | None = None) -> None:
+        """Tell the hub how many tasks leave room for others: those that wait, and those put aside.
+
+        Parameters
+        ----------
+        inside
+            How many wait for tasks of their own; None if that has not changed.
+        aside
+            How many streams wait for their readers, likewise.
+        """
+        self._inside = self._inside if inside is None else inside
+        self._aside = self._aside if aside is None else aside
+        self._channel.say([Waiting(self._inside + self._aside)])
+
+    def wake(self) -> None:
+        """Have who waits look again, from any thread."""
+        self._channel.wake()
 
     def catch_up(self) -> None:
         """Say the finished results and hear what has come, between two tasks."""
@@ -164,6 +191,7 @@ class Wire:
             How long to wait at most, in seconds.
         """
         began = now = time.monotonic()
+        self.flush()
         self._baton.take()
         self._idle = True
         try:

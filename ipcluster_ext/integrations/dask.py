@@ -19,7 +19,7 @@ from typing import Any
 import cloudpickle
 import distributed
 
-from ipcluster_ext.client.becoming import Becoming
+from ipcluster_ext.client.becoming import Becoming, when_closed
 from ipcluster_ext.client.direct import DirectView
 from ipcluster_ext.client.targets import Targets, resolve
 from ipcluster_ext.errors import ClientError, ClusterError, EngineError
@@ -190,7 +190,7 @@ def _start(client: Becoming, arguments: dict[str, Any]) -> _Dask:
         raise
     dask = _Dask(process=process, address=address, security=arguments.get("security"))
     weakref.finalize(client, _Dask.end, dask)
-    client.when_closed(dask.end)
+    when_closed(client, dask.end)
     return dask
 
 

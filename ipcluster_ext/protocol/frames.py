@@ -12,21 +12,23 @@ import msgspec
 from ipcluster_ext.errors import ProtocolError, VersionMismatch
 from ipcluster_ext.protocol.messages import (
     PROTOCOL_VERSION,
-    Buffers,
     Done,
-    Failure,
     Message,
     News,
     Packet,
     Prepare,
-    ResultItem,
     Results,
     Run,
     Submit,
     SubmitEach,
     Supply,
-    TaskItem,
     Values,
+)
+from ipcluster_ext.protocol.parts import (
+    Buffers,
+    Failure,
+    ResultItem,
+    TaskItem,
 )
 
 Frame = bytes | bytearray | memoryview

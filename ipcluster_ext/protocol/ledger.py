@@ -16,7 +16,13 @@ from typing import Any
 import msgspec
 
 from ipcluster_ext.protocol.frames import Frame, encode
-from ipcluster_ext.protocol.messages import PROTOCOL_VERSION, Message, Packet, Ping, Pong
+from ipcluster_ext.protocol.messages import (
+    PROTOCOL_VERSION,
+    Message,
+    Packet,
+    Ping,
+    Pong,
+)
 
 Wire = list[Frame]
 

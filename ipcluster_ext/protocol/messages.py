@@ -4,201 +4,26 @@ A *packet* is what travels at once: a header (this process's incarnation, number
 ledger) and a list of messages, encoded as MessagePack arrays in the first frame; payload
 buffers follow as frames of their own (`frames`). Messages decode straight into these types:
 what does not fit is refused before anybody thinks about it.
-
-Payloads are opaque here: ``inline`` is a pickle, or an encoded `Failure`; ``buffers`` describes
-what travels beside it: the length of a frame, or the name of a blob in shared memory. Where
-``inline`` is empty the pickle itself is the first buffer.
 """
 
 import msgspec
 
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId
-from ipcluster_ext.protocol.status import EngineStatus, Kind, TaskStatus
+from ipcluster_ext.protocol.parts import (
+    Buffers,
+    EngineInfo,
+    Part,
+    Record,
+    ResultItem,
+    TaskItem,
+    TaskSpec,
+)
 
 PROTOCOL_VERSION = 1
 
 
-class _Part(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A piece of a message."""
-
-
 class _Message(msgspec.Struct, frozen=True, array_like=True, gc=False, tag_field="t"):
     """A message; its tag is its number on the wire."""
-
-
-# ---------------------------------------------------------------- parts
-
-
-class Blob(_Part, frozen=True):
-    """A buffer in shared memory, readable by every process of one host.
-
-    ``name`` is a file name inside the cluster's blob folder, ``nbytes`` its length.
-    """
-
-    name: str
-    nbytes: int
-
-
-Buffers = tuple[int | Blob, ...]
-
-
-class TaskItem(_Part, frozen=True):
-    """One task of a submission: its id and its payload.
-
-    ``needs`` names the tasks whose values stand among its arguments.
-    """
-
-    id: TaskId
-    inline: bytes
-    buffers: Buffers = ()
-    needs: tuple[TaskId, ...] = ()
-
-
-class ResultItem(_Part, frozen=True):
-    """One task's outcome. Times are seconds since the epoch, by the engine's clock."""
-
-    id: TaskId
-    status: TaskStatus
-    started: float
-    completed: float
-    inline: bytes
-    buffers: Buffers = ()
-
-
-class Retry(_Part, frozen=True):
-    """How a task runs again, beyond how often.
-
-    The n-th time it waits ``backoff * 2**(n-1)`` seconds, at most ``max_backoff`` (0 for no
-    limit), made longer by up to ``jitter`` times that at random. ``on_engine_lost`` tells whether
-    the death of an engine counts as a failure to be tried again. ``judge`` is for the engine: the
-    pickled exception classes to try again on, and those not to.
-    """
-
-    backoff: float = 0.0
-    max_backoff: float = 0.0
-    jitter: float = 0.0
-    on_engine_lost: bool = True
-    judge: bytes = b""
-
-
-class Dependency(_Part, frozen=True):
-    """Tasks that have to end before another may begin.
-
-    ``tasks`` are those whose end its client has not seen; of the others ``met`` ended as wished
-    and ``unmet`` did not, on ``engines``. ``all`` tells whether every one has to end as wished,
-    or any; ``success`` and ``failure`` which ends are.
-    """
-
-    tasks: tuple[TaskId, ...]
-    met: int = 0
-    unmet: int = 0
-    engines: tuple[EngineId, ...] = ()
-    all: bool = True
-    success: bool = True
-    failure: bool = False
-
-
-class Options(_Part, frozen=True):
-    """What few tasks have. Times are spans in seconds, 0 for none.
-
-    ``expires`` bounds the wait in the queue, ``patience`` the wait for dependencies, ``time_limit``
-    and ``soft_time_limit`` the execution. Tasks of higher ``priority`` are given out first.
-    ``resources`` are what an engine must have for it. A task whose ``key`` is known is not run
-    again: it gets the outcome of the one before it. ``awaits`` tells that the function is a
-    coroutine function.
-    """
-
-    retry: Retry | None = None
-    time_limit: float = 0.0
-    soft_time_limit: float = 0.0
-    expires: float = 0.0
-    priority: int = 0
-    resources: tuple[tuple[str, float], ...] = ()
-    key: str = ""
-    after: Dependency | None = None
-    follow: Dependency | None = None
-    patience: float = 0.0
-    awaits: bool = False
-
-
-class TaskSpec(_Part, frozen=True):
-    """What the tasks of one submission have in common.
-
-    ``function`` is a digest (empty where the kind needs none); ``host`` tells an engine whether
-    the asker can read its blobs; ``balanced`` whether the hub chooses the engine, ``engines``
-    restricts its choice, None meaning any; ``retries`` is how often a task that failed or was
-    lost may run again. Whatever most tasks do without is in ``options``.
-    """
-
-    kind: Kind
-    function: bytes = b""
-    host: str = ""
-    label: str = ""
-    retries: int = 0
-    balanced: bool = True
-    engines: tuple[EngineId, ...] | None = None
-    return_exceptions: bool = False
-    options: Options | None = None
-
-
-class EngineInfo(_Part, frozen=True):
-    """What clients know of an engine; ``python`` is its version, as "3.13"."""
-
-    id: EngineId
-    status: EngineStatus
-    host: str = ""
-    pid: int = 0
-    reason: str = ""
-    python: str = ""
-    resources: dict[str, float] = {}
-
-
-class Record(_Part, frozen=True):
-    """What the history knows of a task.
-
-    Times are seconds since the epoch, 0 where nothing has happened yet; ``submitted`` and
-    ``ended`` by the hub's clock, ``started`` and ``completed`` by the engine's. ``client`` is its
-    owner's number and ``session`` the owner's name. ``ename`` and ``evalue`` are of its failure.
-    """
-
-    id: TaskId
-    client: ClientId
-    session: str
-    kind: Kind
-    function: str
-    label: str
-    status: TaskStatus
-    engine: EngineId | None
-    submitted: float
-    started: float
-    completed: float
-    ended: float
-    tries: int
-    ename: str
-    evalue: str
-    nbytes: int
-    kept: bool
-    """Whether its result can still be had."""
-    resubmitted: TaskId = TaskId(0)
-    """The task that did the same once more, 0 for none."""
-    balanced: bool = True
-    """Whether the hub chose its engine."""
-
-
-class Failure(_Part, frozen=True):
-    """Why a task did not return: text always, the pickled exception where it can be pickled.
-
-    Of a chunk of a map ``item`` says which of its items failed, ``values`` is the pickled list of
-    what those before it returned, if it is not too long.
-    """
-
-    ename: str
-    evalue: str
-    traceback: str
-    pickled: bytes = b""
-    engine: EngineId | None = None
-    item: int = -1
-    values: bytes = b""
 
 
 # ---------------------------------------------------------------- said by anybody
@@ -587,8 +412,8 @@ class AgentHello(_Message, frozen=True, tag=60):
 class EngineExited(_Message, frozen=True, tag=61):
     """An engine's process ended.
 
-    ``began`` is the last task it began, as its black box says (0 for none); ``again`` says
-    whether the agent starts it anew.
+    ``began`` is the last task it began in its turn, as its black box says (0 for none), and
+    ``others`` are those it had begun out of turn; ``again`` says whether the agent starts it anew.
     """
 
     engine: EngineId
@@ -596,6 +421,7 @@ class EngineExited(_Message, frozen=True, tag=61):
     cause: str
     began: TaskId
     again: bool
+    others: list[TaskId] = []
 
 
 class StartEngines(_Message, frozen=True, tag=62):
@@ -624,10 +450,9 @@ class SignalEngines(_Message, frozen=True, tag=64):
 
 
 class FreeBlobs(_Message, frozen=True, tag=65):
-    """Nobody needs these blobs any more.
+    """Nobody needs these blobs any more: their maker may use the memory again.
 
-    Said to the process that made them, which may use their memory again; to the agents, which
-    delete them, if that process is gone.
+    If that is gone, agents are told instead, and delete them.
     """
 
     names: list[str]
@@ -656,14 +481,12 @@ FROM_CLIENT = (
     ClientHello, Define, Submit, SubmitEach, Cancel, Steer, QueueQuery, Interrupt, Supply, Release,
     Fetch, HistoryQuery, Purge, Resubmit, More, Prepare, Bye,
 )  # fmt: skip
-"""What a client may say to the hub, beside `Ping` and `Pong`."""
 FROM_ENGINE = (EngineHello, Done, Returned, Output, Started, News, Waiting, Bye)
-"""What an engine may say to the hub, beside `Ping` and `Pong`."""
 FROM_AGENT = (AgentHello, EngineExited, Bye)
-"""What an agent may say to the hub, beside `Ping` and `Pong`."""
+"""What clients, engines and agents may say to the hub, beside `Ping` and `Pong`."""
 
 
-class Packet(_Part, frozen=True):
+class Packet(Part, frozen=True):
     """What travels at once.
 
     ``boot`` is the sender's incarnation; ``seq`` numbers packets that must arrive (0 for those

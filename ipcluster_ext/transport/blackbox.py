@@ -1,17 +1,39 @@
-"""An engine's black box: the task it began last, readable after its death.
+"""An engine's black box: the tasks it has begun, readable after its death.
 
-A mapped file of eight bytes: writing it costs no system call, and what was written survives any
-way of dying, as the page belongs to the kernel.
+A mapped file: writing it costs no system call, and what was written survives any way of dying, as
+the pages belong to the kernel. Its first word is the task that was begun last in its turn; those
+before it have begun as well. The others are tasks that were begun out of turn and have not ended.
 """
 
 import mmap
 import os
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from ipcluster_ext.protocol.ids import TaskId
 
 _WORD = struct.Struct("=Q")
+SLOTS = 1023
+"""So many tasks that were begun out of turn are noted at once; any more are not."""
+NBYTES = (1 + SLOTS) * _WORD.size
+
+
+class Begun(NamedTuple):
+    """The tasks that an engine has begun.
+
+    Attributes
+    ----------
+    last
+        The last one in its turn, 0 if there was none.
+    others
+        Those out of turn that have not ended.
+    """
+
+    last: TaskId
+    others: tuple[TaskId, ...] = ()
 
 
 class BlackBox:
@@ -26,26 +48,59 @@ class BlackBox:
     def __init__(self, path: Path) -> None:
         fd = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
         try:
-            os.ftruncate(fd, _WORD.size)
-            self._memory = mmap.mmap(fd, _WORD.size)
+            os.ftruncate(fd, 0)
+            os.ftruncate(fd, NBYTES)
+            self._memory = mmap.mmap(fd, NBYTES)
         finally:
             os.close(fd)
         self._pack = _WORD.pack_into
-        self.began(TaskId(0))
+        self._free = list(range(NBYTES - _WORD.size, 0, -_WORD.size))
 
     def began(self, task: TaskId) -> None:
-        """Note that a task begins."""
+        """Note that a task begins in its turn."""
         self._pack(self._memory, 0, task)
+
+    def enter(self, task: TaskId) -> int:
+        """Note that a task begins out of turn, from any thread.
+
+        Returns
+        -------
+        What `leave` wants.
+        """
+        try:
+            place = self._free.pop()
+        except IndexError:
+            return 0
+        self._pack(self._memory, place, task)
+        return place
+
+    def leave(self, place: int) -> None:
+        """Note that a task that began out of turn has ended."""
+        if place:
+            self._pack(self._memory, place, 0)
+            self._free.append(place)
+
+    @contextmanager
+    def noting(self, task: TaskId) -> Iterator[None]:
+        """Note that a task is done out of turn, within the block."""
+        place = self.enter(task)
+        try:
+            yield
+        finally:
+            self.leave(place)
 
     def close(self) -> None:
         """Unmap the file; it stays."""
         self._memory.close()
 
 
-def last_begun(path: Path) -> TaskId:
-    """Read the task that was begun last, 0 if none was."""
+def begun_in(path: Path) -> Begun:
+    """Read which tasks were begun; none if there is no such file."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        return TaskId(0)
-    return TaskId(_WORD.unpack(data)[0]) if len(data) == _WORD.size else TaskId(0)
+        return Begun(TaskId(0))
+    if len(data) != NBYTES:
+        return Begun(TaskId(0))
+    last, *others = (TaskId(word) for (word,) in _WORD.iter_unpack(data))
+    return Begun(last, tuple(other for other in others if other))

@@ -22,7 +22,12 @@ from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.buffers import Dumped
 from ipcluster_ext.protocol.frames import Frame, join, split
 from ipcluster_ext.protocol.ids import owner_of_blob
-from ipcluster_ext.protocol.messages import Blob, Buffers, ResultItem, TaskItem
+from ipcluster_ext.protocol.parts import (
+    Blob,
+    Buffers,
+    ResultItem,
+    TaskItem,
+)
 from ipcluster_ext.transport.kept import Kept, Opened
 from ipcluster_ext.transport.pool import Pool
 

@@ -567,6 +567,14 @@ def labels(ipp: Any, rc: Any) -> None:
     assert [record["label"] for record in found] == ["squares"] * 3
 
 
+@row("U1")
+def errors_by_their_module(ipp: Any, rc: Any) -> None:
+    assert ipp.error.RemoteError is ipp.RemoteError
+    assert ipp.error.CompositeError is ipp.CompositeError
+    assert issubclass(ipp.error.TaskAborted, ipp.error.KernelError)
+    assert issubclass(ipp.error.TimeoutError, Exception)
+
+
 @row("U2")
 def remote_errors(ipp: Any, rc: Any) -> None:
     try:

@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 import pytest
 
 import ipcluster_ext as ipp
-from tests.support.clusters import python
+from tests.support.clusters import Started, python
 from tests.support.gates import Gate, pass_through
 from tests.support.notebooks import cell
 from tests.support.waiting import wait_until
@@ -521,6 +521,19 @@ class TestInitializer:
             assert set(executor.map(is_set_up, range(40))) == {"yes"}
         assert rc[:].apply_sync(take_down) == ["yes"] * 4
 
+    def test_runs_on_engines_that_start_later_until_the_shutdown(self, started: Started) -> None:
+        client = started.client
+        executor = ipp.Executor(client.load_balanced_view(), initializer=set_up, initargs=("yes",))
+        assert executor.submit(is_set_up, 0).result() == "yes"
+
+        client.restart_engines()
+        client.wait_for_engines(2, timeout=20)
+
+        wait_until(lambda: set(executor.map(is_set_up, range(20))) == {"yes"})
+        executor.shutdown()
+        client.restart_engines()
+        wait_until(lambda: client[:].apply_sync(is_set_up, 0) == [None, None])
+
     def test_that_fails_breaks_the_executor(
         self, rc: ipp.Client, gate: Gate, through: Any, tmp_path: Path
     ) -> None:
@@ -573,13 +586,13 @@ def test_is_found_under_ipyparallels_name(executor: ipp.Executor) -> None:
     assert type(executor) is ipp.ViewExecutor
 
 
-def test_without_a_view_takes_the_running_cluster(started: Any) -> None:
+def test_without_a_view_takes_the_running_cluster(started: Started) -> None:
     with ipp.Executor() as executor:
         assert workers(executor) == 2
         assert executor.submit(abs, -1).result() == 1
 
 
-def test_is_a_pool_class_for_tqdm(started: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_is_a_pool_class_for_tqdm(started: Started, capsys: pytest.CaptureFixture[str]) -> None:
     from tqdm.contrib.concurrent import _executor_map  # type: ignore[attr-defined]
 
     assert _executor_map(ipp.Executor, abs, range(-5, 0), max_workers=2) == [5, 4, 3, 2, 1]

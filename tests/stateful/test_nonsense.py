@@ -17,11 +17,11 @@ from ipcluster_ext.protocol.messages import (
     FROM_CLIENT,
     FROM_ENGINE,
     AgentHello,
-    Blob,
     ClientHello,
     EngineHello,
     Message,
 )
+from ipcluster_ext.protocol.parts import Blob
 from tests.strategies import LEAVES, Values
 
 CLIENTS = [ClientId(1), ClientId(2)]

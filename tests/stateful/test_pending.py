@@ -8,7 +8,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from ipcluster_ext.client.pending import Outcome, Pending
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, client_of
-from ipcluster_ext.protocol.messages import ResultItem
+from ipcluster_ext.protocol.parts import ResultItem
 from ipcluster_ext.protocol.status import TaskStatus
 
 CLIENT = ClientId(5)

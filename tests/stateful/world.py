@@ -22,8 +22,6 @@ from ipcluster_ext.protocol.ids import (
 from ipcluster_ext.protocol.ledger import Ledger, Wire
 from ipcluster_ext.protocol.messages import (
     AgentHello,
-    Blob,
-    Buffers,
     Bye,
     Cancel,
     Cancelled,
@@ -33,7 +31,6 @@ from ipcluster_ext.protocol.messages import (
     Drop,
     EngineExited,
     EngineHello,
-    EngineInfo,
     Engines,
     FreeBlobs,
     Message,
@@ -42,7 +39,6 @@ from ipcluster_ext.protocol.messages import (
     Recall,
     Refused,
     Release,
-    ResultItem,
     Results,
     Returned,
     Run,
@@ -55,10 +51,16 @@ from ipcluster_ext.protocol.messages import (
     Submit,
     SubmitEach,
     SweepBlobs,
-    TaskItem,
-    TaskSpec,
     Undefine,
     Welcome,
+)
+from ipcluster_ext.protocol.parts import (
+    Blob,
+    Buffers,
+    EngineInfo,
+    ResultItem,
+    TaskItem,
+    TaskSpec,
 )
 from ipcluster_ext.protocol.status import EngineStatus, Kind, TaskStatus
 from tests.stateful.net import Shell, opened

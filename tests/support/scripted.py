@@ -16,7 +16,6 @@ from ipcluster_ext.protocol.frames import Frame, decode_failure, frames_of
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, first_task
 from ipcluster_ext.protocol.messages import (
     AgentHello,
-    Buffers,
     Bye,
     Cancel,
     ClientHello,
@@ -29,9 +28,7 @@ from ipcluster_ext.protocol.messages import (
     FreeBlobs,
     Message,
     Need,
-    Options,
     Recall,
-    ResultItem,
     Results,
     Returned,
     Run,
@@ -39,10 +36,15 @@ from ipcluster_ext.protocol.messages import (
     Steer,
     Submit,
     SubmitEach,
-    TaskItem,
-    TaskSpec,
     Undefine,
     Values,
+)
+from ipcluster_ext.protocol.parts import (
+    Buffers,
+    Options,
+    ResultItem,
+    TaskItem,
+    TaskSpec,
 )
 from ipcluster_ext.protocol.status import Kind, TaskStatus
 

@@ -10,7 +10,8 @@ from ipcluster_ext.client.pending import Outcome, Owner, Pending
 from ipcluster_ext.protocol.exceptions import dump_error
 from ipcluster_ext.protocol.frames import encode_failure
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId
-from ipcluster_ext.protocol.messages import Cancelled, Failure, Message, ResultItem
+from ipcluster_ext.protocol.messages import Cancelled, Message
+from ipcluster_ext.protocol.parts import Failure, ResultItem
 from ipcluster_ext.protocol.status import TaskStatus
 
 CLIENT = ClientId(7)

@@ -11,7 +11,7 @@ import pytest
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.buffers import Dumped, dump, load
 from ipcluster_ext.protocol.ids import TaskId
-from ipcluster_ext.protocol.messages import Blob, ResultItem, TaskItem
+from ipcluster_ext.protocol.parts import Blob, ResultItem, TaskItem
 from ipcluster_ext.protocol.status import TaskStatus
 from ipcluster_ext.transport.blobs import BlobStore, Body, free_blobs, host_identity
 

@@ -17,10 +17,10 @@ from ipcluster_ext.protocol.messages import (
     Done,
     Message,
     Need,
-    ResultItem,
     Results,
     Started,
 )
+from ipcluster_ext.protocol.parts import ResultItem
 from ipcluster_ext.protocol.status import TaskStatus
 from ipcluster_ext.transport.channel import Channel
 from ipcluster_ext.transport.sockets import PATH_LIMIT, listen

@@ -8,7 +8,7 @@ import pytest
 
 from ipcluster_ext.errors import ClusterError
 from ipcluster_ext.protocol.ids import TaskId
-from ipcluster_ext.transport.blackbox import BlackBox, last_begun
+from ipcluster_ext.transport.blackbox import NBYTES, SLOTS, BlackBox, begun_in
 from ipcluster_ext.transport.files import (
     LONGEST_SOCKET_NAME,
     ConnectionFile,
@@ -200,7 +200,7 @@ class TestBlackBox:
         box.began(TaskId(1))
         box.began(TaskId((1 << 63) - 1))
 
-        assert last_begun(folder / "box") == (1 << 63) - 1
+        assert begun_in(folder / "box").last == (1 << 63) - 1
         box.close()
 
     def test_it_can_be_read_after_the_writer_was_killed(self, folder: Path) -> None:
@@ -211,12 +211,12 @@ class TestBlackBox:
 
         os.waitpid(pid, 0)
 
-        assert last_begun(folder / "box") == 7
+        assert begun_in(folder / "box").last == 7
 
     def test_a_new_one_tells_of_no_task(self, folder: Path) -> None:
         box = BlackBox(folder / "box")
 
-        assert last_begun(folder / "box") == 0
+        assert begun_in(folder / "box").last == 0
         assert mode_of(folder / "box") == 0o600
         box.close()
 
@@ -227,17 +227,43 @@ class TestBlackBox:
 
         second = BlackBox(folder / "box")
 
-        assert last_begun(folder / "box") == 0
+        assert begun_in(folder / "box").last == 0
         second.close()
 
-    @pytest.mark.parametrize("content", [None, b"", b"1234567", b"123456789"])
+    def test_it_tells_of_those_that_began_out_of_turn_and_have_not_ended(
+        self, folder: Path
+    ) -> None:
+        box = BlackBox(folder / "box")
+        box.began(TaskId(1))
+        box.enter(TaskId(2))
+        ended = box.enter(TaskId(3))
+        box.enter(TaskId(4))
+        box.leave(ended)
+        with box.noting(TaskId(5)):
+            within = begun_in(folder / "box")
+
+        assert within == (1, (2, 5, 4))
+        assert begun_in(folder / "box") == (1, (2, 4))
+        box.close()
+
+    def test_it_has_room_for_so_many_and_no_more(self, folder: Path) -> None:
+        box = BlackBox(folder / "box")
+        places = [box.enter(TaskId(number)) for number in range(1, SLOTS + 3)]
+
+        assert begun_in(folder / "box").others == tuple(range(1, SLOTS + 1))
+        for place in places:
+            box.leave(place)
+        assert begun_in(folder / "box").others == ()
+        box.close()
+
+    @pytest.mark.parametrize("content", [None, b"", b"1234567", b"1" * (NBYTES + 1)])
     def test_a_file_that_is_no_box_tells_of_no_task(
         self, content: bytes | None, folder: Path
     ) -> None:
         if content is not None:
             (folder / "box").write_bytes(content)
 
-        assert last_begun(folder / "box") == 0
+        assert begun_in(folder / "box").last == 0
 
     def test_a_link_in_its_place_is_refused(self, folder: Path) -> None:
         (folder / "box").symlink_to(folder / "victim")

@@ -31,15 +31,13 @@ from ipcluster_ext.protocol.messages import (
     QueueQuery,
     QueueReply,
     Refused,
-    ResultItem,
     Results,
     Run,
     StartEngines,
     Submit,
-    TaskItem,
-    TaskSpec,
     Welcome,
 )
+from ipcluster_ext.protocol.parts import ResultItem, TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import Kind, TaskStatus
 from ipcluster_ext.transport.channel import Channel
 from ipcluster_ext.transport.files import client_socket, engine_socket

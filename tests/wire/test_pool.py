@@ -7,7 +7,7 @@ import pytest
 
 from ipcluster_ext.protocol.buffers import Dumped
 from ipcluster_ext.protocol.ids import TaskId
-from ipcluster_ext.protocol.messages import Blob, TaskItem
+from ipcluster_ext.protocol.parts import Blob, TaskItem
 from ipcluster_ext.transport.blobs import BlobStore, sweep_blobs
 from ipcluster_ext.transport.pool import KEPT_FOR, Pool
 

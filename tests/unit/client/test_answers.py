@@ -17,7 +17,8 @@ from ipcluster_ext.errors import ClientClosed, HubGone, RemoteError, TaskAborted
 from ipcluster_ext.protocol.composite import CompositeError
 from ipcluster_ext.protocol.frames import encode_failure
 from ipcluster_ext.protocol.ids import EngineId, TaskId
-from ipcluster_ext.protocol.messages import Blob, Cancel, Failure, ResultItem
+from ipcluster_ext.protocol.messages import Cancel
+from ipcluster_ext.protocol.parts import Blob, Failure, ResultItem
 from ipcluster_ext.protocol.standins import collecting
 from ipcluster_ext.protocol.status import TaskStatus
 from tests.support.waiting import wait_until

@@ -11,7 +11,12 @@ from ipcluster_ext.errors import ForeignTask, SerializationError
 from ipcluster_ext.protocol import standins
 from ipcluster_ext.protocol.buffers import BESIDE_LIMIT, Dumped, dump, load
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, first_task
-from ipcluster_ext.protocol.messages import Blob, Buffers, Failure, ResultItem
+from ipcluster_ext.protocol.parts import (
+    Blob,
+    Buffers,
+    Failure,
+    ResultItem,
+)
 from ipcluster_ext.protocol.standins import collecting, resolving, the_one
 from ipcluster_ext.protocol.status import TaskStatus
 

@@ -6,9 +6,9 @@ import pytest
 from ipcluster_ext.client.dependency import Dependency, dependency_of
 from ipcluster_ext.client.pending import Outcome
 from ipcluster_ext.errors import InvalidDependency
-from ipcluster_ext.protocol import messages
+from ipcluster_ext.protocol import parts
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, first_task, task_text
-from ipcluster_ext.protocol.messages import ResultItem
+from ipcluster_ext.protocol.parts import ResultItem
 from ipcluster_ext.protocol.status import TaskStatus
 
 CLIENT = ClientId(7)
@@ -131,7 +131,7 @@ class TestOnTheWire:
     def test_tasks_not_seen_ended_are_left_to_the_hub(self) -> None:
         dependency = Dependency([NAMES[2], Answer({A: None})], all=False)
 
-        assert dependency.on_the_wire(anything) == messages.Dependency((A, C), all=False)
+        assert dependency.on_the_wire(anything) == parts.Dependency((A, C), all=False)
 
     @pytest.mark.parametrize(
         ("parameters", "met", "unmet", "engines"),
@@ -148,7 +148,7 @@ class TestOnTheWire:
 
         told = Dependency(answer, **parameters).on_the_wire(anything)
 
-        assert told == messages.Dependency(
+        assert told == parts.Dependency(
             (C,), met, unmet, tuple(map(EngineId, engines)), **{"all": True, **parameters}
         )
 
@@ -162,7 +162,7 @@ class TestOnTheWire:
         dependency.discard(NAMES[0])
         dependency.add(NAMES[2])
 
-        assert dependency.on_the_wire(anything) == messages.Dependency((C,), 1, 0, (EngineId(0),))
+        assert dependency.on_the_wire(anything) == parts.Dependency((C,), 1, 0, (EngineId(0),))
 
     def test_tasks_that_cannot_be_are_refused(self) -> None:
         with pytest.raises(InvalidDependency, match=f"there is no task {NAMES[2]}"):

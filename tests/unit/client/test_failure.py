@@ -24,7 +24,7 @@ from ipcluster_ext.protocol.composite import CompositeError
 from ipcluster_ext.protocol.exceptions import dump_error
 from ipcluster_ext.protocol.frames import encode_failure
 from ipcluster_ext.protocol.ids import EngineId, TaskId
-from ipcluster_ext.protocol.messages import Failure, ResultItem
+from ipcluster_ext.protocol.parts import Failure, ResultItem
 from ipcluster_ext.protocol.status import TaskStatus
 
 FACTS = ("Name", "text", "Traceback", 3)

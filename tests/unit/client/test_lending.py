@@ -10,7 +10,7 @@ from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.buffers import Dumped
 from ipcluster_ext.protocol.frames import decode_failure
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId
-from ipcluster_ext.protocol.messages import ResultItem
+from ipcluster_ext.protocol.parts import ResultItem
 from ipcluster_ext.protocol.status import TaskStatus
 from ipcluster_ext.transport.blobs import Body
 

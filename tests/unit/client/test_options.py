@@ -10,7 +10,7 @@ import pytest
 from ipcluster_ext.client.dependency import Dependency
 from ipcluster_ext.client.options import Flags, Retry, check, check_names
 from ipcluster_ext.errors import InvalidDependency, OptionError
-from ipcluster_ext.protocol import messages
+from ipcluster_ext.protocol import parts
 from ipcluster_ext.protocol.buffers import load
 
 
@@ -25,7 +25,7 @@ class TestRetry:
 
         assert told is not None
         assert load(told.judge, ()) == ((OSError, ValueError), (FileNotFoundError,))
-        assert msgspec.structs.replace(told, judge=b"") == messages.Retry()
+        assert msgspec.structs.replace(told, judge=b"") == parts.Retry()
 
     def test_tells_the_hub_when(self) -> None:
         flags = Flags(
@@ -33,7 +33,7 @@ class TestRetry:
         )
 
         assert flags.count == 5
-        assert flags.wire == messages.Options(messages.Retry(0.5, 8.0, 0.1, on_engine_lost=False))
+        assert flags.wire == parts.Options(parts.Retry(0.5, 8.0, 0.1, on_engine_lost=False))
 
     @pytest.mark.parametrize(
         ("parameters", "error", "text"),
@@ -68,29 +68,29 @@ class TestFlags:
     @pytest.mark.parametrize(
         ("name", "given", "kept", "options"),
         [
-            ("time_limit", 2, 2.0, messages.Options(time_limit=2.0)),
-            ("time_limit", timedelta(minutes=1), 60.0, messages.Options(time_limit=60.0)),
+            ("time_limit", 2, 2.0, parts.Options(time_limit=2.0)),
+            ("time_limit", timedelta(minutes=1), 60.0, parts.Options(time_limit=60.0)),
             ("time_limit", math.inf, 0.0, None),
             ("time_limit", None, 0.0, None),
-            ("time_limit", np.float32(0.5), 0.5, messages.Options(time_limit=0.5)),
-            ("soft_time_limit", 1, 1.0, messages.Options(soft_time_limit=1.0)),
-            ("expires", 3, 3.0, messages.Options(expires=3.0)),
-            ("timeout", 4, 4.0, messages.Options(patience=4.0)),
-            ("priority", -5, -5, messages.Options(priority=-5)),
-            ("key", "a", "a", messages.Options(key="a")),
+            ("time_limit", np.float32(0.5), 0.5, parts.Options(time_limit=0.5)),
+            ("soft_time_limit", 1, 1.0, parts.Options(soft_time_limit=1.0)),
+            ("expires", 3, 3.0, parts.Options(expires=3.0)),
+            ("timeout", 4, 4.0, parts.Options(patience=4.0)),
+            ("priority", -5, -5, parts.Options(priority=-5)),
+            ("key", "a", "a", parts.Options(key="a")),
             ("key", None, "", None),
-            ("key", "\udc80", "\\udc80", messages.Options(key="\\udc80")),
+            ("key", "\udc80", "\\udc80", parts.Options(key="\\udc80")),
             (
                 "resources",
                 {"gpu": 1, "disk": 0.5},
                 {"gpu": 1.0, "disk": 0.5},
-                messages.Options(resources=(("disk", 0.5), ("gpu", 1.0))),
+                parts.Options(resources=(("disk", 0.5), ("gpu", 1.0))),
             ),
             (
                 "resources",
                 ["big", "fast"],
                 {"big": 1.0, "fast": 1.0},
-                messages.Options(resources=(("big", 1.0), ("fast", 1.0))),
+                parts.Options(resources=(("big", 1.0), ("fast", 1.0))),
             ),
             ("resources", None, {}, None),
             ("label", 5, "5", None),
@@ -100,7 +100,7 @@ class TestFlags:
         ],
     )
     def test_keep_what_is_meant(
-        self, name: str, given: object, kept: object, options: messages.Options | None
+        self, name: str, given: object, kept: object, options: parts.Options | None
     ) -> None:
         flags = Flags().but({name: check(name, given)})
 

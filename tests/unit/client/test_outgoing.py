@@ -1,6 +1,7 @@
 from ipcluster_ext.client.outgoing import GATHER_FOR, GATHER_MOST, Outgoing
 from ipcluster_ext.protocol.ids import TaskId
-from ipcluster_ext.protocol.messages import Define, Submit, TaskItem, TaskSpec
+from ipcluster_ext.protocol.messages import Define, Submit
+from ipcluster_ext.protocol.parts import TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import Kind
 
 SPEC, OTHER = TaskSpec(Kind.APPLY, b"f"), TaskSpec(Kind.APPLY, b"g")

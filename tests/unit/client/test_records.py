@@ -8,7 +8,7 @@ import pytest
 
 from ipcluster_ext.client.records import KEYS, as_dict, encode, metadata_from, query_of, record_of
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, first_task
-from ipcluster_ext.protocol.messages import Record
+from ipcluster_ext.protocol.parts import Record
 from ipcluster_ext.protocol.status import Kind, TaskStatus
 
 TASK = first_task(ClientId(0xABC), 7)

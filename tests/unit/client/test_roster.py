@@ -7,7 +7,7 @@ import pytest
 from ipcluster_ext.client.roster import Roster
 from ipcluster_ext.errors import ClientClosed, EngineError
 from ipcluster_ext.protocol.ids import EngineId
-from ipcluster_ext.protocol.messages import EngineInfo
+from ipcluster_ext.protocol.parts import EngineInfo
 from ipcluster_ext.protocol.status import EngineStatus
 
 STARTING, READY, STOPPED = EngineStatus.STARTING, EngineStatus.READY, EngineStatus.STOPPED

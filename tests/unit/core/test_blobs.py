@@ -2,7 +2,8 @@ import pytest
 
 from ipcluster_ext.core.blobs import Blobs
 from ipcluster_ext.protocol.ids import EngineId, TaskId
-from ipcluster_ext.protocol.messages import Blob, Done, FreeBlobs, Release, ResultItem
+from ipcluster_ext.protocol.messages import Done, FreeBlobs, Release
+from ipcluster_ext.protocol.parts import Blob, ResultItem
 from ipcluster_ext.protocol.status import TaskStatus
 from tests.support.scripted import Agent, Client, Engine, Stage
 

@@ -2,14 +2,16 @@ import pytest
 
 from ipcluster_ext.protocol.ids import EngineId, TaskId
 from ipcluster_ext.protocol.messages import (
-    Blob,
-    Dependency,
     Done,
     Lack,
-    Options,
     Release,
-    ResultItem,
     Supply,
+)
+from ipcluster_ext.protocol.parts import (
+    Blob,
+    Dependency,
+    Options,
+    ResultItem,
 )
 from ipcluster_ext.protocol.status import TaskStatus
 from tests.support.scripted import Client, Engine, Stage

@@ -5,13 +5,11 @@ from ipcluster_ext.core.events import PeerId
 from ipcluster_ext.protocol.ids import EngineId, TaskId
 from ipcluster_ext.protocol.messages import (
     Need,
-    ResultItem,
     Results,
     Run,
-    TaskItem,
-    TaskSpec,
     Undefine,
 )
+from ipcluster_ext.protocol.parts import ResultItem, TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import Kind, TaskStatus
 
 SPEC, OTHER = TaskSpec(Kind.APPLY), TaskSpec(Kind.MAP)

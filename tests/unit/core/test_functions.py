@@ -2,7 +2,13 @@ import pytest
 
 from ipcluster_ext.core.function import Function
 from ipcluster_ext.core.library import Library
-from ipcluster_ext.protocol.messages import Define, Message, Need, Run, Undefine
+from ipcluster_ext.protocol.messages import (
+    Define,
+    Message,
+    Need,
+    Run,
+    Undefine,
+)
 from tests.support.scripted import PICKLED, Client, Stage
 
 

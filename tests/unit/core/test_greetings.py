@@ -8,17 +8,19 @@ from ipcluster_ext.protocol.messages import (
     ClientHello,
     Done,
     EngineHello,
-    EngineInfo,
     Engines,
     Message,
     QueueQuery,
     Refused,
-    ResultItem,
     StartEngines,
     Submit,
+    Welcome,
+)
+from ipcluster_ext.protocol.parts import (
+    EngineInfo,
+    ResultItem,
     TaskItem,
     TaskSpec,
-    Welcome,
 )
 from ipcluster_ext.protocol.status import EngineStatus, Kind, TaskStatus
 from tests.support.scripted import Client, Stage

@@ -10,7 +10,7 @@ from ipcluster_ext.core.history import Entry, History
 from ipcluster_ext.core.task import Task
 from ipcluster_ext.protocol.frames import Frame, encode_failure
 from ipcluster_ext.protocol.ids import EngineId, TaskId
-from ipcluster_ext.protocol.messages import (
+from ipcluster_ext.protocol.parts import (
     Blob,
     Buffers,
     Failure,

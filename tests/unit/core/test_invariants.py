@@ -9,7 +9,7 @@ from ipcluster_ext.core.invariants import BrokenInvariant, check
 from ipcluster_ext.core.state import State
 from ipcluster_ext.core.task import ANYWHERE, Task
 from ipcluster_ext.protocol.ids import EngineId
-from ipcluster_ext.protocol.messages import Blob
+from ipcluster_ext.protocol.parts import Blob
 from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
 from tests.support.scripted import Stage
 

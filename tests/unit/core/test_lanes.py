@@ -7,12 +7,10 @@ from ipcluster_ext.protocol.messages import (
     Fetched,
     More,
     News,
-    Options,
     Prepare,
-    TaskItem,
-    TaskSpec,
     Waiting,
 )
+from ipcluster_ext.protocol.parts import Options, TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import Kind, TaskStatus
 from tests.support.scripted import Agent, Client, Engine, Stage
 

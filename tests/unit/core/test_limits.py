@@ -8,9 +8,9 @@ from ipcluster_ext.protocol.messages import (
     Drop,
     Halt,
     Interrupt,
-    Options,
     StopEngines,
 )
+from ipcluster_ext.protocol.parts import Options
 from ipcluster_ext.protocol.status import TaskStatus
 from tests.support.scripted import Agent, Client, Engine, Stage
 

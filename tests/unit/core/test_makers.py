@@ -1,7 +1,8 @@
 """Blobs go back to whoever made them, as long as that process is there."""
 
 from ipcluster_ext.protocol.ids import EngineId, client_owner, engine_owner
-from ipcluster_ext.protocol.messages import Blob, FreeBlobs, SweepBlobs
+from ipcluster_ext.protocol.messages import FreeBlobs, SweepBlobs
+from ipcluster_ext.protocol.parts import Blob
 from tests.support.scripted import Stage
 
 

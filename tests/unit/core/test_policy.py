@@ -7,7 +7,7 @@ from ipcluster_ext.core.function import Function
 from ipcluster_ext.core.policy import LeastLoad
 from ipcluster_ext.core.task import Task
 from ipcluster_ext.protocol.ids import EngineId, TaskId
-from ipcluster_ext.protocol.messages import TaskItem, TaskSpec
+from ipcluster_ext.protocol.parts import TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import EngineStatus, Kind
 
 

@@ -4,7 +4,7 @@ from ipcluster_ext.core.function import Function
 from ipcluster_ext.core.queue import Queue
 from ipcluster_ext.core.task import ANYWHERE, NEXT, IllegalTransition, Lane, Task
 from ipcluster_ext.protocol.ids import EngineId, TaskId
-from ipcluster_ext.protocol.messages import TaskItem, TaskSpec
+from ipcluster_ext.protocol.parts import TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import Kind, TaskStatus
 
 

@@ -8,18 +8,20 @@ import pytest
 from ipcluster_ext.core.facts import KEYS
 from ipcluster_ext.protocol.ids import EngineId, TaskId, task_text
 from ipcluster_ext.protocol.messages import (
-    Blob,
-    Dependency,
     Fetched,
     HistoryQuery,
     Need,
-    Options,
     Purge,
     Purged,
-    Record,
     Records,
     Resubmit,
     Submit,
+)
+from ipcluster_ext.protocol.parts import (
+    Blob,
+    Dependency,
+    Options,
+    Record,
     TaskItem,
     TaskSpec,
 )

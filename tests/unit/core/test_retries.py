@@ -1,7 +1,8 @@
 import pytest
 
 from ipcluster_ext.protocol.ids import EngineId
-from ipcluster_ext.protocol.messages import Done, Options, Retry
+from ipcluster_ext.protocol.messages import Done
+from ipcluster_ext.protocol.parts import Options, Retry
 from ipcluster_ext.protocol.status import TaskStatus
 from tests.support.scripted import Agent, Client, Engine, Stage
 

@@ -3,7 +3,6 @@ import pytest
 from ipcluster_ext.core.events import Left
 from ipcluster_ext.protocol.ids import EngineId, TaskId
 from ipcluster_ext.protocol.messages import (
-    EngineInfo,
     Engines,
     Refused,
     SignalEngines,
@@ -12,6 +11,7 @@ from ipcluster_ext.protocol.messages import (
     StopEngines,
     Welcome,
 )
+from ipcluster_ext.protocol.parts import EngineInfo
 from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
 from tests.support.scripted import Agent, Client, Stage
 

@@ -7,13 +7,11 @@ from ipcluster_ext.protocol.messages import (
     Cancelled,
     Done,
     Output,
-    ResultItem,
     Results,
     Started,
     Submit,
-    TaskItem,
-    TaskSpec,
 )
+from ipcluster_ext.protocol.parts import ResultItem, TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import Kind, TaskStatus
 from tests.support.scripted import Client, Engine, Stage
 

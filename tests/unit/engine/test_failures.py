@@ -6,7 +6,7 @@ import pytest
 from ipcluster_ext.engine.failures import MOST_FRAMES, MOST_TEXT, describe, shorten
 from ipcluster_ext.protocol.frames import decode_failure, encode_failure
 from ipcluster_ext.protocol.ids import EngineId
-from ipcluster_ext.protocol.messages import Failure
+from ipcluster_ext.protocol.parts import Failure
 
 ENGINE = EngineId(3)
 

@@ -5,7 +5,7 @@ import pytest
 from ipcluster_ext.engine import lane as lane_module
 from ipcluster_ext.engine.lane import FLUSH_AFTER, FLUSH_COUNT, Assignment, Lane
 from ipcluster_ext.protocol.ids import TaskId
-from ipcluster_ext.protocol.messages import ResultItem, TaskItem, TaskSpec
+from ipcluster_ext.protocol.parts import ResultItem, TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import Kind, TaskStatus
 
 BALANCED = TaskSpec(Kind.APPLY)
@@ -179,7 +179,7 @@ class TestResults:
         assert ([item.id for item in finished.items], finished.frames) == (
             [1, 2, 3], [b"a", b"b", b"c"],
         )  # fmt: skip
-        assert stage.lane.take_finished() == ([], [])
+        assert stage.lane.take_finished() == ([], [], [])
 
 
 class TestTakingBack:
@@ -224,3 +224,90 @@ class TestDropping:
 
         assert stage.lane.drop([]) == []
         assert stage.next() == 1
+
+    def test_leaves_who_goes_on(self, stage: Stage) -> None:
+        stage.lane.go_on(task(1))
+
+        assert (stage.lane.drop([TaskId(1)]), stage.lane.take_back(9)) == ([], [])
+        assert stage.next() == 1
+
+
+class TestGoingOn:
+    def test_comes_before_whatever_has_not_begun(self, stage: Stage) -> None:
+        stage.lane.put([task(1), task(2)])
+        stage.lane.go_on(task(7))
+
+        assert not stage.lane.empty
+        assert [stage.next(), stage.next(), stage.next()] == [7, 1, 2]
+
+    def test_waits_until_results_are_said(self, stage: Stage) -> None:
+        """The black box will name an older task than those that have ended."""
+        stage.lane.put([task(1)])
+        stage.next()
+        stage.lane.go_on(task(7))
+        stage.lane.finish(result(1), [])
+
+        assert stage.next() == 7
+        assert stage.said == [[1]]
+
+
+class TestTakingOutOfTurn:
+    def test_finds_the_first_that_is_wanted(self, stage: Stage) -> None:
+        stage.lane.put([task(1), task(2), task(3), task(4)])
+
+        taken = stage.lane.take(lambda assignment: assignment.item.id > 2)
+
+        assert taken is not None
+        assert (taken.item.id, stage.lane.current, stage.lane.doing) == (3, 3, taken)
+        assert [stage.next(), stage.next(), stage.next()] == [1, 2, 4]
+
+    def test_finds_nothing_where_nothing_is_wanted(self, stage: Stage) -> None:
+        stage.lane.put([task(1)])
+
+        assert stage.lane.take(lambda _: False) is None
+        assert stage.lane.current is None
+
+    def test_takes_whoever_goes_on_first(self, stage: Stage) -> None:
+        stage.lane.put([task(1)])
+        stage.lane.go_on(task(7))
+
+        taken = stage.lane.take(lambda _: False)
+
+        assert taken is not None
+        assert taken.item.id == 7
+
+    def test_is_followed_by_going_on(self, stage: Stage) -> None:
+        outer, inner = task(1), task(2)
+        stage.lane.put([outer, inner])
+        stage.next()
+        stage.lane.take(lambda _: True)
+        stage.lane.finish(result(2), [])
+        between = stage.lane.current
+        stage.lane.resume(outer)
+
+        assert (between, stage.lane.current, stage.lane.doing) == (None, 1, outer)
+
+
+class TestPuttingAside:
+    def test_leaves_no_task(self, stage: Stage) -> None:
+        stage.lane.put([task(1)])
+        stage.next()
+        stage.lane.leave()
+
+        assert (stage.lane.current, stage.lane.busy) == (None, False)
+
+
+class TestOutcomesFromElsewhere:
+    def test_are_said_with_the_others(self, stage: Stage) -> None:
+        stage.lane.add(result(5), [b"a"], 16)
+        stage.lane.settle(24)
+
+        assert stage.lane.unsaid
+        assert stage.lane.take_finished() == ([result(5)], [b"a"], [16, 24])
+
+    def test_are_said_before_waiting(self, stage: Stage) -> None:
+        stage.lane.add(result(5), [], 0)
+
+        stage.next(lambda: stage.lane.put([task(1)]))
+
+        assert stage.said == [[5]]

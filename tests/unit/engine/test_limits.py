@@ -4,7 +4,7 @@ from ipcluster_ext.engine.limits import Limits
 from ipcluster_ext.engine.timer import Timer
 from ipcluster_ext.errors import SoftTimeLimit, TaskTimeout
 from ipcluster_ext.protocol.ids import TaskId
-from ipcluster_ext.protocol.messages import Options
+from ipcluster_ext.protocol.parts import Options
 from tests.support.waiting import wait_until
 
 TASK = TaskId(1)
@@ -22,9 +22,10 @@ class Wishes:
 
 
 def test_a_task_is_warned_and_then_stopped() -> None:
-    wishes, limits = Wishes(), Limits(Timer())
+    wishes = Wishes()
+    limits = Limits(Timer(), wishes.want)
 
-    limits.begin(TASK, Options(time_limit=0.04, soft_time_limit=0.02), wishes.want)
+    limits.begin(TASK, Options(time_limit=0.04, soft_time_limit=0.02))
 
     wait_until(lambda: len(wishes.made) == 2)
     assert wishes.made == [
@@ -34,11 +35,12 @@ def test_a_task_is_warned_and_then_stopped() -> None:
 
 
 def test_a_task_that_ends_in_time_is_left_alone() -> None:
-    wishes, limits = Wishes(), Limits(Timer())
+    wishes = Wishes()
+    limits = Limits(Timer(), wishes.want)
     options = Options(time_limit=0.03, soft_time_limit=0.02)
-    limits.begin(TASK, options, wishes.want)
+    limits.begin(TASK, options)
     limits.end(TASK, options)
-    limits.begin(TaskId(2), Options(time_limit=0.05), wishes.want)
+    limits.begin(TaskId(2), Options(time_limit=0.05))
 
     wait_until(lambda: wishes.made)
 
@@ -47,9 +49,9 @@ def test_a_task_that_ends_in_time_is_left_alone() -> None:
 
 def test_a_task_without_limits_costs_no_thread() -> None:
     before = threading.active_count()
-    limits = Limits(Timer())
+    limits = Limits(Timer(), Wishes().want)
 
-    limits.begin(TASK, Options(priority=3), Wishes().want)
+    limits.begin(TASK, Options(priority=3))
     limits.end(TASK, Options(priority=3))
 
     assert threading.active_count() == before

@@ -9,7 +9,7 @@ from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol import standins
 from ipcluster_ext.protocol.buffers import dump
 from ipcluster_ext.protocol.ids import TaskId
-from ipcluster_ext.protocol.messages import Blob, ResultItem
+from ipcluster_ext.protocol.parts import Blob, ResultItem
 from ipcluster_ext.protocol.status import TaskStatus
 from ipcluster_ext.transport.blobs import BlobStore, Body
 

@@ -3,7 +3,7 @@ import pytest
 from ipcluster_ext.engine.verdicts import verdict
 from ipcluster_ext.errors import DependencyTimeout, RemoteError, UnmetDependency
 from ipcluster_ext.protocol.buffers import dump
-from ipcluster_ext.protocol.messages import Options, Retry
+from ipcluster_ext.protocol.parts import Options, Retry
 from ipcluster_ext.protocol.status import TaskStatus
 
 Classes = tuple[type[BaseException], ...]

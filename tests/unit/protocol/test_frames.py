@@ -22,17 +22,19 @@ from ipcluster_ext.protocol.frames import (
 from ipcluster_ext.protocol.ids import EngineId, TaskId
 from ipcluster_ext.protocol.messages import (
     PROTOCOL_VERSION,
-    Blob,
     Done,
-    Failure,
     Message,
     Packet,
     Ping,
-    ResultItem,
     Results,
     Run,
     Submit,
     SubmitEach,
+)
+from ipcluster_ext.protocol.parts import (
+    Blob,
+    Failure,
+    ResultItem,
     TaskItem,
     TaskSpec,
 )

@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 
 from ipcluster_ext.protocol.frames import decode
 from ipcluster_ext.protocol.ledger import Ledger, Taken, Wire
-from ipcluster_ext.protocol.messages import Bye, Message, Need, Packet, Ping, Pong
+from ipcluster_ext.protocol.messages import (
+    Bye,
+    Message,
+    Need,
+    Packet,
+    Ping,
+    Pong,
+)
 
 
 def word(number: int) -> Need:
