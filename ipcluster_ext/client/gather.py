@@ -1,12 +1,12 @@
 """Answers of ``pull`` and ``gather``, and others that are put together of parts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
 from ipcluster_ext.client.connection import Connection
 from ipcluster_ext.client.opening import Value, decode
-from ipcluster_ext.client.partition import Map
+from ipcluster_ext.client.partition import Map, is_sequence
 from ipcluster_ext.client.pending import Outcome
 from ipcluster_ext.client.result import AsyncResult
 from ipcluster_ext.protocol.ids import TaskId
@@ -99,6 +99,13 @@ class AsyncPartsResult(AsyncResult):
 
     def _join(self, values: list[Any]) -> Any:
         return self._ways.joinPartitions(values)
+
+    def items(self, place: int) -> Iterable[Value]:
+        """Return what a part adds to the values that are iterated over, part after part."""
+        value, error = self.value_at(place)
+        if error is None and is_sequence(value):
+            return [(item, None) for item in value]
+        return [(value, error)]
 
     def __getitem__(self, key: int | slice | str) -> Any:
         return self.fact(key) if isinstance(key, str) else self.get()[key]

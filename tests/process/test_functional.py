@@ -88,6 +88,14 @@ class TestDecorators:
 
         assert (answer.get(10), len(answer.msg_ids)) == ([3, 12, 13], 3)
 
+    def test_have_what_parts_return_iterated_over_as_it_comes(self, rc: ipp.Client) -> None:
+        doubled = rc[:].parallel()(lambda xs: [2 * x for x in xs])
+
+        answer = doubled(range(6))
+
+        assert list(answer) == [0, 2, 4, 6, 8, 10]
+        assert rc.load_balanced_view().submit(sum, answer).get(10) == 30
+
     def test_map_items(self, rc: ipp.Client) -> None:
         @rc[:].parallel()
         def inverse(x: int) -> float:
