@@ -27,7 +27,7 @@ from ipcluster_ext.client.preparing import Preparation
 from ipcluster_ext.client.result import AsyncResult
 from ipcluster_ext.client.targets import resolve
 from ipcluster_ext.client.view import View
-from ipcluster_ext.errors import ClientError
+from ipcluster_ext.errors import ClientError, EngineLost
 from ipcluster_ext.protocol.functions import pack
 from ipcluster_ext.protocol.ids import TaskId
 from ipcluster_ext.protocol.messages import Cancel
@@ -113,14 +113,14 @@ class Executor(StandardExecutor):
         """Have engines run the initializer; they do so before what is sent to them later."""
         client, targets = self._dealer.client, self._dealer.targets
         engines = client.ids if targets is None else targets
-        for engine in engines:
-            done = DirectView(client, engine).apply_async(initializer, *initargs)
-            done.add_done_callback(partial(_prepared, weakref.ref(self)))
         if targets is None:
             later = Preparation(client.connection, f"executor-{secrets.token_hex(4)}")
             later.keep(pack(initializer), engines, initargs, {})
             self._preparation = weakref.finalize(self, _cancel, later)
             self._preparation.atexit = False  # it ends with the client
+        for engine in engines:
+            done = DirectView(client, engine).apply_async(initializer, *initargs)
+            done.add_done_callback(partial(_prepared, weakref.ref(self)))
 
     def _break(self, cause: BaseException) -> None:
         """Fail what has not ended and all that will be submitted: an engine is not as wished."""
@@ -363,9 +363,14 @@ def _cancel(preparation: Preparation) -> None:
 
 
 def _prepared(reference: "weakref.ref[Executor]", result: "Future[Any]") -> None:
-    """Look how an engine's set-up went."""
+    """Look how an engine's set-up went; one that died with it is prepared when it is back."""
     executor = reference()
-    if executor is not None and not result.cancelled() and (error := result.exception()):
+    if executor is None or result.cancelled():
+        return
+    error = result.exception()
+    if isinstance(error, EngineLost) and executor._preparation is not None:  # noqa: SLF001 - see below
+        return
+    if error is not None:
         executor._break(error)  # noqa: SLF001 - a method that must not keep the executor alive
 
 
