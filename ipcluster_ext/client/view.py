@@ -298,7 +298,14 @@ class View(Housekeeping):
 
     @property
     def executor(self) -> "Executor":
-        """A `concurrent.futures.Executor` over this view's engines, under its flags."""
+        """A `concurrent.futures.Executor` over this view's engines, under its flags.
+
+        Examples
+        --------
+        >>> with lv.options(retries=2).executor as pool:
+        ...     list(pool.map(abs, [-1, -2]))
+        [1, 2]
+        """
         import ipcluster_ext  # the executor knows the views, not the other way round
 
         return ipcluster_ext.Executor(self)
@@ -308,7 +315,16 @@ class View(Housekeeping):
         name: str = "ipcluster_ext",
         make_default: bool = False,  # noqa: FBT001, FBT002 - ipyparallel's signature
     ) -> None:
-        """Let joblib run its tasks on this view's engines; see `ipp.register_joblib_backend`."""
+        """Let joblib run its tasks on this view's engines; see `ipp.register_joblib_backend`.
+
+        Examples
+        --------
+        >>> from joblib import Parallel, delayed, parallel_config
+        >>> lv.register_joblib_backend("mine")
+        >>> with parallel_config("mine"):
+        ...     Parallel()(delayed(abs)(n) for n in [-1, -2])
+        [1, 2]
+        """
         import ipcluster_ext  # faces are asked for at the root
 
         ipcluster_ext.register_joblib_backend(name, make_default, view=self)
