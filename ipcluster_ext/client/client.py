@@ -1,6 +1,7 @@
 """The client: a connection to a hub, and the views over its engines."""
 
 import atexit
+import contextlib
 import os
 import signal
 import sys
@@ -24,13 +25,14 @@ from ipcluster_ext.client.purging import Purging
 from ipcluster_ext.client.steer import Steering
 from ipcluster_ext.client.targets import Targets, resolve
 from ipcluster_ext.client.versions import Versioned
-from ipcluster_ext.errors import ClusterError
+from ipcluster_ext.errors import ClientError, ClusterError
 from ipcluster_ext.transport.processes import signal_one
 
 if TYPE_CHECKING:
     from ipcluster_ext import Executor
 
 _STOP_WITHIN = 15.0
+_HEARD_WITHIN = 5.0
 _LOOK_EVERY = 0.02
 
 
@@ -247,7 +249,13 @@ class Client(Jobbing, Purging, Steering, Preparing, Becoming, Versioned):
     def _stop_cluster(self) -> None:
         if self.cluster is not None:
             self.cluster.stop_cluster_sync()
-            return
+        else:
+            self._stop_agent()
+        with contextlib.suppress(ClientError):  # nothing can be asked any more, as was wished
+            self.connection.roster.wait_until(lambda: False, _HEARD_WITHIN)
+
+    def _stop_agent(self) -> None:
+        """End what keeps the cluster running, and wait for that."""
         signal_one(self._info.agent_pid, signal.SIGTERM)
         deadline = time.monotonic() + _STOP_WITHIN
         while runs(self._info):

@@ -171,8 +171,7 @@ class Connection(Questions):
             outgoing = self._outgoing
             if self._released:
                 outgoing.define(self._release())
-            if function.digest not in self._defined:
-                self._defined[function.digest] = function.pickled
+            if function.digest not in self._defined.recent and self._defined.add(function):
                 outgoing.define(Define(function.digest, function.pickled))
             outgoing.add(spec, item, frames)
             now = time.monotonic()
@@ -195,8 +194,7 @@ class Connection(Questions):
             self._flush()
             if self._released:
                 messages = [self._release(), *messages]
-            if function is not None and function.digest not in self._defined:
-                self._defined[function.digest] = function.pickled
+            if function is not None and self._defined.add(function):
                 messages = [Define(function.digest, function.pickled), *messages]
             self._channel.say(messages, frames)
             if self._parked and not attended:

@@ -6,7 +6,8 @@ dropped. So what was not used for long leaves, and is sent again if it is used a
 
 from ipcluster_ext.protocol.functions import PackedFunction
 
-MOST_NBYTES = 32 * 1024 * 1024
+MOST_NBYTES = 16 * 1024 * 1024
+MOST = 10_000
 
 
 class Definitions:
@@ -14,8 +15,8 @@ class Definitions:
 
     Parameters
     ----------
-    most_nbytes
-        How many bytes one generation has.
+    most_nbytes, most
+        How many bytes one generation has, and how many functions.
 
     Attributes
     ----------
@@ -23,7 +24,8 @@ class Definitions:
         The recent generation: what is in it need not be added.
     """
 
-    def __init__(self, most_nbytes: int = MOST_NBYTES) -> None:
+    def __init__(self, most_nbytes: int = MOST_NBYTES, most: int = MOST) -> None:
+        self._most = most
         self._most_nbytes = most_nbytes
         self._nbytes = 0
         self.recent: dict[bytes, bytes] = {}
@@ -39,7 +41,7 @@ class Definitions:
         if function.digest in self.recent:
             return False
         known = function.digest in self._older
-        if self._nbytes > self._most_nbytes:
+        if self._nbytes > self._most_nbytes or len(self.recent) >= self._most:
             self._older, self.recent, self._nbytes = self.recent, {}, 0
         self.recent[function.digest] = function.pickled
         self._nbytes += len(function.pickled)

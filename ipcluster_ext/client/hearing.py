@@ -9,6 +9,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 
+from ipcluster_ext.client.definitions import Definitions
 from ipcluster_ext.client.lending import Lending, supply
 from ipcluster_ext.client.news import show_notice, tell
 from ipcluster_ext.client.pending import Outcome, Owner, Payload, Pending
@@ -84,7 +85,7 @@ class Hearing(ABC):
         self.hub_versions: dict[str, str] = {}
         self._channel = channel
         self._lock = threading.RLock()
-        self._defined: dict[bytes, bytes] = {}
+        self._defined = Definitions()
         self.submitted = Submitted()
         self._requests = Requests()
         self._lending = Lending(self.pending)
@@ -129,6 +130,14 @@ class Hearing(ABC):
         """Wait for the results of tasks no longer."""
         with self._lock:
             self.pending.forget(tasks)
+
+    def define_again(self, digests: Iterable[bytes]) -> None:
+        """Send the hub those of these functions that are kept here; it may have dropped them."""
+        with self._lock:
+            known = [(digest, self._defined.get(digest)) for digest in dict.fromkeys(digests)]
+        definitions = [Define(digest, pickled) for digest, pickled in known if pickled is not None]
+        if definitions:
+            self._channel.say([*definitions])
 
     # ------------------------------------------------------------ what comes
 

@@ -1,7 +1,7 @@
 """The functions the hub knows: each kept once, under its digest.
 
-A function stays as long as a task uses it. Beyond a limit in bytes, those that no task uses
-leave, the longest unused first.
+A function stays as long as a task uses it. Beyond a limit in bytes and one in number, those that
+no task uses leave, the longest unused first.
 """
 
 from collections import OrderedDict, defaultdict
@@ -12,13 +12,19 @@ from ipcluster_ext.core.task import Task
 from ipcluster_ext.protocol.ids import TaskId, client_of
 
 LIMIT = 64 * 1024 * 1024
+MOST = 20_000
+_SCANNED = 64
+_ROOM = 16
+"""One part in so many is made free at once."""
 
 
 class Library:
     """All functions, and the tasks that wait for one that has not come."""
 
-    def __init__(self, limit: int = LIMIT) -> None:
+    def __init__(self, limit: int = LIMIT, most: int = MOST) -> None:
         self._limit = limit
+        self._most = most
+        self._pause = 0
         self._nbytes = 0
         self._functions: OrderedDict[bytes, Function] = OrderedDict()
         self._waiting: defaultdict[bytes, dict[TaskId, Task]] = defaultdict(dict)
@@ -85,13 +91,21 @@ class Library:
         Their digests; engines should forget them too.
         """
         gone: list[bytes] = []
-        if self._nbytes <= self._limit:
+        count = len(self._functions)
+        if self._nbytes <= self._limit and count <= self._most:
             return gone
-        for digest, function in list(self._functions.items()):
-            if self._nbytes <= self._limit:
+        if self._pause:  # most are in use: a scan of all would be for nothing again
+            self._pause -= 1
+            return gone
+        limit = self._limit - self._limit // _ROOM
+        most = self._most - self._most // _ROOM
+        for digest, function in self._functions.items():
+            if self._nbytes <= limit and count - len(gone) <= most:
                 break
             if function.live == 0 and function.pickled:
                 self._nbytes -= len(function.pickled)
-                del self._functions[digest]
                 gone.append(digest)
+        for digest in gone:
+            del self._functions[digest]
+        self._pause = 0 if gone else count // _SCANNED
         return gone

@@ -15,7 +15,7 @@ from ipcluster_ext.core.queries import BadQuery, holds, read
 from ipcluster_ext.core.state import Client, State
 from ipcluster_ext.core.tasks import Tasks
 from ipcluster_ext.protocol import messages
-from ipcluster_ext.protocol.ids import TaskId, client_of
+from ipcluster_ext.protocol.ids import TaskId
 from ipcluster_ext.protocol.messages import (
     Fetched,
     HistoryQuery,
@@ -110,7 +110,7 @@ class Records:
             if entry is None:
                 running = task in self._state.tasks
                 missing[task] = "it has not ended" if running else "nothing is known of it"
-            elif reason := self._why_not(client, entry):
+            elif reason := self._why_not(entry):
                 missing[task] = reason
             else:
                 entries.append(entry)
@@ -120,12 +120,12 @@ class Records:
                 self._submit(client, entry, now)
         client.line.say(Fetched(message.request, missing))
 
-    def _why_not(self, client: Client, entry: Entry) -> str:
+    def _why_not(self, entry: Entry) -> str:
         """Return why a task cannot run once more; empty if it can."""
         if entry.request is None:
             return "what it was called with is not kept any more"
-        if client_of(entry.id) != client.id and not self._state.library.has(entry.spec.function):
-            return "its function is not kept any more, and this client does not have it"
+        if not self._state.library.has(entry.spec.function):
+            return "its function is not kept any more"
         return ""
 
     def _submit(self, client: Client, entry: Entry, now: float) -> None:

@@ -132,6 +132,33 @@ class TestEviction:
         assert engine.of(Undefine) == [Undefine([b"b"])]
         assert {function.digest for function in stage.hub.state.library} == {b"a", b"c"}
 
+    def test_functions_leave_when_they_are_too_many(self, stage: Stage, client: Client) -> None:
+        [engine] = stage.engines(1)
+        stage.hub.state.library = Library(most=32)
+
+        for number in range(100):
+            client.define(b"%d" % number, bytes(4))
+            client.submit(1, function=b"%d" % number)
+            engine.finish()
+            assert len(engine.functions) <= 33
+
+        kept = [function.digest for function in stage.hub.state.library]
+        assert kept == [b"%d" % number for number in range(100 - len(kept), 100)]
+
+    def test_functions_in_use_are_not_looked_at_each_time(
+        self, stage: Stage, client: Client
+    ) -> None:
+        stage.hub.state.library = Library(most=64)
+        for number in range(200):
+            client.define(b"%d" % number, bytes(4))
+        stage.agent(1)
+        for number in range(200, 400):
+            client.submit(1, function=b"%d" % number)
+            client.define(b"%d" % number, bytes(4))
+
+        kept = {function.digest for function in stage.hub.state.library}
+        assert {b"%d" % number for number in range(200, 400)} <= kept
+
     def test_a_function_in_use_stays_whatever_its_size(self, stage: Stage, client: Client) -> None:
         [engine] = stage.engines(1)
         client.submit(1, function=b"a")

@@ -10,7 +10,6 @@ from ipcluster_ext.protocol.ids import EngineId, TaskId, task_text
 from ipcluster_ext.protocol.messages import (
     Fetched,
     HistoryQuery,
-    Need,
     Purge,
     Purged,
     Records,
@@ -263,7 +262,7 @@ class TestResubmitting:
 
         assert missing == {task: "what it was called with is not kept any more"}
 
-    def test_by_another_client_needs_the_function(self, stage: Stage, client: Client) -> None:
+    def test_needs_the_function(self, stage: Stage, client: Client) -> None:
         [engine] = stage.engines(1)
         other = stage.client()
         client.define(b"f")
@@ -271,24 +270,10 @@ class TestResubmitting:
         engine.finish()
         stage.hub.state.library.get(b"f").pickled = None
 
-        _, missing = resubmit(other, task)
-        assert missing == {
-            task: "its function is not kept any more, and this client does not have it"
-        }
+        for asking in (client, other):
+            _, missing = resubmit(asking, task)
+            assert missing == {task: "its function is not kept any more"}
 
         client.define(b"f", PICKLED)
         [new], missing = resubmit(other, task)
         assert (missing, engine.ids) == ({}, [new])
-
-    def test_asks_its_owner_for_the_function(self, stage: Stage, client: Client) -> None:
-        [engine] = stage.engines(1)
-        client.define(b"f")
-        [task] = client.submit(1, function=b"f")
-        engine.finish()
-        stage.hub.state.library.get(b"f").pickled = None
-
-        [new], missing = resubmit(client, task)
-
-        assert (missing, client.of(Need)) == ({}, [Need(b"f")])
-        client.define(b"f")
-        assert engine.ids == [new]
