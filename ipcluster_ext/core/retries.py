@@ -5,6 +5,8 @@ from ipcluster_ext.core.engines import Engine
 from ipcluster_ext.core.state import State
 from ipcluster_ext.core.task import Lane, Task
 from ipcluster_ext.core.timers import Alarm
+from ipcluster_ext.errors import ProtocolError
+from ipcluster_ext.protocol.frames import decode_failure
 from ipcluster_ext.protocol.ids import EngineId
 from ipcluster_ext.protocol.parts import ResultItem, Retry
 from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
@@ -96,7 +98,8 @@ class Retries:
         if task.target is None and self.why_hopeless(lane) is None:
             task.extras.lane = lane
             return True
-        self._ends.end(task, plain_failure(outcome), (), engine.id)
+        text = f"no engine meets what it requires{_said(outcome)}"
+        self._ends.fail(task, "ImpossibleDependency", text, TaskStatus.LOST)
         return False
 
     def why_hopeless(self, lane: Lane) -> Reason | None:
@@ -126,6 +129,15 @@ _DOOMS = {
 def _retry_of(task: Task) -> Retry:
     options = task.spec.options
     return _PLAIN if options is None or options.retry is None else options.retry
+
+
+def _said(outcome: ResultItem) -> str:
+    """Return why an engine refused a task, as the end of a sentence."""
+    try:
+        reason = decode_failure(outcome.inline).evalue
+    except ProtocolError:
+        return ""
+    return f"; the last that was asked: {reason}" if reason else ""
 
 
 def plain_failure(outcome: ResultItem) -> ResultItem:

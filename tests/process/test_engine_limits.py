@@ -217,4 +217,4 @@ def test_a_task_that_misses_something_here_runs_elsewhere(rc: ipp.Client) -> Non
 def test_a_task_that_misses_something_everywhere_fails(rc: ipp.Client) -> None:
     error = error_of(rc.load_balanced_view().apply_async(only_on, 99))
 
-    assert isinstance(error, ipp.UnmetDependency)
+    assert isinstance(error, ipp.ImpossibleDependency)

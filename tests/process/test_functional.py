@@ -37,9 +37,9 @@ class TestRequirements:
     def test_that_no_engine_meets_are_told(self, rc: ipp.Client) -> None:
         nowhere = ipp.require("no_such_module")(abs)
 
-        with pytest.raises(ipp.UnmetDependency, match="no_such_module"):
+        with pytest.raises(ipp.ImpossibleDependency, match="no_such_module"):
             rc.load_balanced_view().apply_async(nowhere, 1).get(10)
-        with pytest.raises(ipp.UnmetDependency, match="no_such_module"):
+        with pytest.raises(ipp.ImpossibleDependency, match="no_such_module"):
             rc[0].apply_async(nowhere, 1).get(10)
 
 

@@ -133,7 +133,7 @@ class TestOfRefusals:
 
         assert second.ids == [task]
 
-    def test_a_task_that_every_engine_refuses_fails_with_what_the_last_said(
+    def test_a_task_that_every_engine_refuses_is_impossible(
         self, client: Client, agent: Agent, engine: Engine
     ) -> None:
         other = agent.start(EngineId(1))
@@ -142,8 +142,7 @@ class TestOfRefusals:
         for refusing in (engine, other) if engine.todo else (other, engine):
             ends(refusing, REFUSED)
 
-        assert client.statuses == {task: FAILED}
-        assert client.results[task].inline == b"out"
+        assert client.why(task)[0] == "ImpossibleDependency"
 
     def test_a_task_that_is_for_one_engine_fails_if_that_refuses_it(
         self, client: Client, engine: Engine
@@ -152,7 +151,7 @@ class TestOfRefusals:
 
         ends(engine, REFUSED)
 
-        assert client.statuses == {task: FAILED}
+        assert client.why(task)[0] == "ImpossibleDependency"
 
     def test_a_task_waits_for_an_engine_that_may_accept_it(
         self, client: Client, agent: Agent, engine: Engine
