@@ -10,6 +10,7 @@ import pytest
 import ipcluster_ext as ipp
 from ipcluster_ext.protocol.functions import use_pickler
 from tests.support.gates import Gate, pass_through
+from tests.support.waiting import wait_until
 from tests.support.notebooks import cell
 
 
@@ -260,6 +261,7 @@ class TestHousekeeping:
         view = rc[0]
         busy, late = view.apply_async(pass_through, gate.path), view.apply_async(abs, -1)
         other = rc[0].apply_async(abs, -2)
+        wait_until(busy.running)
 
         view.abort(block=True)
         gate.open()
