@@ -10,8 +10,8 @@ import pytest
 import ipcluster_ext as ipp
 from ipcluster_ext.protocol.functions import use_pickler
 from tests.support.gates import Gate, pass_through
-from tests.support.waiting import wait_until
 from tests.support.notebooks import cell
+from tests.support.waiting import wait_until
 
 
 class TestRequirements:
