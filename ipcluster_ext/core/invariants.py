@@ -25,7 +25,7 @@ def check(hub: Hub) -> None:
     _every_task_is_in_one_place(state)
     _status_tells_the_place(state)
     _functions_count_their_tasks(state)
-    _blobs_of_open_tasks_are_held(state)
+    _blobs_that_are_needed_are_held(state)
     _the_index_knows_who_is_available(state)
     _nobody_waits_without_hope(state)
 
@@ -77,8 +77,9 @@ def _functions_count_their_tasks(state: State) -> None:
             _hold(not waiting, f"tasks wait for {function.digest!r}, which is here")
 
 
-def _blobs_of_open_tasks_are_held(state: State) -> None:
+def _blobs_that_are_needed_are_held(state: State) -> None:
     needed = Counter(n for task in state.tasks.values() for n in names_of(task.item.buffers))
+    needed.update(state.history.blobs)
     counts = state.blobs.counts
     for name, count in needed.items():
         _hold(counts.get(name, 0) >= count, f"blob {name} is needed and would be freed")

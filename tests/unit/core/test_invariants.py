@@ -9,7 +9,7 @@ from ipcluster_ext.core.invariants import BrokenInvariant, check
 from ipcluster_ext.core.state import State
 from ipcluster_ext.core.task import ANYWHERE, Task
 from ipcluster_ext.protocol.ids import EngineId
-from ipcluster_ext.protocol.parts import Blob
+from ipcluster_ext.protocol.parts import Blob, ResultItem
 from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
 from tests.support.scripted import Stage
 
@@ -115,6 +115,13 @@ def _free_a_blob_that_is_needed(state: State) -> None:
     state.blobs.release(["blob-1"])
 
 
+def _free_a_blob_that_the_history_has(state: State) -> None:
+    blob = Blob("blob-2", 9)
+    ended = ResultItem(first(state, 0).id, TaskStatus.DONE, 0.0, 0.0, b"", (blob,))
+    state.history.add(first(state, 0), ended, EngineId(0), (), 0.0, True)
+    state.blobs.release([blob.name])
+
+
 def _leave_engines_out_of_the_index(state: State) -> None:
     state.index._entered.clear()  # noqa: SLF001 - a planted fault
 
@@ -159,6 +166,7 @@ FAULTS: list[tuple[Callable[[State], None], str]] = [
     (_miscount_a_function, "b'f' miscounts its tasks"),
     (_wait_for_a_function_that_is_here, "tasks wait for b'late', which is here"),
     (_free_a_blob_that_is_needed, "blob blob-1 is needed and would be freed"),
+    (_free_a_blob_that_the_history_has, "blob blob-2 is needed and would be freed"),
     (_leave_engines_out_of_the_index, "engine 0 is entered wrongly in the index"),
     (_enter_an_engine_that_is_not_available, "engine 1 is entered wrongly in the index"),
     (_enter_an_engine_under_an_old_load, "engine 1 is entered wrongly in the index"),
