@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from ipcluster_ext.engine.coroutines import Coroutines
 from ipcluster_ext.engine.failures import describe
 from ipcluster_ext.engine.feeds import RESUMED, Aside, Feed, Feeds
 from ipcluster_ext.engine.functions import Functions, store_globals
@@ -73,6 +74,8 @@ class Applier:
         Raises in the task when its time is up.
     feeds
         Sends what generators yield.
+    coroutines
+        Does what needs a loop.
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class Applier:
         interrupts: Interrupts,
         limits: Limits,
         feeds: Feeds,
+        coroutines: Coroutines,
     ) -> None:
         self._engine = engine
         self._kernel = kernel
@@ -96,6 +100,7 @@ class Applier:
         self._interrupts = interrupts
         self._limits = limits
         self._feeds = feeds
+        self._coroutines = coroutines
         self._kinds: dict[Kind, Callable[[Assignment, Any], Any]] = {
             Kind.APPLY: self._apply,
             Kind.MAP: self._map,
@@ -112,12 +117,15 @@ class Applier:
 
         Returns
         -------
-        Its outcome, and the body of it; None if it was put aside and goes on later.
+        Its outcome, and the body of it; None if it was put aside and goes on later or elsewhere.
         """
         started = time.monotonic()
         spec, item, frames = assignment
         interrupts, outcomes, options = self._interrupts, self._outcomes, spec.options
         if options is not None:
+            if options.awaits:
+                self._coroutines.begin([assignment])
+                return None
             self._limits.begin(item.id, options)
         try:
             try:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ipcluster_ext.engine.apply import Applier
 from ipcluster_ext.engine.context import Surroundings
+from ipcluster_ext.engine.coroutines import Coroutines
 from ipcluster_ext.engine.current import Current
 from ipcluster_ext.engine.desk import Desk
 from ipcluster_ext.engine.feeds import Feeds
@@ -81,7 +82,21 @@ def assemble(config: EngineConfig, kernel: EngineKernel) -> Engine:
         wake=channel.wake,
         on_aside=lambda count: wire.say_waiting(aside=count),
     )
-    orders = EngineOrders(resolver, interrupts, feeds)
+    limits = Limits(timer, lambda task, error: orders.want(task, error))
+    forks = Forks()
+    coroutines = Coroutines(
+        config.engine,
+        functions,
+        outcomes,
+        limits=limits,
+        feeds=feeds,
+        box=box,
+        forks=forks,
+        say_started=lambda tasks: wire.say_started(tasks),
+        conclude=lambda result, body, place: desk.conclude(result, body, place),
+        flush=lambda: wire.flush(),
+    )
+    orders = EngineOrders(resolver, interrupts, feeds, coroutines)
     applier = Applier(
         config.engine,
         kernel,
@@ -89,8 +104,9 @@ def assemble(config: EngineConfig, kernel: EngineKernel) -> Engine:
         resolver,
         outcomes=outcomes,
         interrupts=interrupts,
-        limits=Limits(timer, orders.want),
+        limits=limits,
         feeds=feeds,
+        coroutines=coroutines,
     )
     wire = Wire(
         channel,
@@ -102,7 +118,7 @@ def assemble(config: EngineConfig, kernel: EngineKernel) -> Engine:
         printed=Printed(current.task),
         box=box,
     )
-    desk = Desk(wire, applier, news=news, box=box, forks=Forks())
+    desk = Desk(wire, applier, news=news, box=box, forks=forks)
     nesting = Nesting(wire, interrupts, current, box, desk.do)
     surroundings = Surroundings(
         config.engine,

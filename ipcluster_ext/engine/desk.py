@@ -7,7 +7,9 @@ from ipcluster_ext.engine.forks import Forks
 from ipcluster_ext.engine.lane import Assignment
 from ipcluster_ext.engine.news import Newsroom
 from ipcluster_ext.engine.wire import Wire
+from ipcluster_ext.protocol.parts import ResultItem
 from ipcluster_ext.transport.blackbox import BlackBox
+from ipcluster_ext.transport.blobs import Body
 
 
 class Desk:
@@ -60,3 +62,19 @@ class Desk:
             wire.say_written(wire.printed.end_task(result.id))
             self._news.flush()
         wire.lane.finish(result, body.frames)
+
+    def conclude(self, result: ResultItem, body: Body, place: int) -> None:
+        """Take the outcome of a task that was done elsewhere, from any thread.
+
+        Parameters
+        ----------
+        result, body
+            The outcome.
+        place
+            Where the black box notes the task.
+        """
+        wire = self._wire
+        if wire.printed.used or self._news.pending:
+            wire.say_written(wire.printed.end_task(result.id))
+            self._news.flush()
+        wire.lane.add(result, body.frames, place)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from ipcluster_ext.engine.coroutines import Coroutines
 from ipcluster_ext.engine.feeds import Feeds
 from ipcluster_ext.engine.interrupts import Interrupts
 from ipcluster_ext.engine.lane import Assignment
@@ -28,9 +29,14 @@ class EngineOrders:
         Raises in the task on the main thread.
     feeds
         Counts what streams may send.
+    coroutines
+        Does what needs a loop.
     """
 
-    def __init__(self, resolver: Resolver, interrupts: Interrupts, feeds: Feeds) -> None:
+    def __init__(
+        self, resolver: Resolver, interrupts: Interrupts, feeds: Feeds, coroutines: Coroutines
+    ) -> None:
+        self._coroutines = coroutines
         self._resolver = resolver
         self._feeds = feeds
         self._interrupts = interrupts
@@ -50,14 +56,17 @@ class EngineOrders:
 
     def want(self, task: TaskId, error: BaseException) -> None:
         """Have an exception raised in a task, wherever in the engine that is."""
-        if not self._feeds.want(task, error):
+        if not (self._coroutines.want(task, error) or self._feeds.want(task, error)):
             self._interrupts.want(task, error)
 
     def at_once(self, spec: TaskSpec) -> bool:
-        """Tell whether such tasks begin as they come and wait for no turn."""
-        del spec
-        return False
+        """Tell whether such tasks begin as they come and wait for no turn.
+
+        Coroutines do, unless they are for this very engine: those keep to the order in which
+        they were sent.
+        """
+        return spec.balanced and spec.options is not None and spec.options.awaits
 
     def begin(self, assignments: list[Assignment]) -> None:
         """Begin such tasks."""
-        del assignments
+        self._coroutines.begin(assignments)

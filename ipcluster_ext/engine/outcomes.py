@@ -45,7 +45,7 @@ class CellFailed(IpclusterError):
 class ChunkFailed(IpclusterError):
     """An item of a chunk raised; carries what those before it returned."""
 
-    def __init__(self, error: Exception, values: list[Any]) -> None:
+    def __init__(self, error: BaseException, values: list[Any]) -> None:
         super().__init__(str(error))
         self.error = error
         self.values = values

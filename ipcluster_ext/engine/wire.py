@@ -17,7 +17,7 @@ from ipcluster_ext.engine.lane import Assignment, Lane
 from ipcluster_ext.engine.streams import Printed, Written
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.frames import Frame, frames_of
-from ipcluster_ext.protocol.ids import TaskId
+from ipcluster_ext.protocol.ids import ClientId, TaskId, client_of
 from ipcluster_ext.protocol.messages import (
     Define,
     Done,
@@ -139,6 +139,13 @@ class Wire:
         """Pass on what tasks wrote."""
         if written:
             self._channel.say([Output(task, stream, text) for task, stream, text in written])
+
+    def say_started(self, tasks: Sequence[TaskId]) -> None:
+        """Say that tasks have been running for a while."""
+        by_client: dict[ClientId, list[TaskId]] = {}
+        for task in tasks:
+            by_client.setdefault(client_of(task), []).append(task)
+        self._channel.say([Started(ids) for ids in by_client.values()])
 
     def say_waiting(self, *, inside: int | None = None, aside: int | None = None) -> None:
         """Tell the hub how many tasks leave room for others: those that wait, and those put aside.

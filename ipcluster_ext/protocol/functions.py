@@ -23,6 +23,7 @@ from ipcluster_ext.errors import SerializationError
 from ipcluster_ext.protocol.buffers import explain
 from ipcluster_ext.protocol.picklers import Name, dump_function, pickler_in_use
 from ipcluster_ext.protocol.picklers import use_pickler as use_for_values
+from ipcluster_ext.protocol.text import legible
 from ipcluster_ext.protocol.wrappers import Wrapper
 
 DIGEST_SIZE = 16
@@ -33,11 +34,15 @@ _MAIN = frozenset({"__main__", "__mp_main__"})
 
 
 class PackedFunction(NamedTuple):
-    """A function as it travels; ``awaits`` tells whether what it returns has to be awaited."""
+    """A function as it travels, and what it is called.
+
+    ``awaits`` tells whether what it returns has to be awaited.
+    """
 
     digest: bytes
     pickled: bytes
     awaits: bool = False
+    name: str = ""
 
 
 class _Remembered(NamedTuple):
@@ -100,16 +105,28 @@ def _pickle(function: Callable[..., Any]) -> PackedFunction:
         name = getattr(function, "__qualname__", repr(function))
         raise SerializationError(f"the function {name!r}", _too_long(len(pickled)))
     digest = blake2b(pickled, digest_size=DIGEST_SIZE).digest()
-    return PackedFunction(digest, pickled, is_coroutine_function(function))
+    return PackedFunction(digest, pickled, is_coroutine_function(function), _name_of(function))
+
+
+def _name_of(function: object) -> str:
+    """Return what a function is called, in a history say."""
+    while isinstance(function, Wrapper | partial):
+        function = function.__wrapped__ if isinstance(function, Wrapper) else function.func
+    name = getattr(function, "__qualname__", None)
+    return legible(name if isinstance(name, str) else type(function).__qualname__)
 
 
 def is_coroutine_function(function: object) -> bool:
-    """Tell whether calling a function, or whatever else can be called, makes a coroutine."""
+    """Tell whether what a call makes needs an event loop: a coroutine, or such a generator."""
     while isinstance(function, Wrapper | partial):
         function = function.__wrapped__ if isinstance(function, Wrapper) else function.func
-    if inspect.iscoroutinefunction(function):
+    if _needs_a_loop(function):
         return True
-    return callable(function) and inspect.iscoroutinefunction(type(function).__call__)
+    return callable(function) and _needs_a_loop(type(function).__call__)
+
+
+def _needs_a_loop(function: object) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
 
 
 def _too_long(nbytes: int) -> str:
