@@ -383,7 +383,7 @@ class Jobbing(Asking):
         kind = AsyncExecuteResult if cells else AsyncResult
         answer = kind(self.connection, len(tasks), single=single, label=label)
         first = answer.first
-        self.connection.define_again(bytes.fromhex(record.function) for record in found.values())
+        self.connection.define_again(record.digest for record in found.values())
         reply = self.connection.request(lambda number: Resubmit(number, tasks, first))
         for task, reason in reply.missing.items():
             answer.withdraw()

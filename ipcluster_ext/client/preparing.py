@@ -47,7 +47,9 @@ class Preparation:
             msg = "engines that start later cannot wait for an answer; pass on its value instead"
             raise TypeError(msg)
         body = connection.blobs.place(dumped, shared=connection.shares_memory())
-        spec = TaskSpec(Kind.APPLY, packed.digest, label=self.name, balanced=False)
+        spec = TaskSpec(
+            Kind.APPLY, packed.digest, label=self.name, balanced=False, name=packed.name
+        )
         item = TaskItem(_NOTHING, body.inline, body.buffers)
         connection.say([Prepare(self.name, spec, item, engines)], body.frames, function=packed)
 

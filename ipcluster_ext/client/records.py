@@ -26,8 +26,8 @@ class TaskRecord:
     msg_id
         Its id.
     label, kind, function
-        What the work is called, what the engine does ('apply', 'map', 'execute', ...), and the
-        digest of the function.
+        What the work is called, what the engine does ('apply', 'map', 'execute', ...), and what
+        the function is called.
     status
         'waiting', 'queued', 'running', 'done', 'failed', 'cancelled' or 'lost'.
     engine_id
@@ -77,7 +77,8 @@ class TaskRecord:
         return None if self.engine_id is None else f"engine-{self.engine_id}"
 
     def __repr__(self) -> str:
-        name = f" {self.label!r}" if self.label else ""
+        named = self.label or self.function
+        name = f" {named!r}" if named else ""
         where = "" if self.engine_id is None else f" on engine {self.engine_id}"
         why = f": {self.ename}: {self.evalue}" if self.ename else ""
         return f"<task {self.msg_id}{name}, {self.kind}, {self.status}{where}{why}>"

@@ -103,6 +103,7 @@ class View(Housekeeping):
             None if engines is None else tuple(engines),
             flags.return_exceptions,
             self._options(flags, inside, awaits=function is not None and function.awaits),
+            "" if function is None else function.name,
         )
         if flags.after is None and flags.follow is None:  # their tasks may have ended next time
             self._known = (digest, host, inside, kind, flags, spec)

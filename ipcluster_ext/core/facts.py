@@ -72,8 +72,8 @@ class Facts:
 
     @property
     def function(self) -> str:
-        """The digest of the function."""
-        return self.spec.function.hex()
+        """What the function is called."""
+        return self.spec.name
 
     @property
     def status(self) -> TaskStatus:
@@ -180,6 +180,7 @@ class Facts:
             kept=self.kept,
             resubmitted=self.again,
             balanced=self.balanced,
+            digest=self.spec.function,
         )
 
 

@@ -113,7 +113,8 @@ class TaskSpec(Part, frozen=True):
     ``function`` is a digest (empty where the kind needs none); ``host`` tells an engine whether
     the asker can read its blobs; ``balanced`` whether the hub chooses the engine, ``engines``
     restricts its choice, None meaning any; ``retries`` is how often a task that failed or was
-    lost may run again. Whatever most tasks do without is in ``options``.
+    lost may run again. Whatever most tasks do without is in ``options``. ``name`` is what the
+    function is called.
     """
 
     kind: Kind
@@ -125,6 +126,7 @@ class TaskSpec(Part, frozen=True):
     engines: tuple[EngineId, ...] | None = None
     return_exceptions: bool = False
     options: Options | None = None
+    name: str = ""
 
 
 class EngineInfo(Part, frozen=True):
@@ -169,6 +171,8 @@ class Record(Part, frozen=True):
     """The task that did the same once more, 0 for none."""
     balanced: bool = True
     """Whether the hub chose its engine."""
+    digest: bytes = b""
+    """That of its function, which is called ``function``."""
 
 
 class Failure(Part, frozen=True):

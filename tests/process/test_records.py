@@ -58,6 +58,7 @@ class TestTheClientsHistory:
             ({"status": "failed"}, ["fit 2"]),
             ({"status": ["failed", "lost"]}, ["fit 2"]),
             ({"label": "predict"}, ["predict"]),
+            ({"function": "squ*"}, ["fit 1", "predict"]),
             ({"label": "fit*", "status": "done"}, ["fit 1"]),
             ({"kind": "apply", "label": {"$ne": "predict"}}, ["fit 1", "fit 2"]),
             ({"limit": 1}, ["predict"]),

@@ -21,7 +21,7 @@ def record(**changes: Any) -> Record:
         "client": ClientId(0xABC),
         "session": "notebook.ipynb",
         "kind": Kind.MAP,
-        "function": "f00d",
+        "function": "fit_one",
         "label": "fit",
         "status": TaskStatus.FAILED,
         "engine": EngineId(2),
@@ -59,7 +59,7 @@ def test_what_has_not_happened_has_no_time() -> None:
 
     assert (waiting.started, waiting.completed, waiting.received) == (None, None, None)
     assert (waiting.engine_uuid, waiting.resubmitted) == (None, None)
-    assert repr(waiting) == "<task 00000abc-7, map, queued>"
+    assert repr(waiting) == "<task 00000abc-7 'fit_one', map, queued>"
 
 
 def test_a_task_that_an_engine_has_runs() -> None:

@@ -201,6 +201,21 @@ def test_two_equal_lambdas_have_one_digest() -> None:
     assert pack(one).digest == pack(other).digest
 
 
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (math.sqrt, "sqrt"),
+        (Path.exists, "Path.exists"),
+        (functools.partial(math.pow, 2), "pow"),
+        (operator.itemgetter(0), "itemgetter"),
+    ],
+)
+def test_a_function_is_called_what_its_author_calls_it(
+    function: Callable[..., Any], name: str
+) -> None:
+    assert pack(function).name == name
+
+
 def test_what_is_not_callable_is_refused() -> None:
     with pytest.raises(TypeError, match="3 is not callable"):
         pack(3)
