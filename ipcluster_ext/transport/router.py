@@ -15,6 +15,7 @@ from typing import NamedTuple
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ledger import Wire
+from ipcluster_ext.transport.lookout import Lookout
 from ipcluster_ext.transport.sockets import listen
 from ipcluster_ext.transport.stream import Stream
 from ipcluster_ext.transport.zmtp import Welcoming
@@ -84,6 +85,9 @@ class Router:
         self._links: dict[int, _Link] = {}
         self._by_address: dict[Address, _Link] = {}
         self._ready: list[tuple[int, int]] = []
+        self._lookout = Lookout(self._poll)
+        self._talking = False
+        self._last_door = -1
 
     def wait(self, timeout: float) -> bool:
         """Wait until something has come, or for so many seconds.
@@ -92,7 +96,7 @@ class Router:
         -------
         False when the lifeline has ended.
         """
-        self._ready = self._poll.poll(max(0.0, timeout))
+        self._ready = self._lookout.wait(max(0.0, timeout), talking=self._talking)
         for fd, _ in self._ready:
             if fd == self._lifeline:
                 return os.read(fd, 1024) != b""
@@ -116,6 +120,8 @@ class Router:
                 self._forget(link)
         if self._strangers:
             self._sweep()
+        before, self._last_door = self._last_door, arrivals[-1].address.door if arrivals else -1
+        self._talking = len(arrivals) == 1 and self._last_door != before
         return arrivals
 
     def _meet(self, fd: int, arrivals: list[Arrival]) -> None:
