@@ -311,13 +311,18 @@ class Engine(Peer):
         self.say(Returned(back))
         return back
 
-    def exited(self, *, began: TaskId = NONE, again: bool = True) -> EngineExited:
+    def exited(
+        self, *, began: TaskId = NONE, others: Sequence[TaskId] = (), again: bool = True
+    ) -> EngineExited:
         """Make what its agent says of its death."""
-        return EngineExited(self.number, self.boot, "killed by SIGKILL", began, again)
+        cause = "killed by SIGKILL"
+        return EngineExited(self.number, self.boot, cause, began, again, list(others))
 
-    def die(self, *, began: TaskId = NONE, again: bool = True) -> None:
+    def die(
+        self, *, began: TaskId = NONE, others: Sequence[TaskId] = (), again: bool = True
+    ) -> None:
         """Die, and have its agent tell."""
-        self.agent.say(self.exited(began=began, again=again))
+        self.agent.say(self.exited(began=began, others=others, again=again))
 
 
 class Client(Peer):

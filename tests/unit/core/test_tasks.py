@@ -253,6 +253,15 @@ class TestEngineDeath:
         assert client.statuses == {ids[0]: LOST, ids[1]: LOST, ids[2]: LOST}
         assert successor.ids == ids[3:]
 
+    def test_tasks_it_had_begun_out_of_turn_fail_too(self, client: Client, engine: Engine) -> None:
+        ids = client.submit(5)
+
+        engine.die(began=ids[0], others=[ids[2], ids[4]])
+        successor = engine.agent.start(EngineId(0))
+
+        assert client.statuses == {ids[0]: LOST, ids[2]: LOST, ids[4]: LOST}
+        assert successor.ids == [ids[1], ids[3]]
+
     def test_without_a_begun_task_all_go_back_at_no_cost(
         self, client: Client, engine: Engine
     ) -> None:
