@@ -253,7 +253,10 @@ class Connection(Questions):
         """Leave the hub. What is still owed fails with `ClientClosed`. May be called twice."""
         if os.getpid() != self._pid or self._channel.closed:
             return
-        msg = "the client was closed before this result arrived"
+        msg = (
+            "the client is closed; its tasks go on, and another one, "
+            "ipcluster_ext.connect(), can get_result() them by id"
+        )
         self._give_up(ClientClosed(msg))
         self._channel.close(Bye())
         self.blobs.trim(everything=True)

@@ -416,7 +416,7 @@ class TestTheClient:
         client.close()
 
         for result in (one, many):
-            with pytest.raises(ipp.ClientClosed, match="before this result arrived"):
+            with pytest.raises(ipp.ClientClosed, match="the client is closed"):
                 result.get(10)
         assert called == [one]
         assert concurrent.futures.wait([one, many], timeout=10).not_done == set()

@@ -276,6 +276,21 @@ class TestTheClientItself:
         with pytest.raises(NameError):
             client[0].get("a")
 
+    def test_says_once_it_is_closed_where_results_can_be_had(
+        self, started: Started, gate: Gate
+    ) -> None:
+        other = ipp.Client(started.cluster.connection_file)
+        waits = other[0].apply_async(pass_through, gate.path, "through")
+        other.close()
+        other.close()
+        gate.open()
+
+        for asking in (waits.get, other.hub_history, lambda: other[0].apply_async(abs, -1)):
+            with pytest.raises(ipp.ClientClosed, match=r"the client is closed; .*connect\(\)"):
+                asking()
+        assert started.client.get_result(waits.msg_ids[0]).get(10) == "through"
+        assert repr(other).endswith(": closed>")
+
     def test_can_wait_before_it_closes_until_all_is_sent(self, started: Started) -> None:
         with ipp.Client(started.cluster.connection_file) as other:
             answer = other[0].apply_async(abs, -3)
