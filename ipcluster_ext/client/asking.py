@@ -1,5 +1,6 @@
 """What a client knows, and can ask the hub, of tasks: histories, records, results by id."""
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -156,7 +157,7 @@ class Asking(Base):
     def _history(
         self, facts: Query, *, since: datetime | timedelta | None, limit: int
     ) -> list[TaskRecord]:
-        query = query_of(facts, since=since, now=lambda: datetime.now(UTC))
+        query = query_of(facts, since=since, now=_now)
         return [record_of(record) for record in self._ask(query, limit)]
 
     def hub_history(self) -> list[str]:
@@ -267,3 +268,7 @@ class Asking(Base):
                 kind = "tasks" if record.balanced else "queue"
                 status[record.engine]["completed" if record.status.ended else kind].append(text)
         return status
+
+
+def _now() -> datetime:
+    return datetime.fromtimestamp(time.time_ns() / 1e9, UTC)
