@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 import ipcluster_ext as ipp
+from ipcluster_ext.protocol.ids import EngineId
+from ipcluster_ext.protocol.parts import EngineInfo
+from ipcluster_ext.protocol.status import EngineStatus
 from tests.support.clusters import Started, pids
 from tests.support.gates import Gate, pass_through
 from tests.support.leftovers import leftovers_of
@@ -191,6 +194,19 @@ class TestVersions:
 
         assert versions["engines"][0] is None
         gate.open()
+
+    def test_of_python_that_differ_are_refused_before_anything_is_sent(
+        self, started: Started
+    ) -> None:
+        roster = started.client.connection.roster
+        other = EngineInfo(EngineId(9), EngineStatus.READY, python="2.7")
+        roster.update([other])
+
+        with pytest.raises(ipp.PythonMismatch, match=r"engine 9 Python 2\.7"):
+            started.client[0].apply_async(abs, -1)
+
+        roster.update([EngineInfo(EngineId(9), EngineStatus.STOPPED)])
+        assert started.client[0].apply_sync(abs, -1) == 1
 
 
 class TestConnecting:
