@@ -145,3 +145,21 @@ def test_engines_share_an_array_until_they_write_to_it() -> None:
     assert re.fullmatch(r"100 MB pushed to 4 engines in \d\.\d\d s", lines[0])
     assert lines[2] == "the first number on each: [-1.0, 0.637, 0.637, 0.637]"
     assert lines[3].startswith("49,840 numbers back in ")
+
+
+def test_words_are_counted_by_a_graph_of_tasks() -> None:
+    lines = output_of(SCRIPTS / "words_of_the_library.py", "--quick")
+
+    assert re.fullmatch(r"\d+ files in \d+ tasks", lines[0])
+    words = [line.split()[0] for line in lines[1:11]]
+    assert {"self", "def"} <= set(words)
+    assert re.fullmatch(r"3 merges, on engines \[[01](, 1)?\]", lines[-1])
+
+
+def test_a_model_is_searched_for_on_engines() -> None:
+    pytest.importorskip("sklearn")
+
+    lines = output_of(SCRIPTS / "search_a_model.py", "--quick")
+
+    assert re.fullmatch(r"10 fits in \d+\.\d s", lines[0])
+    assert lines[1] == "best: {'C': 1.0, 'gamma': 0.001}, right in 97.2%"
