@@ -35,6 +35,8 @@ def main() -> int:
         blobs=config.blobs,
         policy=config.policy,
         hwm=config.hwm,
+        history=config.history,
+        history_age=config.history_age,
     )
     hub_pid, lifeline = start_hub(config.folder, msgspec.json.encode(hub_config) + b"\n")
 

@@ -48,6 +48,9 @@ class Cluster(Context, Steering):
         How many unfinished tasks an engine may have at most; 0 for as many as pay.
     resources
         What each engine has, as ``{"gpu": 1}``; a task may ask for it.
+    history, history_age
+        How many ended tasks the hub remembers, for `Client.get_result` and `Client.history`, and
+        for how many seconds.
     shutdown_atexit
         Whether the cluster ends with this process, however that ends, and with this object. If
         not, it runs until somebody calls `stop_cluster`.
@@ -73,6 +76,8 @@ class Cluster(Context, Steering):
         cwd: str | None = None,
         policy: PolicyName = "leastload",
         hwm: int = 0,
+        history: int = 10_000,
+        history_age: float = 7 * 24 * 3600.0,
         resources: Mapping[str, float] | None = None,
         shutdown_atexit: bool = True,
     ) -> None:
@@ -83,6 +88,8 @@ class Cluster(Context, Steering):
         self.cwd = cwd
         self.policy = _check_policy(policy)
         self.hwm = max(0, operator.index(hwm))
+        self.history = max(0, operator.index(history))
+        self.history_age = max(0.0, float(history_age))
         self.resources = check_resources(resources)
         self._launcher = LocalLauncher()
         self._run: Run | None = None
@@ -160,6 +167,8 @@ class Cluster(Context, Steering):
             mortal=self.shutdown_atexit,
             policy=self.policy,
             hwm=self.hwm,
+            history=self.history,
+            history_age=self.history_age,
             resources=self.resources,
             cwd=cwd,
             sys_path=engine_path(sys.path, cwd=str(Path.cwd())),

@@ -29,8 +29,9 @@ class Wish:
         How many engines.
     mortal
         Whether it ends with this process.
-    policy, hwm
-        How the hub chooses engines, and how many unfinished tasks each may have.
+    policy, hwm, history, history_age
+        How the hub chooses engines, how many unfinished tasks each may have, and how many ended
+        tasks it remembers for how many seconds.
     resources
         What each engine has.
     cwd, sys_path
@@ -42,6 +43,8 @@ class Wish:
     mortal: bool
     policy: PolicyName
     hwm: int
+    history: int
+    history_age: float
     resources: dict[str, float]
     cwd: str
     sys_path: list[str]
@@ -86,6 +89,8 @@ class Run:
             count=wish.count,
             policy=wish.policy,
             hwm=wish.hwm,
+            history=wish.history,
+            history_age=wish.history_age,
             owner=os.getpid() if wish.mortal else 0,
             cwd=wish.cwd,
             sys_path=wish.sys_path,

@@ -14,6 +14,7 @@ from ipcluster_ext.core.dispatch import Dispatcher
 from ipcluster_ext.core.effects import Effect
 from ipcluster_ext.core.engines import Agent, Engine
 from ipcluster_ext.core.events import Delivered, Event, Left, PeerId, Said
+from ipcluster_ext.core.history import MAX_AGE, MOST
 from ipcluster_ext.core.policies import make_policy
 from ipcluster_ext.core.records import Records
 from ipcluster_ext.core.roll import Roll
@@ -71,6 +72,8 @@ class Hub:
         How many unfinished tasks an engine may have at most; 0 for as many as pay.
     seed
         Where chance begins.
+    most_remembered, remembered_for
+        How many ended tasks it remembers, and for how many seconds.
     """
 
     def __init__(
@@ -80,9 +83,17 @@ class Hub:
         policy: PolicyName = "leastload",
         hwm: int = 0,
         seed: int = 1,
+        most_remembered: int = MOST,
+        remembered_for: float = MAX_AGE,
     ) -> None:
         chance = Chance(seed)
-        self.state = State(place or Place(), chance=chance, index=make_policy(policy, chance))
+        self.state = State(
+            place or Place(),
+            chance=chance,
+            index=make_policy(policy, chance),
+            most_remembered=most_remembered,
+            remembered_for=remembered_for,
+        )
         self._tasks = Tasks(self.state)
         self._roll = Roll(self.state, self._tasks)
         self._records = Records(self.state, self._tasks)

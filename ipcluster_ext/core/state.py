@@ -9,7 +9,7 @@ from ipcluster_ext.core.effects import Dismiss, Effect, Line
 from ipcluster_ext.core.engines import Agent, Engine
 from ipcluster_ext.core.events import PeerId
 from ipcluster_ext.core.function import Function
-from ipcluster_ext.core.history import History
+from ipcluster_ext.core.history import MAX_AGE, MOST, History
 from ipcluster_ext.core.library import Library
 from ipcluster_ext.core.policy import LeastLoad
 from ipcluster_ext.core.queue import Queue
@@ -117,13 +117,20 @@ class State:
     history: History = field(init=False)
     store: Store = field(init=False)
     next_engine: int = 0
+    most_remembered: int = MOST
+    remembered_for: float = MAX_AGE
     next_task: int = 1
     now: float = 0.0
     stale: int = 0
 
     def __post_init__(self) -> None:
         self.store = Store(self.blobs)
-        self.history = History(hold=self.blobs.hold, release=self.blobs.release)
+        self.history = History(
+            most=self.most_remembered,
+            max_age=self.remembered_for,
+            hold=self.blobs.hold,
+            release=self.blobs.release,
+        )
 
     def line(self, peer: PeerId) -> Line:
         """Return the line to a peer."""

@@ -41,6 +41,8 @@ def main() -> int:
         policy=config.policy,
         hwm=config.hwm,
         seed=secrets.randbits(63),
+        most_remembered=config.history,
+        remembered_for=config.history_age,
     )
     ports = Ports(router, secrets.randbits(31))
     try:

@@ -35,6 +35,8 @@ class HubConfig(_Line, frozen=True):
         How it chooses engines.
     hwm
         How many unfinished tasks an engine may have at most; 0 for as many as pay.
+    history, history_age
+        How many ended tasks it remembers, and for how many seconds.
     """
 
     cluster: str
@@ -42,6 +44,8 @@ class HubConfig(_Line, frozen=True):
     blobs: str
     policy: PolicyName = "leastload"
     hwm: int = 0
+    history: int = 10_000
+    history_age: float = 604_800.0
 
 
 class AgentConfig(_Line, frozen=True):
@@ -49,7 +53,7 @@ class AgentConfig(_Line, frozen=True):
 
     Attributes
     ----------
-    cluster, folder, blobs, policy, hwm
+    cluster, folder, blobs, policy, hwm, history, history_age
         As for the hub; this agent starts the hub, and deletes both folders in the end.
     count
         How many engines to start.
@@ -69,6 +73,8 @@ class AgentConfig(_Line, frozen=True):
     count: int
     policy: PolicyName = "leastload"
     hwm: int = 0
+    history: int = 10_000
+    history_age: float = 604_800.0
     owner: int = 0
     cwd: str = ""
     sys_path: list[str] = []

@@ -19,7 +19,8 @@ from tests.support.waiting import wait_until
 
 def engine_here(_: int) -> int:
     time.sleep(0.0005)
-    return engine_id  # type: ignore[name-defined,no-any-return]  # noqa: F821 - engines have it
+    task = ipp.current_task()
+    return -1 if task is None else task.engine
 
 
 class TestStarting:
@@ -58,6 +59,12 @@ class TestStarting:
 
         assert values == list(range(200, 0, -1))
         assert set(engines) == {0, 1}
+
+    def test_remembers_as_many_tasks_as_it_was_told(self) -> None:
+        with ipp.Cluster(n=1, history=50) as client:
+            client.load_balanced_view().map_sync(abs, range(500))
+
+            assert 0 < len(client.hub_history()) <= 50
 
     def test_with_an_unknown_policy_is_refused(self) -> None:
         with pytest.raises(ValueError, match="no policy 'best'; policies: leastload, lru, "):
