@@ -20,6 +20,7 @@ from ipcluster_ext.client.connecting import ConnectionInfo, check_supported, fin
 from ipcluster_ext.client.connection import Connection
 from ipcluster_ext.client.direct import BroadcastView, DirectView
 from ipcluster_ext.client.jobs import Jobbing
+from ipcluster_ext.client.opened import note_opened
 from ipcluster_ext.client.preparing import Preparing
 from ipcluster_ext.client.purging import Purging
 from ipcluster_ext.client.steer import Steering
@@ -119,6 +120,7 @@ class Client(Jobbing, Purging, Steering, Preparing, Becoming, Versioned):
         self.block = False
         self._finalizer = weakref.finalize(self, Connection.leave, self.connection)
         atexit.register(_close_at_exit, weakref.ref(self))
+        note_opened(self)
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"{len(self.connection.roster.ids)} engines"

@@ -23,6 +23,7 @@ from typing import Any, SupportsIndex
 from ipcluster_ext.client.balanced import LoadBalancedView
 from ipcluster_ext.client.connection import NOBODY
 from ipcluster_ext.client.direct import DirectView
+from ipcluster_ext.client.opened import last_opened
 from ipcluster_ext.client.preparing import Preparation
 from ipcluster_ext.client.result import AsyncResult
 from ipcluster_ext.client.targets import resolve
@@ -46,7 +47,8 @@ class Executor(StandardExecutor):
     view
         Whose engines do the work, under its flags. Of a `DirectView` over several engines every
         one runs what is submitted and the future has a list; `map` deals items out nevertheless.
-        If not given, all engines of the running cluster.
+        If not given, all engines of the client that this process opened last, or else of this
+        user's youngest cluster.
     max_workers
         How many of the view's engines to use; all if not given.
     initializer, initargs
@@ -94,10 +96,12 @@ class Executor(StandardExecutor):
             self._prepare(initializer, initargs)
 
     def _default_view(self) -> View:
-        import ipcluster_ext  # rooms meet at the root only
+        client = last_opened()
+        if client is None:
+            import ipcluster_ext  # the client knows the executor, not the other way round
 
-        self._own_client = ipcluster_ext.Client()
-        return LoadBalancedView(self._own_client)
+            client = self._own_client = ipcluster_ext.Client()
+        return LoadBalancedView(client)
 
     def __repr__(self) -> str:
         state = "shut down" if self._closed else f"{len(self._futures)} tasks"

@@ -26,6 +26,7 @@ from joblib.parallel import (
 from ipcluster_ext.client.balanced import LoadBalancedView
 from ipcluster_ext.client.connection import NOBODY
 from ipcluster_ext.client.executor import balanced
+from ipcluster_ext.client.opened import last_opened
 from ipcluster_ext.client.result import AsyncResult
 from ipcluster_ext.client.targets import resolve
 from ipcluster_ext.client.view import View
@@ -61,8 +62,9 @@ class IpclusterBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[
     Parameters
     ----------
     view
-        Whose engines, under its flags. If not given, those of this user's running cluster; if
-        there is none, one is started at first use and stopped when this object is gone.
+        Whose engines, under its flags. If not given, those of the client that this process opened
+        last, or else of this user's youngest cluster; if there is none, one is started at first
+        use and stopped when this object is gone.
     nesting_level, inner_max_num_threads
         As for every backend of joblib.
     **flags
@@ -86,6 +88,7 @@ class IpclusterBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
         self._view = view
         self._flags = flags
+        self._loan: _Loan | None = None
         self._parallel: Callable[[], Any] = _nothing
         self._dealer: LoadBalancedView | None = None
         self._arrays: SharedArrays | None = None
@@ -150,24 +153,18 @@ class IpclusterBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[
         return count
 
     def _found(self) -> View | None:
-        """Return the view to use, one of the running cluster if none was given."""
+        """Return the view to use, one of a cluster that runs if none was given."""
         if self._view is None:
+            self._loan = next(iter(_loans), None)
             with contextlib.suppress(ClientError):
-                self._view = _connected().load_balanced_view()
+                client = _connected() if self._loan is None else self._loan.client
+                self._view = client.load_balanced_view()
         return self._view
 
     def _started(self, count: int) -> View:
-        """Start a cluster that lives as long as this object."""
-        import ipcluster_ext  # rooms meet at the root only
-
-        cluster = ipcluster_ext.Cluster(n=count)
-        client = cluster.start_and_connect_sync()
-        sys.stderr.write(
-            f"ipcluster_ext: no cluster was running; started one with {count} engines for joblib, "
-            "which ends with this use of it\n"
-        )
-        weakref.finalize(self, _stop, client, cluster)
-        self._view = client.load_balanced_view()
+        """Start a cluster that lives as long as a backend uses it."""
+        self._loan = _Loan(count)
+        self._view = self._loan.client.load_balanced_view()
         return self._view
 
     def _inner_threads(self, count: int) -> int | None:
@@ -299,11 +296,39 @@ def _nothing() -> None:
     return None
 
 
+_loans: "weakref.WeakSet[_Loan]" = weakref.WeakSet()
+"""Those in use."""
+
+
+class _Loan:
+    """A cluster that was started because there was none, and that ends when nobody uses it.
+
+    Parameters
+    ----------
+    count
+        How many engines it gets.
+    """
+
+    def __init__(self, count: int) -> None:
+        import ipcluster_ext  # rooms meet at the root only
+
+        cluster = ipcluster_ext.Cluster(n=count)
+        self.client = cluster.start_and_connect_sync()
+        sys.stderr.write(
+            f"ipcluster_ext: no cluster was running; started one with {count} engines for joblib, "
+            "which ends with this use of it\n"
+        )
+        weakref.finalize(self, _stop, self.client, cluster)
+        _loans.add(self)
+
+
 def _connected() -> "Client":
-    """Connect to this user's running cluster."""
+    """Return a client of this process that is open, or connect to this user's youngest cluster."""
     import ipcluster_ext  # rooms meet at the root only
 
-    client = ipcluster_ext.Client()
+    client = last_opened()
+    if client is None:
+        client = ipcluster_ext.Client()
     client.wait_for_engines(1, timeout=ENGINES_WITHIN)
     return client
 

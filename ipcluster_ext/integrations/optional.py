@@ -24,8 +24,9 @@ def register_joblib_backend(
     make_default
         Whether joblib uses it where no backend is asked for.
     view
-        Whose engines to use, under its flags. If not given, those of this user's running cluster;
-        if there is none, one is started for each use and stopped afterwards.
+        Whose engines to use, under its flags. If not given, those of the client that this process
+        opened last, or else of this user's youngest cluster; if there is none, one is started for
+        each use and stopped afterwards.
 
     Raises
     ------

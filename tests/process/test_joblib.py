@@ -3,6 +3,7 @@
 import gc
 import multiprocessing
 import os
+import textwrap
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +14,9 @@ import numpy.typing as npt
 import pytest
 
 import ipcluster_ext as ipp
-from tests.support.clusters import pids, python
+from tests.support.clusters import Started, pids, python
 from tests.support.gates import Gate, pass_through
-from tests.support.leftovers import processes_of
 from tests.support.notebooks import cell
-from tests.support.waiting import wait_until
 
 joblib = pytest.importorskip("joblib")
 Parallel, delayed, parallel_config = joblib.Parallel, joblib.delayed, joblib.parallel_config
@@ -274,7 +273,7 @@ class TestArrays:
 
         assert max(Parallel(batch_size=1)(tasks())) < 20
 
-    def test_come_again_to_an_engine_that_was_restarted(self, started: Any) -> None:
+    def test_come_again_to_an_engine_that_was_restarted(self, started: Started) -> None:
         array, view = np.ones(50_000), started.client.load_balanced_view(retries=3)
 
         def tasks() -> Iterator[Any]:
@@ -344,23 +343,63 @@ class TestRegistering:
 
 
 class TestWithoutAView:
-    def test_the_running_cluster_is_used(self, started: Any) -> None:
+    def test_the_client_that_was_opened_last_is_used(
+        self, rc: ipp.Client, started: Started
+    ) -> None:
         with parallel_config("ipcluster_ext"):
             got = Parallel(batch_size=1)(delayed(own_pid)(n) for n in range(20))
 
         assert set(got) <= set(pids(started.client))
 
-    def test_a_cluster_is_started_and_stopped_afterwards(
-        self, runtime: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        with parallel_config("ipcluster_ext", n_jobs=2):
-            first = Parallel(batch_size=1)(delayed(own_pid)(n) for n in range(20))
-            second = Parallel(batch_size=1)(delayed(own_pid)(n) for n in range(20))
-            assert len(processes_of(runtime)) >= 4
+    def test_the_cluster_of_another_process_is_used(self, started: Started) -> None:
+        assert said_by("""
+            print(len(set(Parallel(batch_size=1)(delayed(own_pid)(n) for n in range(20)))) <= 2)
+        """) == ("True\n", "")
 
-        assert len({*first, *second}) <= 2
-        assert "started one with 2 engines" in capsys.readouterr().err
-        wait_until(lambda: processes_of(runtime) == [])
+    def test_a_cluster_is_started_and_stopped_afterwards(self, runtime: Path) -> None:
+        out, err = said_by("""
+            with parallel_config("ipcluster_ext", n_jobs=2):
+                first = Parallel(batch_size=1)(delayed(own_pid)(n) for n in range(20))
+                second = Parallel(batch_size=1)(delayed(own_pid)(n) for n in range(20))
+                print(len(processes_of(runtime)) >= 4)
+            print(len({*first, *second}) <= 2)
+            wait_until(lambda: processes_of(runtime) == [])
+        """)
+
+        assert out == "True\nTrue\n"
+        assert err.startswith("ipcluster_ext: no cluster was running; started one with 2 engines")
+        assert len(err.splitlines()) == 1
+
+    def test_a_cluster_lives_as_long_as_anybody_uses_it(self, runtime: Path) -> None:
+        out, err = said_by("""
+            def run(count):
+                return Parallel(2, "ipcluster_ext", return_as="generator", batch_size=1)(
+                    delayed(own_pid)(n) for n in range(count)
+                )
+            first, second = run(2), run(40)
+            pids = {*first}
+            del first
+            print(len(pids | {*second}) <= 2)
+        """)
+
+        assert out == "True\n"
+        assert len(err.splitlines()) == 1
+
+
+def said_by(script: str) -> tuple[str, str]:
+    """Run a script in a process that has no client; return what it wrote."""
+    preamble = """
+        import os
+        from joblib import Parallel, delayed, parallel_config
+        import ipcluster_ext as ipp
+        from tests.process.test_joblib import own_pid
+        from tests.support.leftovers import processes_of
+        from tests.support.waiting import wait_until
+        ipp.register_joblib_backend(make_default=True)
+        runtime = os.environ["IPCLUSTER_EXT_RUNTIME_DIR"]
+    """
+    process = python(textwrap.dedent(preamble) + textwrap.dedent(script))
+    return process.communicate(timeout=60)
 
 
 def test_scikit_learn_searches_a_grid(rc: ipp.Client) -> None:
