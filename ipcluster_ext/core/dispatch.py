@@ -66,7 +66,7 @@ class Dispatcher:
     def _note(self, engine: Engine) -> None:
         """Keep the indexes true of an engine that was given or has ended tasks."""
         self._state.index.enter(engine)
-        if engine.load > 1:
+        if engine.load > 1 or engine.unsuited:
             self._loaded.add(engine)
         else:
             self._loaded.discard(engine)
@@ -78,6 +78,8 @@ class Dispatcher:
         while (head := queue.head(lane)) is not None:
             credit = self._credit(head)
             engine = index.choose(credit) if anywhere else self._least_of(lane)
+            if anywhere and self._state.choosy:
+                engine = self._or_one_that_waits(engine, lane)
             if engine is None:
                 return
             room = credit - (engine.awaiting if lane.awaits else engine.load)
@@ -108,13 +110,24 @@ class Dispatcher:
             engine
             for engine in some
             if engine is not None
-            and engine.available
+            and engine.takes(lane.priority)
             and engine.id not in lane.avoid
             and engine.has(lane.resources)
         ]
         if lane.awaits:
             return min(fit, key=lambda engine: (engine.awaiting, engine.load), default=None)
         return min(fit, key=lambda engine: engine.load, default=None)
+
+    def _or_one_that_waits(self, engine: Engine | None, lane: Lane) -> Engine | None:
+        """Return an engine whose tasks wait for such as these, if it has less to do."""
+        choosy = self._state.choosy
+        for other in [other for other in choosy if other.above is None]:
+            choosy.discard(other)
+        fit = [other for other in choosy if other.takes(lane.priority)]
+        least = min(fit, key=lambda other: (other.load, other.id), default=None)
+        if least is None or (engine is not None and engine.load < least.load):
+            return engine
+        return least
 
     def _give(self, engine: Engine, lane: Lane, count: int, now: float) -> None:
         """Assign up to so many tasks, as long as they are of one function."""
@@ -148,7 +161,7 @@ class Dispatcher:
             elif any(is_balanced(task) for task in list(engine.unfinished.values())[1:]):
                 engine.stalled = True
                 engine.asked.append(None)
-                engine.open_line.say(Recall(engine.load))
+                engine.open_line.say(Recall(engine.load + engine.unsuited))
                 self._state.index.enter(engine)
 
 

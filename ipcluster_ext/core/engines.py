@@ -70,6 +70,9 @@ class Engine:
         How many of its unfinished tasks are coroutines, which wait for each other's sake.
     waiting
         How many of its unfinished tasks wait for tasks of their own.
+    above, unsuited
+        Only tasks of a higher priority are begun there for the time being, None if any is; and
+        how many of its unfinished tasks are not.
     resources
         What it has.
     ended
@@ -99,6 +102,8 @@ class Engine:
     unneeded: set[TaskId] = field(default_factory=set)
     awaiting: int = 0
     waiting: int = 0
+    above: int | None = None
+    unsuited: int = 0
     python: str = ""
     resources: dict[str, float] = field(default_factory=dict)
     ended: int = 0
@@ -124,7 +129,7 @@ class Engine:
     @property
     def load(self) -> int:
         """How many tasks it has to do one after the other."""
-        return len(self.unfinished) - self.awaiting - self.waiting
+        return len(self.unfinished) - self.awaiting - self.waiting - self.unsuited
 
     @property
     def load_of_its_own(self) -> int:
@@ -134,7 +139,15 @@ class Engine:
 
     @property
     def available(self) -> bool:
-        """Whether it may be given work."""
+        """Whether it may be given work of any priority."""
+        return self.above is None and self._works
+
+    def takes(self, priority: int) -> bool:
+        """Tell whether it may be given work of a priority."""
+        return (self.above is None or priority > self.above) and self._works
+
+    @property
+    def _works(self) -> bool:
         if self.stalled or self.leaving or self.restarting:
             return False
         return self.status is EngineStatus.READY
@@ -155,4 +168,5 @@ class Engine:
         self.known.clear()
         self.values.clear()
         self.unneeded.clear()
-        self.awaiting = self.waiting = 0
+        self.awaiting = self.waiting = self.unsuited = 0
+        self.above = None

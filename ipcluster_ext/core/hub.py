@@ -234,8 +234,7 @@ class Hub:
             case News():
                 self._pass_news(engine, message, frames)
             case Waiting():
-                engine.waiting = min(max(0, message.count), len(engine.unfinished))
-                self.state.changed.add(engine)
+                self._tasks.waiting(engine, message)
             case _:
                 self.state.stale += 1
 

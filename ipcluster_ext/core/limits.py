@@ -137,5 +137,5 @@ class Limits:
         """Tell whether a task of an engine is one of those it may have begun."""
         for place, other in enumerate(engine.unfinished.values()):
             if other is task:
-                return place <= engine.waiting + engine.awaiting
+                return place <= engine.waiting + engine.awaiting + engine.unsuited
         return False

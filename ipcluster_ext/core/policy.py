@@ -32,7 +32,8 @@ class LeastLoad:
         return len(self._heap)
 
     def __contains__(self, engine: Engine) -> bool:
-        return self._entered.get(engine, (-1, 0))[0] == engine.load
+        entered = self._entered.get(engine)
+        return entered is not None and entered[0] == engine.load
 
     def enter(self, engine: Engine) -> None:
         """Enter an engine under its present load, or take it out if it may not be given work."""

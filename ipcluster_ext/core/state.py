@@ -75,6 +75,8 @@ class State:
         Who made blobs whose names begin so.
     changed
         Engines whose load or availability changed in this batch.
+    choosy
+        Engines that take work of some priorities only, or did so lately.
     waiting
         The tasks that wait for others, or for their time to be tried again.
     dependents, awaiting
@@ -104,6 +106,7 @@ class State:
     index: LeastLoad = field(default_factory=LeastLoad)
     log: Log = field(default_factory=Log)
     changed: set[Engine] = field(default_factory=set)
+    choosy: set[Engine] = field(default_factory=set)
     dismissed: list[PeerId] = field(default_factory=list)
     waiting: dict[TaskId, Task] = field(default_factory=dict)
     dependents: dict[TaskId, list[Task]] = field(default_factory=dict)

@@ -27,6 +27,7 @@ from ipcluster_ext.protocol.messages import (
     Returned,
     Submit,
     SubmitEach,
+    Waiting,
 )
 from ipcluster_ext.protocol.parts import ResultItem, TaskItem
 from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
@@ -339,6 +340,16 @@ class Tasks:
         if tasks:
             ids = [task.id for task in tasks]
             self._state.log.note(now, f"given back by engine {engine.id}", ids)
+
+    def waiting(self, engine: Engine, message: Waiting) -> None:
+        """Learn how many of an engine's tasks wait, and what it takes meanwhile."""
+        most = len(engine.unfinished) - engine.awaiting
+        engine.waiting = min(max(0, message.count), most)
+        engine.above = message.above
+        engine.unsuited = min(max(0, message.unsuited), most - engine.waiting)
+        if message.above is not None:
+            self._state.choosy.add(engine)
+        self._state.changed.add(engine)
 
     def take_back(self, tasks: Sequence[Task], now: float) -> None:
         """Return unbegun tasks to the head of the queue, in their old order and at no cost."""

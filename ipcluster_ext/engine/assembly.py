@@ -80,7 +80,7 @@ def assemble(config: EngineConfig, kernel: EngineKernel) -> Engine:
         lane=lane,
         box=box,
         wake=channel.wake,
-        on_aside=lambda count: wire.say_waiting(aside=count),
+        on_aside=lambda count: wire.say_aside(count),
     )
     limits = Limits(timer, lambda task, error: orders.want(task, error))
     forks = Forks()

@@ -62,8 +62,8 @@ class Lane:
         That task with all that is known of it, or else the last one.
     begun
         How many it has begun.
-    received
-        How many times tasks have come.
+    changes
+        How many times unbegun tasks have come or gone other than by being begun.
     watched
         Whether somebody looks after results that wait.
     """
@@ -78,7 +78,7 @@ class Lane:
         self.current: TaskId | None = None
         self.doing: Assignment | None = None
         self.begun = 0
-        self.received = 0
+        self.changes = 0
         self.watched = False
 
     @property
@@ -100,13 +100,13 @@ class Lane:
         """Add tasks at the end."""
         with self._lock:
             self._tasks.extend(tasks)
-            self.received += 1
+            self.changes += 1
 
     def go_on(self, assignment: Assignment) -> None:
         """Have a task go on that was put aside; it has begun and is not taken back."""
         with self._lock:
             self._resumed.append(assignment)
-            self.received += 1
+            self.changes += 1
 
     def next(self, catch_up: Callable[[], None], wait: Callable[[], None]) -> Assignment:
         """Take the next task, waiting for one if need be.
@@ -152,6 +152,11 @@ class Lane:
         self.current = assignment.item.id
         self.begun += 1
         return assignment
+
+    def count(self, counted: Callable[[Assignment], bool]) -> int:
+        """Count unbegun tasks."""
+        with self._lock:
+            return sum(map(counted, self._tasks))
 
     def leave(self) -> None:
         """Put the current task aside."""
@@ -225,6 +230,7 @@ class Lane:
                 else:
                     kept.append(assignment)
             self._tasks.extend(reversed(kept))
+            self.changes += 1
         taken.reverse()
         return taken
 
@@ -239,5 +245,6 @@ class Lane:
         with self._lock:
             dropped = [task.item.id for task in self._tasks if task.item.id in wanted]
             if dropped:
+                self.changes += 1
                 self._tasks = deque(t for t in self._tasks if t.item.id not in wanted)
         return dropped

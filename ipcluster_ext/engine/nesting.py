@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from math import inf
 from traceback import walk_stack
 
@@ -31,7 +30,6 @@ DEEP = 16
 DEEPEST = 250
 """So many tasks wait one inside the other at most."""
 LONGEST = 10.0
-_LOWEST = -inf
 _TOO_DEEP = (
     f"{DEEPEST} tasks wait for tasks of their own on this engine, one inside the other; submit "
     "fewer levels of tasks, or start more engines"
@@ -72,6 +70,8 @@ class Nesting:
         self._main = threading.main_thread()
         self._waiting = 0
         self._allowed = 0
+        self._least: list[int | None] = []
+        self._told: tuple[int, int | None, int] = (0, None, 0)
 
     # ------------------------------------------------------------ for clients in here
 
@@ -126,42 +126,62 @@ class Nesting:
         return done() or self._interrupts.pending or time.monotonic() >= until
 
     def _rest(self, done: Callable[[], bool], until: float) -> None:
-        """Receive until something is done, or tasks have come."""
+        """Receive until something is done, or tasks have come or gone."""
         lane, interrupts = self._lane, self._interrupts
-        received = lane.received
+        changes = lane.changes
         self._wire.wait_until(
-            lambda: done() or interrupts.pending or lane.received != received,
+            lambda: done() or interrupts.pending or lane.changes != changes,
             min(LONGEST, until - time.monotonic()),
         )
 
     def _pass_time(self, done: Callable[[], bool], until: float) -> None:
         """Do other tasks until something is done."""
-        lane, outer = self._lane, self._interrupts.outer
-        waiting = lane.doing
+        waiting, outer = self._lane.doing, self._interrupts.outer
         if waiting is None:
             return
         if len(outer) >= DEEPEST:
             raise RecursionError(_TOO_DEEP)
         outer.append(waiting.item.id)
-        self._wire.say_waiting(inside=len(outer))
+        self._least.append(priority_of(waiting) + 1)
         try:
             self._do_others(waiting, done, until)
         finally:
             outer.pop()
-            self._wire.say_waiting(inside=len(outer))
+            self._least.pop()
+            self._tell()
 
     def _do_others(self, waiting: Assignment, done: Callable[[], bool], until: float) -> None:
-        lane, own = self._lane, priority_of(waiting)
+        lane = self._lane
         shallow = len(self._interrupts.outer) <= DEEP
         patient_until = time.monotonic() + PATIENCE if shallow else inf
         while not self._over(done, until):
-            patient = time.monotonic() < patient_until
-            least = own + 1 if patient else _LOWEST
-            assignment = lane.take(partial(_reaches, least))
+            if time.monotonic() >= patient_until:
+                self._least[-1], patient_until = None, inf
+            self._tell()
+            assignment = lane.take(self._suits)
             if assignment is not None:
                 self._do_inside(assignment, waiting)
             else:
-                self._rest(done, min(until, patient_until) if patient else until)
+                self._rest(done, min(until, patient_until))
+
+    def _suits(self, assignment: Assignment) -> bool:
+        """Tell whether the innermost of the waiting tasks lets another be done."""
+        least = self._least[-1] if self._least else None
+        options = assignment.spec.options
+        if least is None or (options is not None and options.awaits):
+            return True
+        return priority_of(assignment) >= least
+
+    def _tell(self) -> None:
+        """Tell the hub how many tasks wait and what is done meanwhile, if that has changed."""
+        least = self._least[-1] if self._least else None
+        unsuited = 0
+        if least is not None:
+            unsuited = self._lane.count(lambda assignment: not self._suits(assignment))
+        told = (len(self._least), None if least is None else least - 1, unsuited)
+        if told != self._told:
+            self._told = told
+            self._wire.say_waiting(*told)
 
     def _do_inside(self, assignment: Assignment, waiting: Assignment) -> None:
         """Do a task inside the one that waits."""
@@ -184,10 +204,6 @@ class Nesting:
         finally:
             self._allowed = before
             sys.setrecursionlimit(sys.getrecursionlimit() - more)
-
-
-def _reaches(least: float, assignment: Assignment) -> bool:
-    return priority_of(assignment) >= least
 
 
 def priority_of(assignment: Assignment) -> int:

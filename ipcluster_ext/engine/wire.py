@@ -119,7 +119,8 @@ class Wire:
         self._parked = False
         self._idle = False
         self._begun = 0
-        self._inside = self._aside = 0
+        self._inside: tuple[int, int | None, int] = (0, None, 0)
+        self._aside = 0
         self._thread = threading.Thread(target=self._run, name="ipcluster_ext-io", daemon=True)
 
     def start(self) -> None:
@@ -147,19 +148,29 @@ class Wire:
             by_client.setdefault(client_of(task), []).append(task)
         self._channel.say([Started(ids) for ids in by_client.values()])
 
-    def say_waiting(self, *, inside: int | None = None, aside: int | None = None) -> None:
-        """Tell the hub how many tasks leave room for others: those that wait, and those put aside.
+    def say_waiting(self, inside: int, above: int | None, unsuited: int) -> None:
+        """Tell the hub how many tasks wait for tasks of their own.
 
         Parameters
         ----------
         inside
-            How many wait for tasks of their own; None if that has not changed.
-        aside
-            How many streams wait for their readers, likewise.
+            How many.
+        above
+            Only tasks of a higher priority are begun for the time being; None for any.
+        unsuited
+            How many of those in the lane are not.
         """
-        self._inside = self._inside if inside is None else inside
-        self._aside = self._aside if aside is None else aside
-        self._channel.say([Waiting(self._inside + self._aside)])
+        self._inside = (inside, above, unsuited)
+        self._say_waiting()
+
+    def say_aside(self, count: int) -> None:
+        """Tell the hub how many streams wait for their readers."""
+        self._aside = count
+        self._say_waiting()
+
+    def _say_waiting(self) -> None:
+        inside, above, unsuited = self._inside
+        self._channel.say([Waiting(inside + self._aside, above, unsuited)])
 
     def wake(self) -> None:
         """Have who waits look again, from any thread."""

@@ -392,9 +392,15 @@ class Returned(_Message, frozen=True, tag=52):
 
 
 class Waiting(_Message, frozen=True, tag=53):
-    """How many of an engine's tasks wait for tasks of their own, and so leave room for others."""
+    """How many of an engine's tasks wait, and so leave room for others.
+
+    Where ``above`` is given the engine begins only tasks of a higher priority for the time being:
+    ``unsuited`` is how many it has that are not, and leave room, too.
+    """
 
     count: int
+    above: int | None = None
+    unsuited: int = 0
 
 
 # ---------------------------------------------------------------- agent to hub and back

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,11 +12,16 @@ import ipcluster_ext as ipp
 from tests.support.leftovers import leftovers_of, shared_memory_of
 
 
+def four_engines() -> AbstractContextManager[ipp.Client]:
+    """Start four engines, as `engines` does."""
+    return engines(4)
+
+
 @contextmanager
-def four_engines() -> Iterator[ipp.Client]:
-    """Start four engines in a runtime folder of their own; nothing may be left in the end."""
+def engines(count: int) -> Iterator[ipp.Client]:
+    """Start engines in a runtime folder of their own; nothing may be left in the end."""
     folder = Path(tempfile.mkdtemp(prefix="ipx-", dir="/tmp"))
-    cluster = ipp.Cluster(n=4)
+    cluster = ipp.Cluster(n=count)
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("IPCLUSTER_EXT_RUNTIME_DIR", str(folder))

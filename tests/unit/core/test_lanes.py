@@ -1,6 +1,6 @@
 import pytest
 
-from ipcluster_ext.core.dispatch import MOST_AWAITING
+from ipcluster_ext.core.dispatch import MOST_AWAITING, STALL
 from ipcluster_ext.protocol.ids import EngineId, TaskId
 from ipcluster_ext.protocol.messages import (
     Fetch,
@@ -118,6 +118,81 @@ class TestNesting:
         [child] = client.submit()
 
         assert child not in engine.ids
+
+    def test_an_engine_takes_only_what_its_waiting_tasks_let_it(
+        self, client: Client, engine: Engine
+    ) -> None:
+        [parent] = client.submit(options=Options(priority=2))
+        engine.say(Waiting(1, above=2))
+
+        client.submit(options=Options(priority=2))
+        [child] = client.submit(options=Options(priority=3))
+
+        assert engine.ids == [parent, child]
+
+    def test_an_engine_that_is_let_anything_again_takes_anything(
+        self, client: Client, engine: Engine
+    ) -> None:
+        [parent] = client.submit(options=Options(priority=2))
+        engine.say(Waiting(1, above=2))
+        [other] = client.submit()
+        before = list(engine.ids)
+
+        engine.say(Waiting(1))
+
+        assert (before, engine.ids) == ([parent], [parent, other])
+
+    def test_tasks_that_it_is_not_let_do_take_no_room(self, client: Client, engine: Engine) -> None:
+        client.submit()
+        engine.finish()
+        unsuited = client.submit(5)
+        assert engine.ids == unsuited
+        [child] = client.submit(options=Options(priority=1))
+        client.submit_each([0] * 300)  # more than any credit
+        before = list(engine.ids)
+
+        engine.say(Waiting(1, above=0, unsuited=len(before) - 1))
+        [late] = client.submit(options=Options(priority=1))
+
+        assert late in engine.ids
+        assert child in engine.ids
+
+    def test_tasks_that_it_is_not_let_do_are_given_to_an_idle_engine(
+        self, stage: Stage, client: Client, agent: Agent, engine: Engine
+    ) -> None:
+        client.submit()
+        engine.finish()
+        parent, other = client.submit(2)
+        engine.say(Waiting(1, above=0, unsuited=1))
+        idle = agent.start(EngineId(1))
+
+        stage.turn(2 * STALL)
+        back = engine.give_back()
+
+        assert back == [other]
+        assert idle.ids == [other]
+        assert engine.ids == [parent]
+
+    def test_an_idle_engine_goes_before_one_that_waits_and_is_busy(
+        self, client: Client, agent: Agent, engine: Engine
+    ) -> None:
+        client.submit()
+        engine.say(Waiting(1, above=0))
+        [inside] = client.submit(options=Options(priority=1))
+        idle = agent.start(EngineId(1))
+
+        [child] = client.submit(options=Options(priority=1))
+
+        assert inside in engine.ids
+        assert idle.ids == [child]
+
+    def test_what_it_waited_for_dies_with_it(self, client: Client, engine: Engine) -> None:
+        client.submit(options=Options(priority=2))
+        engine.say(Waiting(1, above=2))
+        engine.die()
+        successor = engine.agent.start(EngineId(0))
+
+        assert len(successor.ids) == 1
 
     def test_no_engine_can_claim_more_than_it_has(self, client: Client, engine: Engine) -> None:
         engine.say(Waiting(1_000_000))
