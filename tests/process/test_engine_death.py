@@ -87,7 +87,7 @@ class TestTheTaskThatRan:
             result.get(10)
 
         assert (caught.value.engine, caught.value.cause) == (2, cause)
-        assert (result.done(), result.cancelled(), result["status"]) == (True, False, "lost")
+        assert (result.done(), result.cancelled(), result["state"]) == (True, False, "lost")
 
     def test_is_lost_if_balanced_too(self, rc: ipp.Client) -> None:
         error = rc.load_balanced_view().apply_async(kill_itself).exception(10)
