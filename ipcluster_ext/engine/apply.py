@@ -130,6 +130,8 @@ class Applier:
         try:
             try:
                 interrupts.mood = _OPEN
+                if interrupts.wanted:
+                    interrupts.begin(item.id)
                 if item.buffers or MARK in item.inline:
                     payload = outcomes.payload(item, frames)
                 else:

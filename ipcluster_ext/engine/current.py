@@ -31,9 +31,7 @@ class Current:
     def assignment(self) -> Assignment | None:
         """Return the task with all that is known of it; None if no task runs."""
         awaited = _awaited.get()
-        if awaited is not None:
-            return awaited
-        return self._lane.doing if self._lane.current is not None else None
+        return self._lane.doing if awaited is None else awaited
 
     def task(self) -> TaskId | None:
         """Return the task's id; None if no task runs."""

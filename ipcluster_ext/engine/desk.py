@@ -7,6 +7,7 @@ from ipcluster_ext.engine.forks import Forks
 from ipcluster_ext.engine.lane import Assignment
 from ipcluster_ext.engine.news import Newsroom
 from ipcluster_ext.engine.wire import Wire
+from ipcluster_ext.protocol.ids import TaskId
 from ipcluster_ext.protocol.parts import ResultItem
 from ipcluster_ext.transport.blackbox import BlackBox
 from ipcluster_ext.transport.blobs import Body
@@ -33,14 +34,16 @@ class Desk:
         self, wire: Wire, applier: Applier, *, news: Newsroom, box: BlackBox, forks: Forks
     ) -> None:
         self._wire = wire
-        self._applier = applier
+        self._lane = wire.lane
+        self._printed = wire.printed
+        self._perform = applier.perform
         self._news = news
         self._box = box
         self._forks = forks
 
     def work(self) -> NoReturn:
         """Do tasks for ever."""
-        wire, lane, began, do = self._wire, self._wire.lane, self._box.began, self.do
+        wire, lane, began, do = self._wire, self._lane, self._box.began, self.do
         while True:
             assignment = lane.next(wire.catch_up, wire.wait_for_work)
             began(assignment.item.id)
@@ -49,19 +52,22 @@ class Desk:
 
     def do(self, assignment: Assignment) -> None:
         """Do a task."""
-        outcome = self._applier.perform(assignment)
+        outcome = self._perform(assignment)
         if self._forks.is_fork:
             self._forks.end()
-        wire = self._wire
         if outcome is None:
             self._news.flush()
-            wire.lane.leave()
+            self._lane.leave()
             return
         result, body = outcome
-        if wire.printed.used or self._news.pending:
-            wire.say_written(wire.printed.end_task(result.id))
-            self._news.flush()
-        wire.lane.finish(result, body.frames)
+        if self._printed.used or self._news.pending:
+            self._say_all(result.id)
+        self._lane.finish(result, body.frames)
+
+    def _say_all(self, task: TaskId) -> None:
+        """Say what a task that has ended wrote and told."""
+        self._wire.say_written(self._printed.end_task(task))
+        self._news.flush()
 
     def conclude(self, result: ResultItem, body: Body, place: int) -> None:
         """Take the outcome of a task that was done elsewhere, from any thread.
@@ -73,8 +79,6 @@ class Desk:
         place
             Where the black box notes the task.
         """
-        wire = self._wire
-        if wire.printed.used or self._news.pending:
-            wire.say_written(wire.printed.end_task(result.id))
-            self._news.flush()
-        wire.lane.add(result, body.frames, place)
+        if self._printed.used or self._news.pending:
+            self._say_all(result.id)
+        self._lane.add(result, body.frames, place)

@@ -19,7 +19,8 @@ class Mood(IntEnum):
     """What an exception that is wanted meets on the main thread."""
 
     CLOSED = 0
-    """Nobody whom it concerns: between tasks, and while an outcome is written."""
+    """Nobody whom it concerns: between tasks, and while an outcome is written. What is wanted in a
+    task that is about to begin is raised when it does."""
     HELD = 1
     """The engine's own code in the midst of a task; it waits."""
     OPEN = 2
@@ -67,17 +68,22 @@ class Interrupts:
 
     def on_signal(self, _signum: int, _frame: FrameType | None) -> None:
         """Raise what is wanted; `KeyboardInterrupt` if the signal came from elsewhere."""
-        task = self._current() if self.mood else None
+        task = self._current()
         if self._sent:
             self._sent = False
             for other in self.wanted.keys() - {task, *self.outer}:
                 del self.wanted[other]
-        elif task is not None:
+        elif task is not None and self.mood:
             self.wanted.setdefault(task, KeyboardInterrupt())
         if task is not None and task in self.wanted:
             if self.mood is _OPEN:
                 raise self.wanted.pop(task)
             self._wake()
+
+    def begin(self, task: TaskId) -> None:
+        """Raise what was wanted in a task before its code ran; to be called when it is about to."""
+        if task in self.wanted:
+            raise self.wanted.pop(task)
 
     @property
     def pending(self) -> bool:

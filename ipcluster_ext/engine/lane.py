@@ -59,7 +59,7 @@ class Lane:
     current
         The task that the main thread does, None between tasks.
     doing
-        That task with all that is known of it, or else the last one.
+        That task with all that is known of it.
     begun
         How many it has begun.
     changes
@@ -160,7 +160,7 @@ class Lane:
 
     def leave(self) -> None:
         """Put the current task aside."""
-        self.current = None
+        self.current = self.doing = None
 
     def resume(self, assignment: Assignment) -> None:
         """Go on with a task that has waited for others."""
@@ -176,7 +176,7 @@ class Lane:
     def finish(self, item: ResultItem, frames: Sequence[Frame]) -> None:
         """Hand over the current task's outcome."""
         with self._lock:
-            self.current = None
+            self.current = self.doing = None
             finished = self._finished
             first = not finished.items
             finished.items.append(item)

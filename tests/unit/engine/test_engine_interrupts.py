@@ -64,21 +64,38 @@ class TestInUserCode:
 
 
 class TestBetweenTasks:
-    def test_nothing_is_raised(self, stage: Stage) -> None:
+    def test_a_signal_from_outside_is_nobodys(self, stage: Stage) -> None:
         stage.interrupts.mood = Mood.CLOSED
 
         press_ctrl_c()
-        stage.interrupts.want(INNER, TimeoutError())
-
-        assert stage.interrupts.wanted == {}
-        stage.interrupts.mood = Mood.OPEN
         stage.task = None
         press_ctrl_c()
+
+        assert stage.interrupts.wanted == {}
 
     def test_what_came_too_late_is_not_kept(self, stage: Stage) -> None:
         stage.interrupts.wanted[OTHER] = TimeoutError()
         with pytest.raises(ValueError, match="in time"):
             stage.interrupts.want(INNER, ValueError("in time"))
+
+        assert stage.interrupts.wanted == {}
+
+    def test_what_is_wanted_in_a_task_that_is_about_to_begin_is_raised_when_it_does(
+        self, stage: Stage
+    ) -> None:
+        stage.interrupts.mood = Mood.CLOSED
+        stage.interrupts.want(INNER, TimeoutError())
+        stage.interrupts.mood = Mood.OPEN
+
+        stage.interrupts.begin(OTHER)
+        with pytest.raises(TimeoutError):
+            stage.interrupts.begin(INNER)
+
+    def test_what_is_wanted_in_a_task_that_has_ended_is_forgotten(self, stage: Stage) -> None:
+        stage.interrupts.mood = Mood.CLOSED
+        stage.interrupts.want(INNER, TimeoutError())
+
+        stage.interrupts.forget(INNER)
 
         assert stage.interrupts.wanted == {}
 
