@@ -118,14 +118,21 @@ class TestParallel:
         assert rc.wait(timeout=10)
         assert not gate.path.exists()
 
-    def test_cancels_the_rest_when_a_task_raises(self, rc: ipp.Client, tmp_path: Path) -> None:
+    def test_cancels_the_rest_when_a_task_raises(
+        self, rc: ipp.Client, tmp_path: Path, gate: Gate
+    ) -> None:
+        folder = tmp_path / "began"
+        folder.mkdir()
+
         with pytest.raises(ValueError, match="first"):
             Parallel(pre_dispatch="all", batch_size=1)(
-                [delayed(fail)("first"), *(delayed(_touch)(tmp_path, n) for n in range(400))]
+                [delayed(fail)("first")]
+                + [delayed(_wait_and_touch)(folder, n, gate.path) for n in range(400)]
             )
+        gate.open()
 
         assert rc.wait(timeout=10)
-        assert len(list(tmp_path.iterdir())) < 400
+        assert len(list(folder.iterdir())) < 400
 
     @pytest.mark.parametrize("place", [0, 30])
     def test_raises_what_cannot_be_pickled(self, place: int) -> None:
@@ -436,7 +443,8 @@ def test_without_joblib_the_error_says_what_to_install() -> None:
     assert "pip install 'ipcluster-ext[joblib]'" in out
 
 
-def _touch(folder: Path, number: int) -> None:
+def _wait_and_touch(folder: Path, number: int, gate: Path) -> None:
+    pass_through(gate)
     (folder / str(number)).touch()
 
 
