@@ -54,13 +54,15 @@ class Dependencies:
         if (unborn := self._unborn(task)) is not None:
             return unborn
         for need in task.item.needs:
-            ended = self._need(task, need)
-            if ended is None:
+            ended = self._outcome(need)
+            if ended is not None and ended.status is not _DONE:
+                return Verdict(task, ended.status, ended.inline)
+        for need in task.item.needs:
+            if not self._use(task, need):
                 extra.awaited += 1
+                state.dependents.setdefault(need, []).append(task)
                 if need not in state.tasks:
                     lacking.append(need)
-            elif ended.status is not _DONE:
-                return Verdict(task, ended.status, ended.inline)
         if options is not None:
             for dependency, follows in ((options.after, False), (options.follow, True)):
                 if dependency is not None:
@@ -81,23 +83,28 @@ class Dependencies:
                 return Verdict(task, TaskStatus.LOST, _failure("InvalidDependency", text))
         return None
 
-    def _need(self, task: Task, need: TaskId) -> ResultItem | None:
-        """Return the outcome whose value a task needs, kept for it; None if it is to come."""
+    def _outcome(self, need: TaskId) -> ResultItem | None:
+        """Return how a task ended whose value is needed; None if that is to come."""
+        state = self._state
+        value = state.store.values.get(need)
+        if value is not None:
+            return value.item
+        entry = None if need in state.tasks else state.history.get(need)
+        return entry.item if entry is not None and entry.kept else None
+
+    def _use(self, task: Task, need: TaskId) -> bool:
+        """Keep the value of a task that was done for one that needs it, if it is here."""
         state = self._state
         value = state.store.values.get(need)
         if value is not None:
             value.uses += 1
-            task.extras.used.append(need)
-            return value.item
-        if need not in state.tasks:
-            entry = state.history.get(need)
-            if entry is not None and entry.kept:
-                if entry.item.status is _DONE:
-                    state.store.use(entry.item, entry.frames, 1)
-                    task.extras.used.append(need)
-                return entry.item
-        state.dependents.setdefault(need, []).append(task)
-        return None
+        else:
+            entry = None if need in state.tasks else state.history.get(need)
+            if entry is None or not entry.kept:
+                return False
+            state.store.use(entry.item, entry.frames, 1)
+        task.extras.used.append(need)
+        return True
 
     def _condition(
         self,
@@ -177,22 +184,40 @@ class Dependencies:
         for other, condition in state.awaiting.pop(task, ()):
             if other.id not in state.tasks or other.status is not TaskStatus.WAITING:
                 continue
+            if other.tries:  # it does not wait for others any more, but pauses
+                continue
             condition.note(succeeded=item.status is _DONE, engine=engine)
             if (verdict := self.verdict(other)) is not None:
                 verdicts.append(verdict)
         return verdicts
 
     def client_left(self, client: Client) -> list[Verdict]:
-        """Give up what only a client that is gone could have supplied."""
+        """Give up what only a client that is gone could have supplied, or was asked for."""
         lost: dict[TaskId, Verdict] = {}
         state = self._state
-        for table in (state.dependents, state.awaiting):
-            for awaited in [i for i in table if client_of(i) == client.id and i not in state.tasks]:
-                for entry in table.pop(awaited):
-                    task = entry if isinstance(entry, Task) else entry[0]
-                    if task.id in state.tasks:
-                        lost[task.id] = Verdict(task, TaskStatus.LOST, _failure("ClientClosed", ""))
+        for awaited in [task for task in state.dependents if task not in state.tasks]:
+            needing = state.dependents.pop(awaited)
+            kept = [o for o in needing if not self._gives_up(client, awaited, o, lost)]
+            if kept:
+                state.dependents[awaited] = kept
+        for awaited in [task for task in state.awaiting if task not in state.tasks]:
+            entries = state.awaiting.pop(awaited)
+            left = [e for e in entries if not self._gives_up(client, awaited, e[0], lost)]
+            if left:
+                state.awaiting[awaited] = left
         return list(lost.values())
+
+    def _gives_up(
+        self, client: Client, awaited: TaskId, task: Task, lost: dict[TaskId, Verdict]
+    ) -> bool:
+        """Give a task up if it or what it waits for is the client's; tell if it waits no more."""
+        if task.id not in self._state.tasks:
+            return True
+        if client.id not in {client_of(task.id), client_of(awaited)}:
+            return False
+        if not task.tries:  # else it does not wait for others, but pauses
+            lost[task.id] = Verdict(task, TaskStatus.LOST, _failure("ClientClosed", ""))
+        return True
 
 
 def _failure(ename: str, evalue: str) -> bytes:

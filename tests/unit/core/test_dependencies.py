@@ -12,6 +12,7 @@ from ipcluster_ext.protocol.parts import (
     Dependency,
     Options,
     ResultItem,
+    Retry,
 )
 from ipcluster_ext.protocol.status import TaskStatus
 from tests.support.scripted import Client, Engine, Stage
@@ -331,3 +332,50 @@ class TestOrder:
         assert [engine.ids for engine in engines] == [[first], []]
         assert second not in client.statuses
         assert EngineId(0) == engines[0].number
+
+
+class TestWhatNobodySays:
+    def test_a_need_that_failed_leaves_nobody_waiting_for_the_others(
+        self, stage: Stage, client: Client, engines: list[Engine]
+    ) -> None:
+        [unknown] = client.next_ids(1)
+        [failed] = client.submit()
+        engines[0].fail()
+
+        [task] = client.submit(needs=[unknown, failed])
+
+        assert client.statuses[task] is FAILED
+        assert stage.hub.state.dependents == {}
+        assert client.of(Lack) == []
+
+    def test_a_client_that_leaves_before_it_has_said_what_is_lacking_leaves_nothing_behind(
+        self, stage: Stage, client: Client, engines: list[Engine]
+    ) -> None:
+        [unknown] = client.next_ids(1)
+        other = stage.client()
+        other.submit(needs=[unknown])
+
+        other.leave()
+
+        assert stage.hub.state.tasks == {}
+        assert stage.hub.state.dependents == {}
+
+    def test_a_task_that_pauses_is_not_woken_by_the_end_of_another(
+        self, stage: Stage, client: Client, engines: list[Engine]
+    ) -> None:
+        first, second = client.submit(2)
+        [task] = client.submit(
+            retries=1,
+            options=Options(
+                retry=Retry(backoff=10.0), after=Dependency((first, second), all=False)
+            ),
+        )
+        engines[0].finish()
+        engines[0].fail()
+
+        engines[1].finish()
+        too_early = [engine.ids for engine in engines]
+        stage.turn(10.0)
+
+        assert too_early == [[], []]
+        assert [task] in [engine.ids for engine in engines]
