@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from ipykernel.displayhook import ZMQShellDisplayHook
+from ipykernel.eventloops import loop_map
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.zmqshell import ZMQDisplayPublisher, ZMQInteractiveShell
+from IPython.core.error import UsageError
 from traitlets import Type
 from traitlets.config import Config
 
@@ -85,6 +87,19 @@ class EngineShell(ZMQInteractiveShell):
         """Keep a traceback instead of publishing it."""
         del etype, evalue
         self.rendered_traceback = "\n".join(stb)
+
+    def enable_gui(self, gui: str | None = None) -> None:
+        """Take note of ``%gui`` and ``%matplotlib``: nothing runs beside the tasks here.
+
+        Raises
+        ------
+        UsageError
+            It needs a window and an event loop of its own.
+        """
+        if loop_map.get(gui, gui) is not None:
+            msg = f"engines have no windows, and so no event loop for {gui!r}; use 'inline'"
+            raise UsageError(msg)
+        self.active_eventloop = gui
 
 
 @dataclass(slots=True)

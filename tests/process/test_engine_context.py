@@ -199,6 +199,28 @@ class TestDisplaying:
             "<b>later</b>",
         ]
 
+    def test_of_figures_works_once_they_are_inline(self, rc: ipp.Client) -> None:
+        pytest.importorskip("matplotlib")
+        rc[0].execute("%matplotlib inline").get(30)
+        code = """
+            def plot():
+                import matplotlib.pyplot as plt
+                plt.plot([1, 2, 3])
+                plt.show()
+        """
+        called = rc[0].apply_async(cell(code)["plot"])
+        called.get(30)
+        ran = rc[0].execute("import matplotlib.pyplot as plt\nplt.plot([1, 2]);").get(30)
+
+        assert ["image/png" in output["data"] for output in called.outputs] == [True]
+        assert ["image/png" in output["data"] for output in ran.outputs] == [True]
+
+    def test_in_windows_is_refused(self, rc: ipp.Client) -> None:
+        result = rc[0].execute("%gui qt")
+        result.get(10)
+
+        assert "engines have no windows" in result.stderr
+
 
 def cell_text(code: str) -> str:
     """Return a cell without the indentation it has here."""
