@@ -93,6 +93,7 @@ class IpclusterBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[
         self._dealer: LoadBalancedView | None = None
         self._arrays: SharedArrays | None = None
         self._errands: ThreadPoolExecutor | None = None
+        self._calls = 0
         self._futures: set[AsyncResult] = set()
         self._threads: int | None = None
         self._read_only_above: int | None = None
@@ -183,7 +184,10 @@ class IpclusterBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[
     # ------------------------------------------------------------ while it runs
 
     def start_call(self) -> None:
-        """Begin a run."""
+        """Begin a run; others may be going on, as generators under one configuration share it."""
+        self._calls += 1
+        if self._calls > 1:
+            return
         keepers = Keepers(self._running)
         self._arrays = SharedArrays(
             keepers.keep, keepers.drop, read_only_above=self._read_only_above
@@ -191,7 +195,10 @@ class IpclusterBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[
         self._errands = ThreadPoolExecutor(1, thread_name_prefix="ipcluster_ext-joblib")
 
     def stop_call(self) -> None:
-        """End a run."""
+        """End a run; what all of them share ends with the last."""
+        self._calls -= 1
+        if self._calls > 0:
+            return
         if self._arrays is not None:
             with contextlib.suppress(ClientError):  # those who keep arrays are gone
                 self._arrays.end()
