@@ -51,12 +51,8 @@ class Dependencies:
         state, options = self._state, task.spec.options
         lacking: list[TaskId] = []
         extra = task.extras
-        if (unborn := self._unborn(task)) is not None:
-            return unborn
-        for need in task.item.needs:
-            ended = self._outcome(need)
-            if ended is not None and ended.status is not _DONE:
-                return Verdict(task, ended.status, ended.inline)
+        if (refusal := self._unborn(task) or self._bereft(task)) is not None:
+            return refusal
         for need in task.item.needs:
             if not self._use(task, need):
                 extra.awaited += 1
@@ -81,6 +77,14 @@ class Dependencies:
             if other >= task.id and client_of(other) == client_of(task.id):
                 text = f"a task cannot depend on one that was submitted later: {task_text(other)}"
                 return Verdict(task, TaskStatus.LOST, _failure("InvalidDependency", text))
+        return None
+
+    def _bereft(self, task: Task) -> Verdict | None:
+        """End a task as one ended whose value it needs, if that was not done."""
+        for need in task.item.needs:
+            ended = self._outcome(need)
+            if ended is not None and ended.status is not _DONE:
+                return Verdict(task, ended.status, ended.inline)
         return None
 
     def _outcome(self, need: TaskId) -> ResultItem | None:

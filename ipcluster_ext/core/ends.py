@@ -60,7 +60,7 @@ class Ends:
         if client is not None:
             client.line.result(engine, item, frames)
             if item.buffers:
-                self._keep(client, item)
+                self._keep(client, item, frames)
         elif item.buffers:
             state.blobs.offer(names_of(item.buffers))
         state.history.add(task, item, engine, frames, state.now, client is None)
@@ -90,7 +90,7 @@ class Ends:
         self._state.waiting.pop(task.id, None)
         self.end(task, own, frames, engine)
 
-    def _keep(self, client: Client, item: ResultItem) -> None:
+    def _keep(self, client: Client, item: ResultItem, frames: Sequence[Frame]) -> None:
         """Keep a result's blobs until it has arrived, and as long as its client has it."""
         names = names_of(item.buffers)
         if not names:
@@ -98,7 +98,7 @@ class Ends:
         self._state.blobs.hold(names)
         client.line.token.extend(names)
         if item.status is _DONE:
-            self._state.store.hold(item)
+            self._state.store.hold(item, frames)
 
     def _tell_watchers(
         self, task: TaskId, item: ResultItem, frames: Sequence[Frame], engine: EngineId

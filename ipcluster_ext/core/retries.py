@@ -39,7 +39,7 @@ class Retries:
         -------
         Whether it shall run again at once; else it has ended, or pauses.
         """
-        if task.retries <= 0:
+        if task.retries <= 0 or _is_unwanted(task):
             engine = task.engine if task.engine is not None else task.target
             self._ends.end(
                 task, plain_failure(outcome), (), engine if engine is not None else _NOBODY
@@ -75,7 +75,7 @@ class Retries:
             self._ends.fail(task, extra.doom, _DOOMS[extra.doom] + cause, TaskStatus.LOST)
             return False
         extra.killed.append(engine.id)
-        if task.retries > 0 and _retry_of(task).on_engine_lost:
+        if task.retries > 0 and _retry_of(task).on_engine_lost and not extra.unwanted:
             task.retries -= 1
             return self._after_pause(task, now)
         if len(extra.killed) > 1:
@@ -93,6 +93,9 @@ class Retries:
         -------
         Whether it shall run on another engine.
         """
+        if _is_unwanted(task):
+            self._ends.end(task, plain_failure(outcome), (), engine.id)
+            return False
         lane = task.lane
         lane = lane._replace(avoid=tuple(sorted({*lane.avoid, engine.id})))
         if task.target is None and self.why_hopeless(lane) is None:
@@ -129,6 +132,10 @@ _DOOMS = {
 def _retry_of(task: Task) -> Retry:
     options = task.spec.options
     return _PLAIN if options is None or options.retry is None else options.retry
+
+
+def _is_unwanted(task: Task) -> bool:
+    return task.extra is not None and task.extra.unwanted
 
 
 def _said(outcome: ResultItem) -> str:

@@ -98,6 +98,8 @@ class Extra:
         How long its engine may take to end before it is killed.
     tries
         How often it was tried in vain.
+    unwanted
+        Whether it was interrupted: it is not tried again.
     """
 
     lane: Lane | None = None
@@ -108,6 +110,7 @@ class Extra:
     doom: str = ""
     grace: float = 0.0
     tries: int = 0
+    unwanted: bool = False
 
 
 @dataclass(slots=True, eq=False)

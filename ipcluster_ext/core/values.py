@@ -67,9 +67,9 @@ class Store:
         """Keep a value for so many tasks."""
         self._keep(item, frames).uses += uses
 
-    def hold(self, item: ResultItem) -> None:
-        """Keep a value in shared memory for its client."""
-        value = self._keep(item, ())
+    def hold(self, item: ResultItem, frames: Sequence[Frame]) -> None:
+        """Keep a value in shared memory for its client, with what travels beside it."""
+        value = self._keep(item, frames)
         if not value.held:
             value.held = True
             self._held.setdefault(client_of(item.id), set()).add(item.id)

@@ -56,8 +56,11 @@ class Withdrawals:
         graces = tuple(min(max(0.0, grace), MOST_GRACE) for grace in message.graces[:2])
         for engine_id, ids in held.items():
             self._state.engines[engine_id].open_line.say(Halt(ids))
-            for task_id in ids if graces else ():
+            for task_id in ids:
                 task = self._state.tasks[task_id]
+                task.extras.unwanted = True
+                if not graces:
+                    continue
                 task.extras.doom = "TaskInterrupted"
                 task.extras.grace = graces[1] if len(graces) > 1 else graces[0]
                 self._state.timers.set(self._state.now + graces[0], Alarm.OVERDUE, task, task.tries)

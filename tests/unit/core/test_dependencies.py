@@ -61,6 +61,17 @@ class TestValues:
         where = next(engine for engine in engines if engine.ids == [second])
         assert where.value_frames[first] == [b"abc"]
 
+    def test_frames_come_even_with_a_value_that_is_in_shared_memory_besides(
+        self, client: Client, engines: list[Engine]
+    ) -> None:
+        [first] = client.submit()
+        [second] = client.submit(needs=[first])
+
+        engines[0].say(Done([engines[0].outcome(buffers=(3, BLOB))]), frames=[b"abc"])
+
+        where = next(engine for engine in engines if engine.ids == [second])
+        assert where.value_frames[first] == [b"abc"]
+
     def test_a_value_is_sent_to_an_engine_once_and_forgotten_there_in_the_end(
         self, client: Client, stage: Stage
     ) -> None:

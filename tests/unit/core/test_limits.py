@@ -19,7 +19,7 @@ DONE, CANCELLED = TaskStatus.DONE, TaskStatus.CANCELLED
 
 @pytest.fixture
 def agent(stage: Stage) -> Agent:
-    return stage.agent(1)
+    return stage.agent(2)
 
 
 @pytest.fixture
@@ -163,6 +163,28 @@ class TestInterrupts:
         assert first in client.statuses
         assert stopped_before == []
         assert [stop.engines for stop in agent.of(StopEngines)] == [[0]]
+
+    @pytest.mark.parametrize("status", [TaskStatus.FAILED, TaskStatus.AGAIN, TaskStatus.REFUSED])
+    def test_a_task_that_was_interrupted_does_not_run_again_whatever_retries_it_has(
+        self, client: Client, agent: Agent, engine: Engine, status: TaskStatus
+    ) -> None:
+        agent.start(EngineId(1))
+        [task] = client.submit(retries=2)
+        client.say(Interrupt([task], 1))
+
+        engine.say(Done([engine.outcome(status)]))
+
+        assert client.statuses == {task: TaskStatus.FAILED}
+
+    def test_a_task_that_was_interrupted_does_not_run_again_when_its_engine_dies(
+        self, client: Client, engine: Engine
+    ) -> None:
+        [task] = client.submit(retries=2)
+        client.say(Interrupt([task], 1))
+
+        engine.die(began=task)
+
+        assert client.why(task)[0] == "EngineLost"
 
     def test_nobody_can_interrupt_anothers_tasks(
         self, stage: Stage, client: Client, engine: Engine
