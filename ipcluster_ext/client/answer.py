@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import Future
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 from ipcluster_ext.client.connection import Connection
 from ipcluster_ext.client.hearers import Hearer, Waker
@@ -66,6 +66,7 @@ class Answer(Future[Any]):
     engines: Sequence[EngineId] = ()
     facts: Mapping[str, Any] = MappingProxyType({})
     owner = True
+    _inner: ClassVar[frozenset[str]] = frozenset()
     _came: list[tuple[float, Sequence[Outcome]]] | None = None
     _begun: AbstractSet[TaskId] = frozenset()
     _notes: Mapping[TaskId, Notes] = MappingProxyType({})
@@ -128,7 +129,8 @@ class Answer(Future[Any]):
 
     def __dir__(self) -> list[str]:
         """List what is of use to users."""
-        return sorted(set(super().__dir__()) - _INNER)
+        inner = (vars(base).get("_inner", ()) for base in type(self).__mro__)
+        return sorted(set(super().__dir__()).difference(_INNER, *inner))
 
     # ------------------------------------------------------------ what the connection calls
 
@@ -236,7 +238,14 @@ class Answer(Future[Any]):
             self.set_exception(self.failure or TaskAborted("see exception()"))
 
     def done(self) -> bool:
-        """Tell whether everything has ended."""
+        """Tell whether everything has ended.
+
+        Examples
+        --------
+        >>> ar = lv.submit(pow, 2, 3)
+        >>> ar.wait(), ar.done()
+        (True, True)
+        """
         return self._state in _ENDED  # no lock, unlike the standard library's: one look is enough
 
     def running(self) -> bool:
@@ -463,7 +472,10 @@ class Answer(Future[Any]):
         ]
 
 
-_INNER = frozenset(name for name in vars(Answer) if name[0] != "_") - {"done", "owner", "running"}
+_INNER = (
+    frozenset(name for name in vars(Answer) if name[0] != "_") - {"done", "owner", "running"}
+) | {"connection", "first"}
+"""What others of this room need of an answer, beside the names in each class's ``_inner``."""
 
 
 def _left(deadline: float | None) -> float | None:

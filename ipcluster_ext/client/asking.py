@@ -118,6 +118,12 @@ class Asking(Base):
 
         Called, ``rc.history(label="fit*", status="failed")`` asks the hub for records of tasks;
         see `History`.
+
+        Examples
+        --------
+        >>> ar = lv.submit(abs, -1)
+        >>> rc.history[-1] == ar.msg_ids[0]
+        True
         """
         ids = map(task_text, self.connection.submitted.tasks)
         return History(ids, self._history)

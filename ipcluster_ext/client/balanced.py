@@ -41,12 +41,41 @@ class LoadBalancedView(MappingView):
     flags: ClassVar[tuple[str, ...]] = (
         *MappingView.flags, "expires", "priority", "resources", "key", "follow",
     )  # fmt: skip
-    targets = Flag[list[EngineId] | None]("The engines to which the choice is restricted, if any.")
-    expires = Flag[float]("How many seconds a task may wait in the queue; 0 for ever.")
-    priority = Flag[int]("Tasks of a higher one begin first.")
-    resources = Flag[dict[str, float]]("What an engine must have to be chosen.")
-    key = Flag[str]("A task whose key is known gets the outcome of the one before; empty for none.")
-    follow = Flag[Dependency | None]("As `after`; and the task runs where one of them did.")
+    targets = Flag[list[EngineId] | None](
+        "The engines to which the choice is restricted, None if it is not.",
+        """>>> rc.load_balanced_view([1]).targets
+[1]""",
+    )
+    expires = Flag[float](
+        "How many seconds a task may wait in the queue, or else fail with `TaskExpired`; 0 for "
+        "ever.",
+        """>>> lv.options(expires=60).apply_sync(abs, -1)
+1""",
+    )
+    priority = Flag[int](
+        "Tasks of a higher one begin first; 0 at first.",
+        """>>> lv.options(priority=10).apply_sync(abs, -1)
+1""",
+    )
+    resources = Flag[dict[str, float]](
+        "What an engine must have free to be chosen: amounts by name, or a list of names.",
+        """>>> dict(lv.options(resources={"gpu": 1}).resources)
+{'gpu': 1.0}""",
+    )
+    key = Flag[str](
+        "A task whose key is known gets the outcome of the one before; empty for none.",
+        """>>> import random
+>>> once = lv.options(key="throw of a die")
+>>> once.apply_sync(random.random) == once.apply_sync(random.random)
+True""",
+    )
+    follow = Flag[Dependency | None](
+        "As `after`; and the task runs on an engine on which one of them did.",
+        """>>> first = lv.submit(abs, -1)
+>>> second = lv.options(follow=first).submit(abs, -2)
+>>> second.get(), second.engine_id == first.engine_id
+(2, True)""",
+    )
 
     def __init__(self, client: ViewOwner, targets: Targets | None = None) -> None:
         super().__init__(client, Flags())
@@ -86,6 +115,8 @@ class LoadBalancedView(MappingView):
             The function or an argument cannot be pickled.
         ForeignTask
             An argument is another client's answer to come.
+        InvalidDependency
+            A task of ``after`` or ``follow`` is not known to this client.
         ClientError
             The client is closed or has lost its hub.
         BaseException

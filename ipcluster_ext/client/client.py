@@ -68,6 +68,8 @@ class Client(Jobbing, Purging, Steering, Preparing, Becoming, Versioned):
         Where the cluster was found.
     session
         What the history calls this client: the notebook or the script.
+    curve_serverkey, curve_publickey, curve_secretkey
+        For ipyparallel's sake; None, as nothing leaves this host.
 
     Raises
     ------
@@ -128,7 +130,14 @@ class Client(Jobbing, Purging, Steering, Preparing, Becoming, Versioned):
 
     @property
     def hub_pid(self) -> int:
-        """The hub's process."""
+        """The hub's process id.
+
+        Examples
+        --------
+        >>> import os
+        >>> rc.hub_pid != os.getpid()
+        True
+        """
         return self.connection.hub_pid
 
     curve_serverkey = curve_publickey = curve_secretkey = None
@@ -219,6 +228,11 @@ class Client(Jobbing, Purging, Steering, Preparing, Becoming, Versioned):
             The engines.
         suffix
             What the names of the magics end with.
+
+        Examples
+        --------
+        >>> rc.activate().apply(abs, -1)
+        [1, 1]
         """
         del suffix  # magics are registered by whoever has them
         return self.direct_view(targets, block=True)
@@ -268,7 +282,16 @@ class Client(Jobbing, Purging, Steering, Preparing, Becoming, Versioned):
 
     @property
     def closed(self) -> bool:
-        """Whether `close` was called."""
+        """Whether `close` was called.
+
+        Examples
+        --------
+        >>> with ipp.Client(rc.connection_file) as client:
+        ...     client.closed
+        False
+        >>> client.closed
+        True
+        """
         return not self._finalizer.alive
 
     def close(self, linger: float | None = None) -> None:
@@ -279,6 +302,13 @@ class Client(Jobbing, Purging, Steering, Preparing, Becoming, Versioned):
         linger
             How long to wait, in seconds, until the hub has all that was sent; at most a fifth of
             one if not given.
+
+        Examples
+        --------
+        >>> client = ipp.Client(rc.connection_file)
+        >>> client.close()
+        >>> client.closed
+        True
         """
         if linger and self._finalizer.alive:
             self.connection.settle(linger)
@@ -301,16 +331,37 @@ class Client(Jobbing, Purging, Steering, Preparing, Becoming, Versioned):
     # ------------------------------------------------------------ what does nothing any more
 
     def spin(self) -> None:
-        """Do nothing: results arrive by themselves. Deprecated."""
+        """Do nothing: results arrive by themselves. Deprecated.
+
+        Examples
+        --------
+        >>> import warnings
+        >>> with warnings.catch_warnings(action="ignore"):
+        ...     rc.spin()
+        """
         _deprecated("spin")
 
     def spin_thread(self, interval: float = 1) -> None:
-        """Do nothing: results arrive by themselves. Deprecated."""
+        """Do nothing: results arrive by themselves. Deprecated.
+
+        Examples
+        --------
+        >>> import warnings
+        >>> with warnings.catch_warnings(action="ignore"):
+        ...     rc.spin_thread()
+        """
         del interval
         _deprecated("spin_thread")
 
     def stop_spin_thread(self) -> None:
-        """Do nothing: results arrive by themselves. Deprecated."""
+        """Do nothing: results arrive by themselves. Deprecated.
+
+        Examples
+        --------
+        >>> import warnings
+        >>> with warnings.catch_warnings(action="ignore"):
+        ...     rc.stop_spin_thread()
+        """
         _deprecated("stop_spin_thread")
 
 

@@ -224,6 +224,15 @@ class DirectView(NamespaceView):
         None for each engine, or an `ExecuteReply` if not silent; an `AsyncResult` if it does
         not wait.
 
+        Raises
+        ------
+        RemoteError
+            The cell raised on the engine that the view is of; also of the class that it raised.
+        CompositeError
+            It raised on several engines.
+        NoSuchEngine
+            A target is not there.
+
         Examples
         --------
         >>> dv.execute("a = 5", block=True)
@@ -278,6 +287,11 @@ class DirectView(NamespaceView):
         quiet
             Whether to say nothing of what is imported.
 
+        Raises
+        ------
+        RemoteError, CompositeError
+            From the block: a module cannot be imported on the engines.
+
         Examples
         --------
         >>> with dv.sync_imports(quiet=True):
@@ -330,6 +344,13 @@ class DirectView(NamespaceView):
         ------
         ImportError
             It is not installed, here or there.
+
+        Examples
+        --------
+        >>> dv.use_dill()
+        [None, None]
+        >>> dv.use_cloudpickle()
+        [None, None]
         """
         return self._use("dill")
 
@@ -359,7 +380,11 @@ class BroadcastView(DirectView):
 
     flags: ClassVar[tuple[str, ...]] = (*DirectView.flags, "is_coalescing")
 
-    is_coalescing = Flag[bool]("For ipyparallel's sake: answers come in batches anyway.")
+    is_coalescing = Flag[bool](
+        "For ipyparallel's sake: answers come in batches anyway.",
+        """>>> rc.broadcast_view(is_coalescing=True).is_coalescing
+True""",
+    )
 
     def __init__(
         self, client: ViewOwner, targets: Targets | None = "all", *, is_coalescing: bool = False

@@ -15,35 +15,160 @@ from ipcluster_ext.client.metadata import (
 from ipcluster_ext.protocol.ids import task_text
 
 
-def _fact(name: str, doc: str) -> Any:
+def _fact(name: str, doc: str, example: str) -> Any:
     return property(
-        lambda self: self.fact(name), doc=f"{doc} A list where there are several tasks."
+        lambda self: self.fact(name),
+        doc=f"{doc} A list where there are several tasks.\n\nExamples\n--------\n{example}",
     )
 
 
 class Described(Answer):
     """An answer that tells facts about its tasks; parameters as for `Answer`."""
 
-    msg_id = _fact("msg_id", "The task's id.")
-    state = _fact("state", "'queued', 'running', 'done', 'failed', 'cancelled' or 'lost'.")
-    status = _fact("status", "'ok', 'error' or 'aborted'; None before the end.")
-    engine_id = _fact("engine_id", "The engine that runs the task, None where that is not known.")
-    engine_uuid = _fact("engine_uuid", "A name of that engine.")
-    submitted = _fact("submitted", "When the task was submitted, by this computer's clock.")
-    started = _fact("started", "When the task began, by its engine's clock.")
-    completed = _fact("completed", "When the task ended, by its engine's clock.")
-    received = _fact("received", "When the outcome came, by this computer's clock.")
-    after = _fact("after", "The tasks that had to end before.")
-    follow = _fact("follow", "The tasks that it had to run beside.")
-    stdout = _fact("stdout", "What the task has written to ``sys.stdout`` so far.")
-    stderr = _fact("stderr", "What the task has written to ``sys.stderr`` so far.")
-    outputs = _fact("outputs", "What the task displayed, as dicts with ``data`` and ``metadata``.")
-    data = _fact("data", "What the task has published so far, by name.")
-    execute_input = _fact("execute_input", "The cell's code.")
-    execute_result = _fact("execute_result", "The value of the cell's last expression.")
-    error = _fact("error", "What the task raised, None if it did not.")
-    is_broadcast = _fact("is_broadcast", "Whether a `BroadcastView` sent the task.")
-    is_coalescing = _fact("is_coalescing", "Whether it was asked to put answers together.")
+    _inner = frozenset({"all_metadata", "fact"})
+
+    msg_id = _fact(
+        "msg_id",
+        "The task's id.",
+        """>>> answer = lv.submit(abs, -1)
+>>> [answer.msg_id] == answer.msg_ids
+True""",
+    )
+    state = _fact(
+        "state",
+        "'queued', 'running', 'done', 'failed', 'cancelled' or 'lost'.",
+        """>>> answer = dv.apply_async(abs, -1)
+>>> answer.wait(), answer.state
+(True, ['done', 'done'])""",
+    )
+    status = _fact(
+        "status",
+        "'ok', 'error' or 'aborted'; None before the end.",
+        """>>> answer = lv.submit(divmod, 1, 0)
+>>> answer.wait(), answer.status
+(True, 'error')""",
+    )
+    engine_id = _fact(
+        "engine_id",
+        "The engine that runs the task, None where that is not known.",
+        """>>> dv.apply_async(abs, -1).engine_id
+[0, 1]""",
+    )
+    engine_uuid = _fact(
+        "engine_uuid",
+        "A name of that engine.",
+        """>>> rc[1].apply_async(abs, -1).engine_uuid
+'engine-1'""",
+    )
+    submitted = _fact(
+        "submitted",
+        "When the task was submitted, a `datetime.datetime` by this computer's clock.",
+        """>>> first, second = lv.submit(abs, -1), lv.submit(abs, -2)
+>>> first.submitted <= second.submitted
+True""",
+    )
+    started = _fact(
+        "started",
+        "When the task began, by its engine's clock; None before the end.",
+        """>>> answer = lv.submit(abs, -1)
+>>> answer.wait(), answer.started <= answer.completed
+(True, True)""",
+    )
+    completed = _fact(
+        "completed",
+        "When the task ended, by its engine's clock; None before.",
+        """>>> import time
+>>> answer = lv.submit(time.sleep, 0.01)
+>>> answer.wait(), (answer.completed - answer.started).total_seconds() >= 0.01
+(True, True)""",
+    )
+    received = _fact(
+        "received",
+        "When the outcome came, by this computer's clock; None before.",
+        """>>> answer = lv.submit(abs, -1)
+>>> answer.wait(), answer.received >= answer.submitted
+(True, True)""",
+    )
+    after = _fact(
+        "after",
+        "The ids of the tasks that had to end before.",
+        """>>> first = lv.submit(abs, -1)
+>>> lv.options(after=first).submit(abs, -2).after == first.msg_ids
+True""",
+    )
+    follow = _fact(
+        "follow",
+        "The ids of the tasks on one of whose engines it had to run.",
+        """>>> first = lv.submit(abs, -1)
+>>> lv.options(follow=first).submit(abs, -2).follow == first.msg_ids
+True""",
+    )
+    stdout = _fact(
+        "stdout",
+        "What the task has written to ``sys.stdout`` so far.",
+        r""">>> answer = lv.submit(print, "hello")
+>>> answer.wait(), answer.stdout
+(True, 'hello\n')""",
+    )
+    stderr = _fact(
+        "stderr",
+        "What the task has written to ``sys.stderr`` so far.",
+        """>>> def complain():
+...     import sys
+...     print("ouch", end="", file=sys.stderr)
+>>> answer = lv.submit(complain)
+>>> answer.wait(), answer.stderr
+(True, 'ouch')""",
+    )
+    outputs = _fact(
+        "outputs",
+        "What the task displayed, as dicts with ``data`` and ``metadata``.",
+        """>>> def show():
+...     from IPython.display import Latex, display
+...     display(Latex("x^2"))
+>>> answer = lv.submit(show)
+>>> answer.wait(), [shown["data"]["text/latex"] for shown in answer.outputs]
+(True, ['x^2'])""",
+    )
+    data = _fact(
+        "data",
+        "What the task has published so far, by name; see `ipcluster_ext.publish`.",
+        """>>> answer = lv.submit(lambda: ipp.publish(loss=0.5))
+>>> answer.wait(), answer.data
+(True, {'loss': 0.5})""",
+    )
+    execute_input = _fact(
+        "execute_input",
+        "The cell's code; None where the task is no cell.",
+        """>>> dv.execute("1 + 1").execute_input
+['1 + 1', '1 + 1']""",
+    )
+    execute_result = _fact(
+        "execute_result",
+        "The value of the cell's last expression, as it would be displayed.",
+        """>>> answer = rc[0].execute("1 + 1", silent=False)
+>>> answer.wait(), answer.execute_result["data"]["text/plain"]
+(True, '2')""",
+    )
+    error = _fact(
+        "error",
+        "What the task raised, None if it did not.",
+        """>>> answer = lv.submit(divmod, 1, 0)
+>>> answer.wait(), isinstance(answer.error, ZeroDivisionError)
+(True, True)""",
+    )
+    is_broadcast = _fact(
+        "is_broadcast",
+        "Whether a `BroadcastView` sent the task.",
+        """>>> rc.broadcast_view().apply_async(abs, -1).is_broadcast
+[True, True]""",
+    )
+    is_coalescing = _fact(
+        "is_coalescing",
+        "Whether it was asked to put answers together.",
+        """>>> rc.broadcast_view(is_coalescing=True).apply_async(abs, -1).is_coalescing
+[True, True]""",
+    )
 
     @property
     def msg_ids(self) -> list[str]:

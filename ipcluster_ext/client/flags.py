@@ -23,10 +23,12 @@ class Flag(Generic[T]):
     ----------
     doc
         What it means.
+    example
+        How it is used, as a doctest.
     """
 
-    def __init__(self, doc: str) -> None:
-        self.__doc__ = doc
+    def __init__(self, doc: str, example: str) -> None:
+        self.__doc__ = f"{doc}\n\nExamples\n--------\n{example}"
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -72,6 +74,7 @@ class Flagged:
     """Something with flags."""
 
     flags: ClassVar[tuple[str, ...]] = ()
+    _inner: ClassVar[frozenset[str]] = frozenset({"flags", "now"})
 
     def __init__(self, flags: Flags) -> None:
         self._own = flags
@@ -80,6 +83,11 @@ class Flagged:
 
     def __bool__(self) -> bool:
         return True  # even where there is no engine, and so no length
+
+    def __dir__(self) -> list[str]:
+        """List what is of use to users."""
+        inner = (vars(base).get("_inner", ()) for base in type(self).__mro__)
+        return sorted(set(super().__dir__()).difference(*inner))
 
     def now(self) -> Flags:
         """Return the flags that hold for whoever asks."""

@@ -82,7 +82,18 @@ class Housekeeping(Flagged):
         block
             Whether to wait for it; the view's `block` if not given.
         owner
-            Whether the answer is the only one that is kept.
+            For ipyparallel's sake; answers are kept as long as somebody holds them.
+
+        Returns
+        -------
+        The answer; an `AsyncHubResult` if another client has submitted the tasks.
+
+        Raises
+        ------
+        UnknownTask
+            There is no such task, or its result is not kept any more.
+        IndexError
+            The view's history is shorter.
 
         Examples
         --------
@@ -110,7 +121,12 @@ class Housekeeping(Flagged):
         targets
             Only those of these engines.
         block
-            Whether to wait until it is known which will never run.
+            Whether to wait until it is known which will never run; the view's `block` if not
+            given.
+
+        Returns
+        -------
+        A future of the ids of those that will never run.
 
         Examples
         --------
@@ -124,7 +140,21 @@ class Housekeeping(Flagged):
         return self.client.abort(aborted, targets=targets, block=self._blocks(block))
 
     def purge_results(self, jobs: Any = (), targets: Any = ()) -> None:
-        """Have the hub forget tasks, by their ids or by the engines that ran them.
+        """Forget tasks, here and in the hub, by their ids or by the engines that ran them.
+
+        Parameters
+        ----------
+        jobs
+            Answers or ids, or several of them; ``'all'`` for all of the client's that have ended.
+        targets
+            Also all ended tasks of these engines.
+
+        Raises
+        ------
+        RuntimeError
+            Some of them have not ended; nothing is forgotten then.
+        UnknownTask, NoSuchEngine
+            There is no such task or engine.
 
         Examples
         --------
@@ -170,7 +200,29 @@ class Housekeeping(Flagged):
         hub: bool = False,
         block: bool | None = None,
     ) -> Any:
-        """Stop the view's engines, or restart them; with the hub, the whole cluster."""
+        """Stop the view's engines, or restart them; with the hub, the whole cluster.
+
+        Parameters
+        ----------
+        targets
+            Other engines than the view's.
+        restart, hub, block
+            As for `Client.shutdown`; waits as the view's `block` says if not given.
+
+        Returns
+        -------
+        A future, which ends when it is done.
+
+        Raises
+        ------
+        NoSuchEngine, ValueError
+            As for `Client.shutdown`.
+
+        Examples
+        --------
+        >>> rc[1].shutdown(restart=True, block=True).done()
+        True
+        """
         return self.client.shutdown(
             self._addressed(targets), restart=restart, hub=hub, block=self._blocks(block)
         )
@@ -182,6 +234,15 @@ class Housekeeping(Flagged):
         ----------
         suffix
             What the names of the magics end with.
+
+        Returns
+        -------
+        The view that they use, whose calls wait.
+
+        Examples
+        --------
+        >>> rc[0].activate().apply(abs, -1)
+        1
         """
         return self.client.activate(self._addressed(None), suffix)
 

@@ -91,6 +91,19 @@ class Jobbing(Asking):
         Returns
         -------
         Whether all of them have ended.
+
+        Raises
+        ------
+        UnknownTask
+            There is no such task, or its result is lost.
+        IndexError
+            The history is shorter.
+
+        Examples
+        --------
+        >>> ar = lv.submit(pow, 2, 3)
+        >>> ar.wait(), rc.wait_interactive(ar, timeout=10)
+        (True, True)
         """
         answers = [owner for owner in self._futures(jobs) if isinstance(owner, AsyncResult)]
         if not answers:

@@ -58,6 +58,8 @@ class AsyncMapResult(AsyncResult):
     ([1, 2, 3], [1, 2, 3], 2)
     """
 
+    _inner = frozenset({"item", "trace", "values_of", "where"})
+
     def __init__(
         self,
         connection: Connection,
@@ -81,7 +83,14 @@ class AsyncMapResult(AsyncResult):
 
     @property
     def progress(self) -> int:
-        """How many items have been computed."""
+        """How many items have been computed.
+
+        Examples
+        --------
+        >>> amr = lv.map_async(abs, range(10), chunksize=5)
+        >>> amr.wait(), amr.progress
+        (True, 10)
+        """
         done = self.count_ended()
         if self._even:
             return min(done * self._even, self._items)

@@ -38,7 +38,11 @@ class NamespaceView(View):
 
     flags: ClassVar[tuple[str, ...]] = View.flags
 
-    targets = Flag[Any]("The engines: 'all', an id, or several ids; looked up at each call.")
+    targets = Flag[Any](
+        "The engines: 'all', an id, or several ids; looked up at each call.",
+        """>>> rc[0].targets, rc[[1, 0]].targets, rc.direct_view().targets
+(0, [1, 0], 'all')""",
+    )
 
     def __init__(self, client: ViewOwner, targets: Targets | None = "all") -> None:
         super().__init__(client, Flags())

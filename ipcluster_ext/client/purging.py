@@ -36,6 +36,15 @@ class Purging(Asking):
             Some of them have not ended; nothing is forgotten then.
         UnknownTask, IndexError, NoSuchEngine
             There is no such task or engine.
+
+        Examples
+        --------
+        >>> ar = lv.submit(pow, 2, 3)
+        >>> ar.get()
+        8
+        >>> rc.purge_local_results(ar)
+        >>> ar.msg_ids[0] in rc.history
+        False
         """
         submitted, pending = self.connection.submitted, self.connection.pending
         gone = list(submitted.tasks) if _is_all(jobs) else self._tasks(jobs)
@@ -64,6 +73,15 @@ class Purging(Asking):
             Some of them have not ended; nothing is forgotten then.
         UnknownTask, IndexError, NoSuchEngine
             There is no such task or engine.
+
+        Examples
+        --------
+        >>> ar = lv.submit(pow, 2, 3)
+        >>> ar.get()
+        8
+        >>> rc.purge_hub_results(ar)
+        >>> ar.msg_ids[0] in rc.hub_history()
+        False
         """
         if _is_all(jobs):
             self._purge(_HAVE_ENDED)
@@ -77,6 +95,20 @@ class Purging(Asking):
         self, jobs: "Jobs | Literal['all']" = (), targets: Targets | Sequence[int] = ()
     ) -> None:
         """Forget tasks here and in the hub; see `purge_hub_results` and `purge_local_results`.
+
+        Parameters
+        ----------
+        jobs
+            Ids, places in the history or answers; ``'all'`` for all that have ended.
+        targets
+            Also all ended tasks of these engines.
+
+        Raises
+        ------
+        RuntimeError
+            Some of them have not ended; nothing is forgotten then.
+        UnknownTask, IndexError, NoSuchEngine
+            There is no such task or engine.
 
         Examples
         --------
@@ -101,6 +133,14 @@ class Purging(Asking):
         ------
         RuntimeError
             Tasks of this client have not ended; nothing is forgotten then.
+
+        Examples
+        --------
+        >>> rc.wait()
+        True
+        >>> rc.purge_everything()
+        >>> list(rc.history), rc.hub_history()
+        ([], [])
         """
         self.purge_results("all")
         self.connection.forget(None)

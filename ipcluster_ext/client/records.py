@@ -49,6 +49,13 @@ class TaskRecord:
         The id of the task that did the same once more, or None.
     balanced
         Whether the hub chose its engine.
+
+    Examples
+    --------
+    >>> lv.options(label="power").apply_sync(pow, 2, 3)
+    8
+    >>> [record.status for record in rc.history(label="power")]
+    ['done']
     """
 
     msg_id: str

@@ -50,6 +50,12 @@ class AsyncResult(Awaited):
 
     Attributes
     ----------
+    label
+        What the work is called; empty if it has no name.
+    owner
+        Whether the tasks are this client's own.
+    return_exceptions
+        Whether `get` returns exceptions among the values, if it is not told.
     again
         How to submit its tasks again; None if their arguments were not kept.
 
@@ -60,6 +66,7 @@ class AsyncResult(Awaited):
     (8, True)
     """
 
+    _inner = frozenset({"again"})
     again: Again | None = None
     _parts: "tuple[AsyncResult, ...] | None" = None
 
@@ -87,12 +94,17 @@ class AsyncResult(Awaited):
             In seconds; None or a negative number for ever.
         return_when
             Whether to return earlier: 'FIRST_COMPLETED' when a task has ended,
-            'FIRST_EXCEPTION' when one has failed.
+            'FIRST_EXCEPTION' when one has failed; 'ALL_COMPLETED' if not.
 
         Returns
         -------
         Whether it is there; with `return_when`, the tasks that have ended and those that have
         not, as sets of what `split` returns.
+
+        Raises
+        ------
+        ValueError
+            There is no such `return_when`.
 
         Examples
         --------
@@ -198,6 +210,11 @@ class AsyncResult(Awaited):
         -------
         True if none of them ran or will run; False if one runs or has ended.
 
+        Raises
+        ------
+        ClientError
+            The client is closed or has lost its hub.
+
         Examples
         --------
         >>> import time
@@ -222,6 +239,8 @@ class AsyncResult(Awaited):
         ------
         RuntimeError
             All tasks have ended.
+        ClientError
+            The client is closed or has lost its hub.
 
         Examples
         --------
@@ -250,7 +269,8 @@ class AsyncResult(Awaited):
 
         Returns
         -------
-        The ids of those that were running, as far as was known here.
+        The ids of those that were running, as far as was known here. Those that had not begun
+        are cancelled.
 
         Examples
         --------

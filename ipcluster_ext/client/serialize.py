@@ -61,6 +61,11 @@ def deserialize_object(buffers: Sequence[Buffer], g: object = None) -> tuple[Any
     ------
     ValueError
         There are too few.
+
+    Examples
+    --------
+    >>> ipp.deserialize_object([*ipp.serialize_object("a"), b"more"])
+    ('a', [b'more'])
     """
     del g
     first = memoryview(buffers[0]) if buffers else memoryview(b"")
@@ -108,6 +113,17 @@ def unpack_apply_message(
     Returns
     -------
     The function, its arguments and its keyword arguments.
+
+    Raises
+    ------
+    ValueError
+        There are too few buffers.
+
+    Examples
+    --------
+    >>> _, args, kwargs = ipp.unpack_apply_message(ipp.pack_apply_message(sum, [[1, 2]], {}))
+    >>> args, kwargs
+    (([1, 2],), {})
     """
     del copy
     function: Callable[..., Any] = load(bytes(bufs[0]), ())

@@ -159,6 +159,14 @@ class Steering(Base, ABC):
         ------
         EngineError
             The hub refused.
+
+        Examples
+        --------
+        >>> more = rc.start_engines(1)
+        >>> rc.wait_for_engines(3, timeout=60)
+        >>> rc[more].apply_sync(pow, 2, 3)
+        [8]
+        >>> rc.stop_engines(more)
         """
         count, have = operator.index(n), dict(resources or {})
         return _steered(
@@ -168,20 +176,43 @@ class Steering(Base, ABC):
     def stop_engines(self, targets: Targets = "all") -> None:
         """Stop engines for good; what they had not begun is done by others.
 
+        Parameters
+        ----------
+        targets
+            The engines.
+
         Raises
         ------
         NoSuchEngine
-            One of them is not there.
+            One of them is not there; none is stopped then.
+
+        Examples
+        --------
+        >>> more = rc.start_engines(1)
+        >>> rc.wait_for_engines(3, timeout=60)
+        >>> rc.stop_engines(more)
         """
         self._steer("stop", self._engines(targets), block=True)
 
     def restart_engines(self, targets: Targets = "all") -> None:
         """Replace engines' processes; they come back under their ids with empty namespaces.
 
+        Parameters
+        ----------
+        targets
+            The engines.
+
         Raises
         ------
         NoSuchEngine
-            One of them is not there.
+            One of them is not there; none is restarted then.
+
+        Examples
+        --------
+        >>> rc[1]["a"] = 5
+        >>> rc.restart_engines([1])
+        >>> rc[1].apply_sync(lambda: "a" in globals())
+        False
         """
         self._steer("restart", self._engines(targets), block=True)
 

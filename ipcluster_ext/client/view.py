@@ -63,16 +63,65 @@ class View(Housekeeping):
     balanced: ClassVar[bool] = False
     """Whether the hub chooses the engines."""
 
-    block = Flag[bool]("Whether calls without a choice of their own wait for the answer.")
-    label = Flag[str]("What the work is called, in progress bars, errors and the history.")
-    track = Flag[bool]("For ipyparallel's sake: what was sent may be changed at once, always.")
-    return_exceptions = Flag[bool]("Whether exceptions are values, instead of being raised.")
-    retries = Flag[int | Retry]("How often, or how, a task runs again that failed.")
-    time_limit = Flag[float]("How many seconds a task may run before it is stopped; 0 for ever.")
-    soft_time_limit = Flag[float]("After how many seconds a task is told to end; 0 for never.")
-    after = Flag[Dependency | None]("Which tasks have to end before a task begins.")
+    _inner = frozenset({"answer", "balanced", "deal"})
+
+    block = Flag[bool](
+        "Whether calls without a choice of their own wait for the answer; False at first.",
+        """>>> view = rc[:]
+>>> view.block = True
+>>> view.apply(abs, -1)
+[1, 1]""",
+    )
+    label = Flag[str](
+        "What the work is called, in progress bars, errors and the history; '' for no name.",
+        """>>> lv.options(label="fit").submit(abs, -1).label
+'fit'""",
+    )
+    track = Flag[bool](
+        "For ipyparallel's sake: what was sent may be changed at once, always.",
+        """>>> lv.options(track=True).submit(abs, -1).sent
+True""",
+    )
+    return_exceptions = Flag[bool](
+        "Whether exceptions are values, instead of being raised; False at first.",
+        """>>> view = lv.options(return_exceptions=True)
+>>> isinstance(view.apply_sync(divmod, 1, 0), ZeroDivisionError)
+True""",
+    )
+    retries = Flag[int | Retry](
+        "How often, or how (see `Retry`), a task runs again that failed; 0 at first.",
+        """>>> view = lv.options(retries=2)
+>>> view.retries, view.apply_sync(abs, -1)
+(2, 1)""",
+    )
+    time_limit = Flag[float](
+        "How many seconds a task may run before it fails with `TaskTimeout`; 0 for ever.",
+        """>>> import time
+>>> task = lv.options(time_limit=0.1).submit(time.sleep, 60)
+>>> isinstance(task.exception(), ipp.TaskTimeout)
+True""",
+    )
+    soft_time_limit = Flag[float](
+        "After how many seconds `SoftTimeLimit` is raised within a task; 0 for never.",
+        """>>> def careful():
+...     import time
+...     try:
+...         time.sleep(60)
+...     except ipp.SoftTimeLimit:
+...         return "tidied up"
+>>> lv.options(soft_time_limit=0.1).apply_sync(careful)
+'tidied up'""",
+    )
+    after = Flag[Dependency | None](
+        "Which tasks have to end before a task begins; None for none.",
+        """>>> first = lv.submit(abs, -1)
+>>> lv.options(after=first).apply_sync(abs, -2), first.done()
+(2, True)""",
+    )
     timeout = Flag[float](
-        "How many seconds a task may wait to begin, for others or for an engine; 0 for ever."
+        "How many seconds a task may wait to begin, for others or for an engine; 0 for ever.",
+        """>>> lv.options(timeout=60).apply_sync(abs, -1)
+1""",
     )
 
     def __init__(self, client: ViewOwner, flags: Flags) -> None:

@@ -50,7 +50,7 @@ class Cluster(Context, Steering):
         What each engine has, as ``{"gpu": 1}``; a task may ask for it.
     history, history_age
         How many ended tasks the hub remembers, for `Client.get_result` and `Client.history`, and
-        for how many seconds.
+        for how many seconds: the last 10,000, and for a week, if not given.
     shutdown_atexit
         Whether the cluster ends with this process, however that ends, and with this object. If
         not, it runs until somebody calls `stop_cluster`.
@@ -102,22 +102,47 @@ class Cluster(Context, Steering):
 
     @property
     def folder(self) -> Path:
-        """Where its sockets and logs are while it runs."""
+        """Where its sockets and logs are while it runs.
+
+        Examples
+        --------
+        >>> rc.cluster.folder.name == rc.cluster.cluster_id
+        True
+        """
         return runtime_folder() / self.cluster_id
 
     @property
     def connection_file(self) -> Path:
-        """What `Client` needs to connect from another process, while the cluster runs."""
+        """What `Client` needs to connect from another process, while the cluster runs.
+
+        Examples
+        --------
+        >>> with ipp.Client(rc.cluster.connection_file) as client:
+        ...     client.ids
+        [0, 1]
+        """
         return connection_file(self.folder)
 
     @property
     def agent_pid(self) -> int | None:
-        """The process that watches all others of the cluster; None before the first start."""
+        """The id of the process that watches all others; None before the first start.
+
+        Examples
+        --------
+        >>> ipp.Cluster(n=1).agent_pid is None
+        True
+        """
         return None if self._run is None else self._run.agent.pid
 
     @property
     def running(self) -> bool:
-        """Whether it was started and has not ended."""
+        """Whether it was started and has not ended.
+
+        Examples
+        --------
+        >>> rc.cluster.running, ipp.Cluster(n=1).running
+        (True, False)
+        """
         return self._run is not None and self._run.alive
 
     # ------------------------------------------------------------ start
@@ -130,12 +155,28 @@ class Cluster(Context, Steering):
         n
             How many engines, if not as many as were asked for before.
 
+        Returns
+        -------
+        The cluster itself.
+
         Raises
         ------
+        ValueError
+            There can be no such number of engines.
         ClusterError
             It is running already.
         StartupError
             A process did not start; nothing is left of the others.
+
+        Examples
+        --------
+        >>> import asyncio
+        >>> async def main():
+        ...     cluster = await ipp.Cluster(n=1).start_cluster()
+        ...     print(cluster.running)
+        ...     await cluster.stop_cluster()
+        >>> asyncio.run(main())
+        True
         """
         run = self._launch(n)
         try:
@@ -146,7 +187,15 @@ class Cluster(Context, Steering):
         return self
 
     def start_cluster_sync(self, n: int | None = None) -> Self:
-        """As `start_cluster`, blocking."""
+        """As `start_cluster`, blocking.
+
+        Examples
+        --------
+        >>> cluster = ipp.Cluster(n=1).start_cluster_sync()
+        >>> cluster.stop_cluster_sync()
+        >>> cluster.running
+        False
+        """
         run = self._launch(n)
         try:
             run.wait_until_up()
@@ -191,11 +240,27 @@ class Cluster(Context, Steering):
             The cluster is not running.
         HubGone
             The hub does not answer.
+
+        Examples
+        --------
+        >>> import asyncio
+        >>> async def main():
+        ...     with await rc.cluster.connect_client() as client:
+        ...         return await client[0].apply_async(abs, -1)
+        >>> asyncio.run(main())
+        1
         """
         return await in_thread(self.connect_client_sync)
 
     def connect_client_sync(self) -> "Client":
-        """As `connect_client`, blocking."""
+        """As `connect_client`, blocking.
+
+        Examples
+        --------
+        >>> with rc.cluster.connect_client_sync() as client:
+        ...     client[0].apply_sync(abs, -1)
+        1
+        """
         import ipcluster_ext  # rooms meet at the root only
 
         self._started()
@@ -209,13 +274,30 @@ class Cluster(Context, Steering):
         n
             As for `start_cluster`.
 
+        Returns
+        -------
+        A client whose ``cluster`` is this object.
+
         Raises
         ------
+        ValueError
+            There can be no such number of engines.
         ClusterError
             It is running already.
         StartupError
             A process did not start, or engines did not come up in `engine_timeout` seconds.
             Nothing is left of the others.
+
+        Examples
+        --------
+        >>> import asyncio
+        >>> async def main():
+        ...     client = await ipp.Cluster(n=1).start_and_connect()
+        ...     print(await client[0].apply_async(abs, -1))
+        ...     client.close()
+        ...     await client.cluster.stop_cluster()
+        >>> asyncio.run(main())
+        1
         """
         await self.start_cluster(n)
         run = self._started()
@@ -226,7 +308,16 @@ class Cluster(Context, Steering):
             raise
 
     def start_and_connect_sync(self, n: int | None = None) -> "Client":
-        """As `start_and_connect`, blocking."""
+        """As `start_and_connect`, blocking.
+
+        Examples
+        --------
+        >>> client = ipp.Cluster(n=1).start_and_connect_sync()
+        >>> client[0].apply_sync(abs, -1)
+        1
+        >>> client.close()
+        >>> client.cluster.stop()
+        """
         self.start_cluster_sync(n)
         run = self._started()
         try:
@@ -256,17 +347,41 @@ class Cluster(Context, Steering):
     # ------------------------------------------------------------ stop
 
     async def stop_cluster(self) -> None:
-        """End every process and delete every file of the cluster; nothing happens if it is over."""
+        """End every process and delete every file of the cluster; nothing happens if it is over.
+
+        Answers that clients still wait for fail with `HubGone`.
+
+        Examples
+        --------
+        >>> import asyncio
+        >>> cluster = ipp.Cluster(n=1).start_cluster_sync()
+        >>> asyncio.run(cluster.stop_cluster())
+        >>> cluster.folder.exists()
+        False
+        """
         if self._run is not None:
             await in_thread(self._run.stop)
 
     def stop_cluster_sync(self) -> None:
-        """As `stop_cluster`, blocking."""
+        """As `stop_cluster`, blocking.
+
+        Examples
+        --------
+        >>> cluster = ipp.Cluster(n=1).start_cluster_sync()
+        >>> cluster.stop_cluster_sync()
+        >>> cluster.folder.exists()
+        False
+        """
         if self._run is not None:
             self._run.stop()
 
     def stop(self) -> None:
-        """As `stop_cluster_sync`."""
+        """As `stop_cluster_sync`.
+
+        Examples
+        --------
+        >>> ipp.Cluster(n=1).stop()  # nothing happens: it was not started
+        """
         self.stop_cluster_sync()
 
 

@@ -40,13 +40,31 @@ class Steering(ABC):
         ------
         ValueError
             There can be no such amount of a resource.
+        ClusterStopped
+            The cluster is not running.
+
+        Examples
+        --------
+        >>> import asyncio
+        >>> more = asyncio.run(rc.cluster.start_engines(1, resources={"gpu": 1}))
+        >>> rc.wait_for_engines(3, timeout=60)
+        >>> lv.options(resources={"gpu": 1}).submit(abs, -1).get()
+        1
+        >>> rc.stop_engines(more)
         """
         return await in_thread(lambda: self.start_engines_sync(n, resources=resources))
 
     def start_engines_sync(
         self, n: int, *, resources: Mapping[str, float] | None = None
     ) -> list[EngineId]:
-        """As `start_engines`, blocking."""
+        """As `start_engines`, blocking.
+
+        Examples
+        --------
+        >>> more = rc.cluster.start_engines_sync(1)
+        >>> rc.wait_for_engines(3, timeout=60)
+        >>> rc.cluster.stop_engines_sync(more)
+        """
         with closing(self.connect_client_sync()) as client:
             return client.start_engines(n, resources=check_resources(resources))
 
@@ -62,20 +80,51 @@ class Steering(ABC):
         ------
         NoSuchEngine
             There is no engine of such an id; nothing was stopped.
+        ClusterStopped
+            The cluster is not running.
+
+        Examples
+        --------
+        >>> import asyncio
+        >>> more = rc.start_engines(2)
+        >>> rc.wait_for_engines(4, timeout=60)
+        >>> asyncio.run(rc.cluster.stop_engines(more))
         """
         await in_thread(lambda: self.stop_engines_sync(ids))
 
     def stop_engines_sync(self, ids: Sequence[int] | None = None) -> None:
-        """As `stop_engines`, blocking."""
+        """As `stop_engines`, blocking.
+
+        Examples
+        --------
+        >>> more = rc.cluster.start_engines_sync(2)
+        >>> rc.wait_for_engines(4, timeout=60)
+        >>> rc.cluster.stop_engines_sync(more)
+        """
         with closing(self.connect_client_sync()) as client:
             client.stop_engines("all" if ids is None else list(ids))
 
     async def stop_engine(self, engine_id: int) -> None:
-        """Stop one engine for good; as `stop_engines`."""
+        """Stop one engine for good; as `stop_engines`.
+
+        Examples
+        --------
+        >>> import asyncio
+        >>> (more,) = rc.start_engines(1)
+        >>> rc.wait_for_engines(3, timeout=60)
+        >>> asyncio.run(rc.cluster.stop_engine(more))
+        """
         await self.stop_engines([engine_id])
 
     def stop_engine_sync(self, engine_id: int) -> None:
-        """As `stop_engine`, blocking."""
+        """As `stop_engine`, blocking.
+
+        Examples
+        --------
+        >>> (more,) = rc.start_engines(1)
+        >>> rc.wait_for_engines(3, timeout=60)
+        >>> rc.cluster.stop_engine_sync(more)
+        """
         self.stop_engines_sync([engine_id])
 
     async def restart_engines(self, ids: Sequence[int] | None = None) -> None:
@@ -90,20 +139,55 @@ class Steering(ABC):
         ------
         NoSuchEngine
             There is no engine of such an id; nothing was restarted.
+        ClusterStopped
+            The cluster is not running.
+
+        Examples
+        --------
+        >>> import asyncio
+        >>> dv["a"] = 5
+        >>> asyncio.run(rc.cluster.restart_engines())
+        >>> dv.apply_sync(lambda: "a" in globals())
+        [False, False]
         """
         await in_thread(lambda: self.restart_engines_sync(ids))
 
     def restart_engines_sync(self, ids: Sequence[int] | None = None) -> None:
-        """As `restart_engines`, blocking."""
+        """As `restart_engines`, blocking.
+
+        Examples
+        --------
+        >>> dv["a"] = 5
+        >>> rc.cluster.restart_engines_sync([0])
+        >>> dv.apply_sync(lambda: "a" in globals())
+        [False, True]
+        """
         with closing(self.connect_client_sync()) as client:
             client.restart_engines("all" if ids is None else list(ids))
 
     async def restart_engine(self, engine_id: int) -> None:
-        """Give one engine a new process; as `restart_engines`."""
+        """Give one engine a new process; as `restart_engines`.
+
+        Examples
+        --------
+        >>> import asyncio
+        >>> dv["a"] = 5
+        >>> asyncio.run(rc.cluster.restart_engine(1))
+        >>> dv.apply_sync(lambda: "a" in globals())
+        [True, False]
+        """
         await self.restart_engines([engine_id])
 
     def restart_engine_sync(self, engine_id: int) -> None:
-        """As `restart_engine`, blocking."""
+        """As `restart_engine`, blocking.
+
+        Examples
+        --------
+        >>> dv["a"] = 5
+        >>> rc.cluster.restart_engine_sync(0)
+        >>> dv.apply_sync(lambda: "a" in globals())
+        [False, True]
+        """
         self.restart_engines_sync([engine_id])
 
     async def signal_engines(self, signum: int, ids: Sequence[int] | None = None) -> None:
@@ -120,20 +204,45 @@ class Steering(ABC):
         ------
         NoSuchEngine
             There is no engine of such an id; none got the signal.
+        ClusterStopped
+            The cluster is not running.
+
+        Examples
+        --------
+        >>> import asyncio, signal
+        >>> asyncio.run(rc.cluster.signal_engines(signal.SIGCONT))
         """
         await in_thread(lambda: self.signal_engines_sync(signum, ids))
 
     def signal_engines_sync(self, signum: int, ids: Sequence[int] | None = None) -> None:
-        """As `signal_engines`, blocking."""
+        """As `signal_engines`, blocking.
+
+        Examples
+        --------
+        >>> import signal
+        >>> rc.cluster.signal_engines_sync(signal.SIGCONT, [0, 1])
+        """
         with closing(self.connect_client_sync()) as client:
             client.send_signal(signum, "all" if ids is None else list(ids))
 
     async def signal_engine(self, signum: int, engine_id: int) -> None:
-        """Send one engine a signal; as `signal_engines`."""
+        """Send one engine a signal; as `signal_engines`.
+
+        Examples
+        --------
+        >>> import asyncio, signal
+        >>> asyncio.run(rc.cluster.signal_engine(signal.SIGCONT, 1))
+        """
         await self.signal_engines(signum, [engine_id])
 
     def signal_engine_sync(self, signum: int, engine_id: int) -> None:
-        """As `signal_engine`, blocking."""
+        """As `signal_engine`, blocking.
+
+        Examples
+        --------
+        >>> import signal
+        >>> rc.cluster.signal_engine_sync(signal.SIGCONT, 1)
+        """
         self.signal_engines_sync(signum, [engine_id])
 
 

@@ -56,7 +56,15 @@ def become_dask(
     scheduler_args: dict[str, Any] | None = None,
     **worker_args: Any,
 ) -> Any:  # noqa: ANN401 - Dask is not typed
-    """Start Dask on a client's engines; see `Client.become_dask`."""
+    """Start Dask on a client's engines; see `Client.become_dask`.
+
+    Examples
+    --------
+    >>> dask_client = ipp.become_dask(rc)
+    >>> dask_client.submit(abs, -1).result()
+    1
+    >>> ipp.stop_dask(rc)
+    """
     try:
         from ipcluster_ext.integrations import dask
     except ModuleNotFoundError as error:
@@ -72,7 +80,15 @@ def become_dask(
 
 
 def stop_dask(client: "Becoming", targets: "Targets" = "all") -> None:
-    """Stop Dask on a client's engines; see `Client.stop_dask`."""
+    """Stop Dask on a client's engines; see `Client.stop_dask`.
+
+    Examples
+    --------
+    >>> dask_client = ipp.become_dask(rc, targets=[0])
+    >>> ipp.stop_dask(rc)
+    >>> dask_client.status
+    'closed'
+    """
     dask = sys.modules.get("ipcluster_ext.integrations.dask")
     if dask is not None:  # else nothing was started
         dask.stop_dask(client, targets)

@@ -13,6 +13,7 @@ import pytest
 
 import ipcluster_ext as ipp
 from tests.support.leftovers import leftovers_of
+from tests.support.waiting import wait_until
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
 PUBLIC = sorted(name for name in ipp.__all__ if not name.startswith("_"))
@@ -36,6 +37,16 @@ def docstrings() -> Iterator[tuple[str, str]]:
                 yield f"{name}.{part}", inspect.getdoc(member) or ""
 
 
+def visible(kind: type) -> list[str]:
+    """Return the public names of a class that its instances show their users."""
+    names = [name for name in dir(object.__new__(kind)) if not name.startswith("_")]
+    return [name for name in names if _home(kind, name).startswith("ipcluster_ext")]
+
+
+def _home(kind: type, name: str) -> str:
+    return next((base.__module__ for base in kind.__mro__ if name in vars(base)), "")
+
+
 DOCSTRINGS = dict(docstrings())
 EXAMPLES = {name: text for name, text in DOCSTRINGS.items() if ">>>" in text}
 
@@ -57,6 +68,7 @@ def test_an_example_in_a_docstring_runs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     rc = names["rc"]
+    monkeypatch.setenv("IPCLUSTER_EXT_RUNTIME_DIR", str(rc.connection_file.parents[1]))
     given = {**names, "lv": rc.load_balanced_view(), "dv": rc[:], "__name__": "__main__"}
     example = doctest.DocTestParser().get_doctest(EXAMPLES[name], given, name, None, 0)
     said: list[str] = []
@@ -66,9 +78,32 @@ def test_an_example_in_a_docstring_runs(
 
     assert failed == 0, "".join(said)
     assert linecache.getlines is showing
+    wait_until(lambda: rc.ids == [0, 1])
     rc.wait_for_engines(2, timeout=10)
 
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_a_public_name_says_what_it_does(name: str) -> None:
     assert DOCSTRINGS[name]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_public_function_or_class_shows_how_it_is_used(name: str) -> None:
+    value = getattr(ipp, name)
+
+    assert name in EXAMPLES or (inspect.isclass(value) and issubclass(value, BaseException))
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_every_method_and_property_that_users_see_has_an_example(name: str) -> None:
+    kind = getattr(ipp, name)
+    seen = {part: inspect.getattr_static(kind, part) for part in visible(kind)}
+    active = {part for part, member in seen.items() if callable(member) or _is_computed(member)}
+
+    assert [part for part in sorted(active) if f"{name}.{part}" not in EXAMPLES] == []
+    described = "".join(inspect.getdoc(base) or "" for base in kind.__mro__)
+    assert [part for part in seen.keys() - active if part not in described] == []
+
+
+def _is_computed(member: object) -> bool:
+    return hasattr(member, "__get__")
