@@ -24,11 +24,11 @@ class Flag(Generic[T]):
     doc
         What it means.
     example
-        How it is used, as a doctest.
+        How it is used, as a doctest; users see one of every flag.
     """
 
-    def __init__(self, doc: str, example: str) -> None:
-        self.__doc__ = f"{doc}\n\nExamples\n--------\n{example}"
+    def __init__(self, doc: str, example: str = "") -> None:
+        self.__doc__ = f"{doc}\n\nExamples\n--------\n{example}" if example else doc
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
