@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from ipcluster_ext.engine import context
 from ipcluster_ext.engine.apply import Terminated
-from ipcluster_ext.engine.assembly import assemble
+from ipcluster_ext.engine.assembly import Engine
 from ipcluster_ext.engine.kernel import EngineKernel, build
 from ipcluster_ext.engine.streams import TaskStream
 from ipcluster_ext.protocol.process import EngineConfig
@@ -60,7 +60,7 @@ def run(config: EngineConfig) -> NoReturn:
 
 
 def _serve(config: EngineConfig, kernel: EngineKernel) -> None:
-    engine = assemble(config, kernel)
+    engine = Engine(config, kernel)
     sys.stdout = TaskStream(engine.wire.printed, "stdout", 1)
     sys.stderr = TaskStream(engine.wire.printed, "stderr", 2)
     signal.signal(signal.SIGINT, engine.interrupts.on_signal)

@@ -3,7 +3,6 @@
 import os
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 from ipcluster_ext.engine.apply import Applier
 from ipcluster_ext.engine.context import Surroundings
@@ -34,8 +33,15 @@ from ipcluster_ext.transport.channel import Channel
 from ipcluster_ext.transport.files import connection_file, engine_socket
 
 
-class Engine(NamedTuple):
-    """What the process of an engine has to do with.
+class Engine:
+    """An engine that has said nothing to its hub yet.
+
+    Parameters
+    ----------
+    config
+        What it was told.
+    kernel
+        The kernel inside.
 
     Attributes
     ----------
@@ -51,84 +57,90 @@ class Engine(NamedTuple):
         Where tasks wait.
     """
 
-    wire: Wire
-    desk: Desk
-    interrupts: Interrupts
-    surroundings: Surroundings
-    nesting: Nesting
+    def __init__(self, config: EngineConfig, kernel: EngineKernel) -> None:
+        self._config, self._kernel, self._host = config, kernel, host_identity()
+        namespace, folder = kernel.engine_shell.user_ns, Path(config.folder)
+        identity = f"e{config.engine}-{config.boot:x}".encode()
+        self._channel = Channel(engine_socket(folder), identity=identity, boot=config.boot)
+        self._blobs = BlobStore(config.blobs, engine_owner(config.engine, config.boot))
+        self._resolver = Resolver(namespace, self._blobs)
+        self._functions = Functions(namespace, self._resolver)
+        self._outcomes = Outcomes(config.engine, self._blobs, self._host, self._resolver)
+        self._lane, self._timer = Lane(self._channel.wake), Timer()
+        self._current = Current(self._lane)
+        self._news = Newsroom(self._channel.say, self._timer)
+        self._box, self._forks = BlackBox(Path(config.box)), Forks()
+        self._limits = Limits(self._timer, lambda task, error: self._orders.want(task, error))
+        self.interrupts = Interrupts(lambda: self._lane.current, self._channel.wake)
+        self._feeds = self._make_feeds()
+        self._coroutines = self._make_coroutines()
+        self._orders = EngineOrders(self._resolver, self.interrupts, self._feeds, self._coroutines)
+        self.wire = self._make_wire()
+        self.desk = Desk(
+            self.wire, self._make_applier(), news=self._news, box=self._box, forks=self._forks
+        )
+        self.nesting = Nesting(self.wire, self.interrupts, self._current, self._box, self.desk.do)
+        self.surroundings = self._make_surroundings(connection_file(folder))
 
+    def _make_feeds(self) -> Feeds:
+        return Feeds(
+            self._outcomes,
+            self._news,
+            self.interrupts,
+            lane=self._lane,
+            box=self._box,
+            wake=self._channel.wake,
+            on_aside=lambda count: self.wire.say_aside(count),
+        )
 
-def assemble(config: EngineConfig, kernel: EngineKernel) -> Engine:
-    """Put an engine together; nothing is said to the hub yet."""
-    host, folder = host_identity(), Path(config.folder)
-    namespace = kernel.engine_shell.user_ns
-    identity = f"e{config.engine}-{config.boot:x}".encode()
-    channel = Channel(engine_socket(folder), identity=identity, boot=config.boot)
-    blobs = BlobStore(config.blobs, engine_owner(config.engine, config.boot))
-    lane, timer = Lane(channel.wake), Timer()
-    current = Current(lane)
-    resolver = Resolver(namespace, blobs)
-    functions = Functions(namespace, resolver)
-    outcomes = Outcomes(config.engine, blobs, host, resolver)
-    news = Newsroom(channel.say, timer)
-    interrupts = Interrupts(lambda: lane.current, channel.wake)
-    box = BlackBox(Path(config.box))
-    feeds = Feeds(
-        outcomes,
-        news,
-        interrupts,
-        lane=lane,
-        box=box,
-        wake=channel.wake,
-        on_aside=lambda count: wire.say_aside(count),
-    )
-    limits = Limits(timer, lambda task, error: orders.want(task, error))
-    forks = Forks()
-    coroutines = Coroutines(
-        config.engine,
-        functions,
-        outcomes,
-        limits=limits,
-        feeds=feeds,
-        box=box,
-        forks=forks,
-        say_started=lambda tasks: wire.say_started(tasks),
-        conclude=lambda result, body, place: desk.conclude(result, body, place),
-        flush=lambda: wire.flush(),
-    )
-    orders = EngineOrders(resolver, interrupts, feeds, coroutines)
-    applier = Applier(
-        config.engine,
-        kernel,
-        functions,
-        resolver,
-        outcomes=outcomes,
-        interrupts=interrupts,
-        limits=limits,
-        feeds=feeds,
-        coroutines=coroutines,
-    )
-    wire = Wire(
-        channel,
-        _hello(config, host),
-        functions,
-        blobs,
-        orders=orders,
-        lane=lane,
-        printed=Printed(current.task),
-        box=box,
-    )
-    desk = Desk(wire, applier, news=news, box=box, forks=forks)
-    nesting = Nesting(wire, interrupts, current, box, desk.do)
-    surroundings = Surroundings(
-        config.engine,
-        current,
-        outcomes=outcomes,
-        news=news,
-        interrupts=interrupts,
-        connection_file=connection_file(folder),
-    )
-    return Engine(wire, desk, interrupts, surroundings, nesting)
+    def _make_coroutines(self) -> Coroutines:
+        return Coroutines(
+            self._config.engine,
+            self._functions,
+            self._outcomes,
+            limits=self._limits,
+            feeds=self._feeds,
+            box=self._box,
+            forks=self._forks,
+            say_started=lambda tasks: self.wire.say_started(tasks),
+            conclude=lambda result, body, place: self.desk.conclude(result, body, place),
+            flush=lambda: self.wire.flush(),
+        )
+
+    def _make_applier(self) -> Applier:
+        return Applier(
+            self._config.engine,
+            self._kernel,
+            self._functions,
+            self._resolver,
+            outcomes=self._outcomes,
+            interrupts=self.interrupts,
+            limits=self._limits,
+            feeds=self._feeds,
+            coroutines=self._coroutines,
+        )
+
+    def _make_wire(self) -> Wire:
+        return Wire(
+            self._channel,
+            _hello(self._config, self._host),
+            self._functions,
+            self._blobs,
+            orders=self._orders,
+            lane=self._lane,
+            printed=Printed(self._current.task),
+            box=self._box,
+        )
+
+    def _make_surroundings(self, connection: Path) -> Surroundings:
+        return Surroundings(
+            self._config.engine,
+            self._current,
+            outcomes=self._outcomes,
+            news=self._news,
+            interrupts=self.interrupts,
+            connection_file=connection,
+        )
 
 
 def _hello(config: EngineConfig, host: str) -> EngineHello:

@@ -392,11 +392,7 @@ class Returned(_Message, frozen=True, tag=52):
 
 
 class Waiting(_Message, frozen=True, tag=53):
-    """How many of an engine's tasks wait, and so leave room for others.
-
-    Where ``above`` is given the engine begins only tasks of a higher priority for the time being:
-    ``unsuited`` is how many it has that are not, and leave room, too.
-    """
+    """How many tasks wait; others are begun if ``above`` a priority, ``unsuited`` ones are not."""
 
     count: int
     above: int | None = None
@@ -416,10 +412,9 @@ class AgentHello(_Message, frozen=True, tag=60):
 
 
 class EngineExited(_Message, frozen=True, tag=61):
-    """An engine's process ended.
+    """An engine's process ended; ``again`` says whether the agent starts it anew.
 
-    ``began`` is the last task it began in its turn, as its black box says (0 for none), and
-    ``others`` are those it had begun out of turn; ``again`` says whether the agent starts it anew.
+    ``began`` is the last task it began in its turn, 0 for none, ``others`` those out of turn.
     """
 
     engine: EngineId
@@ -478,9 +473,8 @@ Message = (
     | Welcome | Refused | Engines | Results | Output | Cancelled | Steered | QueueReply | Need
     | Started | News | Lack | Fetched | Records | Purged | Notice
     | Run | Recall | Drop | Undefine | Values | Forget | Halt
-    | EngineHello | Done | Returned | Waiting
+    | EngineHello | Done | Returned | Waiting | FreeBlobs | SweepBlobs
     | AgentHello | EngineExited | StartEngines | StopEngines | SignalEngines
-    | FreeBlobs | SweepBlobs
 )  # fmt: skip
 
 FROM_CLIENT = (
