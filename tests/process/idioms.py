@@ -201,6 +201,17 @@ def purging(ipp: Any, rc: Any) -> None:
 # ---------------------------------------------------------------- G: views
 
 
+@row("F22")
+def spinning(ipp: Any, rc: Any) -> None:
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        rc.spin()
+        rc.spin_thread(1)
+        rc.stop_spin_thread()
+
+
 @row("G1")
 def flags(ipp: Any, rc: Any) -> None:
     view = rc[:]
@@ -597,5 +608,241 @@ def composite_errors(ipp: Any, rc: Any) -> None:
             error.raise_exception(1)
         except ipp.RemoteError as one:
             assert one.ename == "ZeroDivisionError"
+    else:
+        raise AssertionError("no error")
+
+
+# ---------------------------------------------------------------- what is left of F to U
+
+
+@row("F7")
+def activating(ipp: Any, rc: Any) -> None:
+    view = rc.activate([0, 1])
+    assert view.block is True
+    assert view.apply(square, 3) == [9, 9]
+
+
+@row("F10")
+def waiting_with_a_bar(ipp: Any, rc: Any) -> None:
+    ar = rc[:].apply_async(slow_square, 2)
+    rc.wait_interactive(ar, interval=0.05, timeout=10)
+    assert ar.ready()
+
+
+@row("F13")
+def signalling(ipp: Any, rc: Any) -> None:
+    import signal
+
+    rc.send_signal(signal.SIGCONT, targets=[0], block=True)
+    rc.send_signal("SIGCONT", block=True)
+    assert rc[:].apply_sync(square, 2) == [4] * 4
+
+
+@row("F16")
+def resubmitting(ipp: Any, rc: Any) -> None:
+    ar = rc.load_balanced_view().apply_async(square, 7)
+    ar.get(10)
+    again = rc.resubmit(ar.msg_ids)
+    assert again.get(10) in (49, [49])
+    assert again.msg_ids != ar.msg_ids
+
+
+@row("G8")
+def picklers(ipp: Any, rc: Any) -> None:
+    rc[:].use_cloudpickle()
+    assert rc[:].apply_sync(lambda x: x + 1, 2) == [3] * 4
+
+
+@row("G9")
+def activating_a_view(ipp: Any, rc: Any) -> None:
+    rc[:].activate()
+    rc[0].activate(suffix="0")
+
+
+@row("G10")
+def what_a_view_asks_its_client(ipp: Any, rc: Any) -> None:
+    view = rc[[0, 1]]
+    view.push({"left": 1}, block=True)
+    view.clear(block=True)
+    assert view.apply_sync(lambda: "left" in globals()) == [False, False]
+    ar = view.apply_async(square, 3)
+    assert view.wait(ar, timeout=10)
+    assert view.get_result(ar.msg_ids).get(10) == [9, 9]
+    assert {0, 1} <= set(view.queue_status())
+
+
+@row("G12")
+def attributes_of_a_view(ipp: Any, rc: Any) -> None:
+    view = rc[:]
+    ar = view.apply_async(square, 3)
+    ar.get(10)
+    assert view.history[-4:] == ar.msg_ids
+    assert not set(ar.msg_ids) & set(view.outstanding)
+    assert view.results[ar.msg_ids[0]] == 9
+    assert view.client is rc
+    assert len(view) == 4
+
+
+@row("G13")
+def tracking(ipp: Any, rc: Any) -> None:
+    ar = rc[0].apply_async(len, b"x" * 10_000)
+    ar.wait_for_send(10)
+    assert ar.sent
+    assert ar.get(10) == 10_000
+
+
+@row("H5")
+def a_balanced_answer_is_single(ipp: Any, rc: Any) -> None:
+    view = rc.load_balanced_view()
+    assert view.apply_async(square, 3).get(10) == 9
+    assert not hasattr(view, "push")
+
+
+@row("I1")
+def coalescing(ipp: Any, rc: Any) -> None:
+    view = rc.broadcast_view(is_coalescing=True)
+    assert view.is_coalescing is True
+    assert view.apply_sync(square, 3) == [9] * 4
+
+
+@row("I3")
+def broadcast_maps(ipp: Any, rc: Any) -> None:
+    assert rc.broadcast_view().map(square, range(8), block=True) == [x * x for x in range(8)]
+
+
+@row("I4")
+def broadcast_parts(ipp: Any, rc: Any) -> None:
+    view = rc.broadcast_view()
+    view.scatter("dealt", range(8), block=True)
+    assert view.gather("dealt", block=True) == list(range(8))
+
+
+@row("I5")
+def broadcasts_in_the_history(ipp: Any, rc: Any) -> None:
+    ar = rc.broadcast_view().apply_async(square, 3)
+    ar.get(10)
+    assert set(ar.msg_ids) <= set(rc.hub_history())
+
+
+@row("J3")
+def an_answers_bar(ipp: Any, rc: Any) -> None:
+    ar = rc.load_balanced_view().map_async(slow_square, range(8))
+    ar.wait_interactive(interval=0.05, timeout=10)
+    assert ar.progress == len(ar)
+
+
+@row("J4")
+def waiting_for_output(ipp: Any, rc: Any) -> None:
+    ar = rc[:].apply_async(print, "there")
+    ar.wait_for_send(10)
+    ar.get(10)
+    ar.wait_for_output(10)
+    assert ar.stdout == ["there\n"] * 4
+
+
+@row("J7")
+def aborting_an_answer(ipp: Any, rc: Any) -> None:
+    ar = rc[:].apply_async(square, 3)
+    ar.wait(10)
+    try:
+        ar.abort()
+    except RuntimeError:
+        return
+    raise AssertionError("it had ended")
+
+
+@row("J11")
+def showing_output(ipp: Any, rc: Any) -> None:
+    import contextlib
+    import io
+
+    ar = rc[:].execute("print('shown')")
+    ar.get(10)
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown):
+        ar.display_outputs()
+    assert shown.getvalue().count("shown") == 4
+
+
+@row("J12")
+def ids_of_an_answer(ipp: Any, rc: Any) -> None:
+    ar = rc[:].apply_async(square, 3)
+    ar.get(10)
+    assert len(set(ar.msg_ids)) == 4
+    assert ar.owner is True
+
+
+@row("J15")
+def replies_of_cells(ipp: Any, rc: Any) -> None:
+    reply = rc[0].execute("6 * 7", silent=False, block=True)
+    assert reply.data["text/plain"] == "42"
+    assert reply.metadata is not None
+
+
+@row("N1")
+def contiguous_parts(ipp: Any, rc: Any) -> None:
+    rc[:].scatter("even", range(6), dist="b", block=True)
+    assert [list(part) for part in rc[:]["even"]] == [[0, 1], [2, 3], [4], [5]]
+
+
+@row("N2")
+def parts_by_turns(ipp: Any, rc: Any) -> None:
+    rc[:].scatter("turns", list(range(6)), dist="r", block=True)
+    assert [list(part) for part in rc[:]["turns"]] == [[0, 4], [1, 5], [2], [3]]
+
+
+@row("O3")
+def dependencies_in_the_scheduler(ipp: Any, rc: Any) -> None:
+    view = rc.load_balanced_view()
+    with view.temp_flags(after=view.apply_async(divide, 1, 0)):
+        hopeless = view.apply_async(square, 3)
+    try:
+        hopeless.get(10)
+    except (ipp.ImpossibleDependency, ipp.RemoteError):
+        return
+    raise AssertionError("it ran")
+
+
+@row("P2")
+def records(ipp: Any, rc: Any) -> None:
+    ar = rc[0].apply_async(square, 3)
+    ar.get(10)
+    (record,) = rc.db_query({"msg_id": ar.msg_ids[0]})
+    assert record["started"] <= record["completed"]
+    assert record["engine_uuid"]
+
+
+@row("P3")
+def operators(ipp: Any, rc: Any) -> None:
+    ar = rc[:].apply_async(square, 3)
+    ar.get(10)
+    found = rc.db_query({"msg_id": {"$in": ar.msg_ids[:2]}}, keys=["msg_id"])
+    assert {record["msg_id"] for record in found} == set(ar.msg_ids[:2])
+    tomorrow = ar.submitted[0] + timedelta(days=1)
+    later = rc.db_query({"submitted": {"$gt": tomorrow}}, keys=["msg_id"])
+    assert later == []
+
+
+@row("P5")
+def results_for_others(ipp: Any, rc: Any) -> None:
+    ar = rc[0].apply_async(square, 3)
+    ar.get(10)
+    with (
+        ipp.Client(rc.connection_file) if hasattr(rc, "connection_file") else ipp.Client() as other
+    ):
+        assert other.get_result(ar.msg_ids[0]).get(10) in (9, [9])
+
+
+@row("U4")
+def errors_that_were_shown(ipp: Any, rc: Any) -> None:
+    assert issubclass(ipp.error.AlreadyDisplayedError, ipp.RemoteError)
+
+
+@row("U5")
+def wrapping_errors(ipp: Any, rc: Any) -> None:
+    try:
+        ipp.collect_exceptions([ValueError("a"), ValueError("b")], "both")
+    except ipp.CompositeError as error:
+        assert len(error.elist) == 2
     else:
         raise AssertionError("no error")
