@@ -198,9 +198,6 @@ def purging(ipp: Any, rc: Any) -> None:
     assert list(rc.history) == []
 
 
-# ---------------------------------------------------------------- G: views
-
-
 @row("F22")
 def spinning(ipp: Any, rc: Any) -> None:
     import warnings
@@ -210,6 +207,9 @@ def spinning(ipp: Any, rc: Any) -> None:
         rc.spin()
         rc.spin_thread(1)
         rc.stop_spin_thread()
+
+
+# ---------------------------------------------------------------- G: views
 
 
 @row("G1")
@@ -827,9 +827,7 @@ def operators(ipp: Any, rc: Any) -> None:
 def results_for_others(ipp: Any, rc: Any) -> None:
     ar = rc[0].apply_async(square, 3)
     ar.get(10)
-    with (
-        ipp.Client(rc.connection_file) if hasattr(rc, "connection_file") else ipp.Client() as other
-    ):
+    with ipp.Client(rc.connection_file) as other:
         assert other.get_result(ar.msg_ids[0]).get(10) in (9, [9])
 
 
