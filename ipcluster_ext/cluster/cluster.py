@@ -109,7 +109,7 @@ class Cluster(Context, Steering):
         >>> rc.cluster.folder.name == rc.cluster.cluster_id
         True
         """
-        return runtime_folder() / self.cluster_id
+        return runtime_folder() / self.cluster_id if self._run is None else self._run.home.folder
 
     @property
     def connection_file(self) -> Path:
