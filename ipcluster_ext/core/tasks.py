@@ -176,8 +176,11 @@ class Tasks:
 
     def client_left(self, client: Client) -> None:
         """Fail what waits for a function or a value that a client that is gone cannot send."""
+        still_wanted = self._drop_preparations_of(client)
         for task in self._state.library.waiting:
-            if task.id in self._state.tasks and client_of(task.id) == client.id:
+            owner = client_of(task.id)
+            alone = owner == THE_HUB and task.function.digest not in still_wanted
+            if task.id in self._state.tasks and (owner == client.id or alone):
                 self.ends.fail(task, "ClientClosed", "", TaskStatus.LOST)
         self.ends.verdicts.extend(self.ends.dependencies.client_left(client))
         self._state.store.client_left(client.id)
@@ -207,6 +210,24 @@ class Tasks:
         if old is not None:
             old.function.live -= 1
             self._state.blobs.release(names_of(old.item.buffers))
+
+    def _drop_preparations_of(self, client: Client) -> set[bytes]:
+        """Drop what a client that is gone prepared without having sent the function.
+
+        Returns
+        -------
+        The functions that other preparations wait for; their owners are asked for them.
+        """
+        awaited: set[bytes] = set()
+        for name, kept in list(self._state.preparations.items()):
+            if kept.function.pickled is not None:
+                continue
+            if kept.owner == client.id:
+                self._drop_preparation(name)
+            elif (owner := self._state.clients.get(kept.owner)) is not None:
+                awaited.add(kept.function.digest)
+                owner.line.say(Need(kept.function.digest))
+        return awaited
 
     def prepare(self, engine: Engine, now: float) -> None:
         """Have an engine that has come up run first what every engine has to."""

@@ -362,3 +362,28 @@ class TestPreparations:
         client.say(Prepare("mine", TaskSpec(Kind.APPLY), item, []))
 
         assert agent.start(EngineId(1)).ids == []
+
+    def test_one_whose_function_nobody_can_send_any_more_goes_with_its_client(
+        self, stage: Stage, client: Client, engine: Engine
+    ) -> None:
+        item = TaskItem(client.next_ids(1)[0], b"in")
+        client.say(Prepare("mine", self.SPEC, item, []))
+
+        client.leave()
+
+        assert stage.hub.state.tasks == {}
+        assert stage.hub.state.preparations == {}
+
+    def test_another_client_that_wants_the_same_is_asked_for_the_function(
+        self, stage: Stage, client: Client, engine: Engine
+    ) -> None:
+        other = stage.client()
+        for number, who in enumerate((client, other)):
+            who.say(Prepare(str(number), self.SPEC, TaskItem(who.next_ids(1)[0], b"in"), []))
+
+        client.leave()
+        asked = other.needed
+        other.define(b"f")
+
+        assert asked == [b"f"]
+        assert len(engine.ids) == 2
