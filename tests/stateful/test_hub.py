@@ -15,9 +15,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from ipcluster_ext.core.dispatch import STALL
 from ipcluster_ext.core.invariants import check
+from ipcluster_ext.protocol.frames import decode_failure
 from ipcluster_ext.protocol.ids import EngineId, TaskId
-from ipcluster_ext.protocol.status import EngineStatus
-from tests.stateful.world import Client, Process, World, spec_of
+from ipcluster_ext.protocol.parts import ResultItem, Retry
+from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
+from tests.stateful.agents import Agent
+from tests.stateful.clients import Client, Wish, spec_of
+from tests.stateful.world import Process, World
 
 T = TypeVar("T")
 
@@ -34,6 +38,49 @@ steps = st.integers(0, 5)
 """How often an engine begins or ends a task."""
 at_once = st.booleans()
 """Whether what is said arrives before anything else happens."""
+numbers = st.lists(st.sampled_from([0, 0, 1, 1, 2, 3, 5, 8]), max_size=2).map(tuple)
+spans = st.sampled_from([0.0, 0.0, 0.0, 0.01, 1.5])
+retry_ways = st.none() | st.builds(
+    Retry,
+    backoff=st.sampled_from([0.0, 0.001, 1.0]),
+    max_backoff=st.sampled_from([0.0, 1.5]),
+    jitter=st.sampled_from([0.0, 0.5]),
+    on_engine_lost=st.booleans(),
+    judge=st.sampled_from([b"", b"judge"]),
+)
+wishes = st.one_of(
+    st.builds(Wish, priority=st.integers(-1, 1), gpu=st.booleans(), expires=spans),
+    st.builds(Wish, key=st.sampled_from(["k", "l"]), expires=spans, patience=spans),
+    st.builds(Wish, retry=retry_ways, time_limit=spans),
+    st.builds(Wish, awaits=st.just(value=True), retry=retry_ways, time_limit=spans),
+    st.builds(
+        Wish,
+        after=numbers,
+        follow=numbers,
+        every=st.booleans(),
+        success=st.sampled_from([True, True, False]),
+        failure=st.booleans(),
+        early=st.booleans(),
+        patience=spans,
+        retry=retry_ways,
+        gpu=st.sampled_from([False, False, True]),
+    ),
+    st.builds(
+        Wish,
+        key=st.sampled_from(["", "k"]),
+        after=numbers,
+        priority=st.integers(-1, 1),
+        expires=spans,
+        time_limit=spans,
+        retry=retry_ways,
+        awaits=st.booleans(),
+    ),
+)
+OF_THE_HUB = {
+    "ClientClosed", "UnknownTask", "NoSuchEngine", "NoEnginesRegistered", "ImpossibleDependency",
+    "TaskExpired", "TaskTimeout", "DependencyTimeout", "EngineLost",
+}  # fmt: skip
+"""Why a task may be lost that never ran, whatever has become of those that it needed."""
 
 
 def pick(choices: list[T], number: int) -> T:
@@ -53,9 +100,9 @@ class HubMachine(RuleBasedStateMachine):
 
     @initialize(counts=st.sampled_from([(2,), (1, 2), (2, 1), (3,), (0,)]), short=st.booleans())
     def start(self, counts: tuple[int, ...], short: bool) -> None:
-        self.world.add_client()
+        self.world.clients.append(Client(self.world))
         for count in counts:
-            self.world.add_agent(count)
+            self.world.agents.append(Agent(self.world, count))
             self.world.flush()
             for _ in range(count):
                 self.world.agents[-1].start()
@@ -116,7 +163,7 @@ class HubMachine(RuleBasedStateMachine):
         self.world.shell.keep_up()
         self.world.turn()
 
-    @rule(seconds=st.sampled_from([STALL / 2, STALL, 1.0]))
+    @rule(seconds=st.sampled_from([STALL / 2, STALL, 1.0, 3.0]))
     def time_passes(self, seconds: float) -> None:
         self.world.turn(seconds)
 
@@ -125,7 +172,7 @@ class HubMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.world.agents) < 2)
     @rule(count=st.integers(0, 2))
     def an_agent_comes(self, count: int) -> None:
-        self.world.add_agent(count)
+        self.world.agents.append(Agent(self.world, count))
 
     @precondition(has("agents"))
     @rule(who=picks, seed=seeds, really=picks, until_then=steps)
@@ -157,7 +204,7 @@ class HubMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.world.clients) < 3)
     @rule()
     def a_client_comes(self) -> None:
-        self.world.add_client()
+        self.world.clients.append(Client(self.world))
 
     @precondition(has("clients"))
     @rule(who=picks, seed=seeds, politely=st.booleans(), really=picks)
@@ -228,6 +275,109 @@ class HubMachine(RuleBasedStateMachine):
             client.submit(1, spec, with_blob=with_blob, each_of=engines, define=define)
             self._arrive(arrives=arrives)
 
+    @rule(
+        who=picks,
+        count=st.sampled_from([1, 1, 2, 4]),
+        function=functions,
+        retries=st.sampled_from([0, 0, 1, 2]),
+        engines=st.none() | st.none() | engine_ids,
+        each=st.sampled_from([False, False, False, True]),
+        with_blob=st.booleans(),
+        needs=numbers,
+        wish=st.none() | wishes,
+        arrives=at_once,
+    )
+    def a_client_submits_what_asks_for_more(
+        self,
+        who: int,
+        count: int,
+        function: bytes,
+        retries: int,
+        engines: list[EngineId] | None,
+        each: bool,
+        with_blob: bool,
+        needs: tuple[int, ...],
+        wish: Wish | None,
+        arrives: bool,
+    ) -> None:
+        client = self._client(who)
+        if client is None:
+            return
+        each_of = engines if each else None
+        spec = spec_of(function, retries, None if each_of else engines, balanced=not each_of)
+        client.submit(
+            count, spec, with_blob=with_blob, each_of=each_of, define=True, needs=needs, wish=wish
+        )
+        self._arrive(arrives=arrives)
+
+    @precondition(has("clients"))
+    @rule(who=picks, arrives=at_once)
+    def a_client_holds_nothing_any_more(self, who: int, arrives: bool) -> None:
+        client = self._client(who)
+        if client is not None:
+            client.release()
+            self._arrive(arrives=arrives)
+
+    @precondition(has("retries"))
+    @rule(
+        who=picks,
+        tasks=st.lists(st.integers(0, 40), min_size=1, max_size=3),
+        graces=st.sampled_from([[], [0.01], [0.01, 1.0]]),
+        arrives=at_once,
+    )
+    def a_client_interrupts(
+        self, who: int, tasks: list[int], graces: list[float], arrives: bool
+    ) -> None:
+        client = self._client(who)
+        if client is not None:
+            client.interrupt(self._tasks(tasks, ended=False), graces)
+            self._arrive(arrives=arrives)
+
+    @precondition(has("retries"))
+    @rule(
+        who=picks,
+        what=st.sampled_from(["fetch", "fetch", "purge", "resubmit"]),
+        tasks=st.lists(st.integers(0, 40), min_size=1, max_size=3),
+        arrives=at_once,
+    )
+    def a_client_asks_for_what_was_done(
+        self, who: int, what: str, tasks: list[int], arrives: bool
+    ) -> None:
+        client = self._client(who)
+        if client is None:
+            return
+        match what:
+            case "fetch":
+                client.fetch(self._tasks(tasks))
+            case "purge":
+                client.purge(self._tasks(tasks, ended=True))
+            case _:
+                client.resubmit(self._tasks(tasks, ended=True) or self._tasks(tasks))
+        self._arrive(arrives=arrives)
+
+    def _tasks(self, numbers: list[int], *, ended: bool | None = None) -> list[TaskId]:
+        """Choose tasks, of those that have ended, or have not, as far as their clients know."""
+        results = self.world.results
+        some = [t for t in self.world.retries if ended is None or (t in results) is ended]
+        return list(dict.fromkeys(pick(some, number) for number in numbers if some))
+
+    @precondition(has("clients"))
+    @rule(
+        who=picks,
+        name=st.sampled_from(["p", "q"]),
+        function=functions,
+        engines=engine_ids,
+        define=st.booleans(),
+    )
+    def a_client_prepares_engines(
+        self, who: int, name: str, function: bytes, engines: list[EngineId], define: bool
+    ) -> None:
+        client = self._client(who)
+        if client is not None:
+            if define and function:
+                client.define(function)
+            client.prepare(name, function, engines)
+
     @precondition(has("clients"))
     @rule(arrives=at_once)
     def clients_send_functions(self, arrives: bool) -> None:
@@ -277,12 +427,29 @@ class HubMachine(RuleBasedStateMachine):
         self, who: int, count: int, well: bool, seconds: float, with_blob: bool, arrives: bool
     ) -> None:
         for _ in range(count):
-            busy = [e for e in self.world.engines if e.running is not None or e.lane]
+            busy = [e for e in self.world.engines if e.busy]
             if busy:
                 engine = pick(busy, who)
                 engine.begin()
                 engine.finish(well=well, seconds=seconds, with_blob=with_blob)
             self._arrive(arrives=arrives)
+
+    @precondition(has("engines"))
+    @rule(
+        who=picks,
+        word=st.sampled_from(["again", "again", "refused", "refused", "waits", "waits"]),
+        arrives=at_once,
+    )
+    def an_engine_has_something_to_say(self, who: int, word: str, arrives: bool) -> None:
+        busy = [engine for engine in self.world.engines if engine.busy]
+        if busy:
+            engine = pick(busy, who)
+            engine.begin(refuse=word == "refused")
+            if word == "again":
+                engine.finish(status=TaskStatus.AGAIN)
+            elif word == "waits":
+                engine.suspend()
+        self._arrive(arrives=arrives)
 
     @precondition(has("engines"))
     @rule(rounds=st.integers(1, 3), seconds=durations)
@@ -296,7 +463,7 @@ class HubMachine(RuleBasedStateMachine):
         stuck.work(until_then)
         for _ in range(3):
             for engine in self.world.engines:
-                while engine is not stuck and (engine.running or engine.lane):
+                while engine is not stuck and engine.busy:
                     engine.work(2)
             self.world.flush()
         self.world.turn(STALL)
@@ -317,18 +484,32 @@ class HubMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Heal the lines, have everybody do his work, and look what is left."""
+        self._let_go()
         self._come_to_rest()
+        self._let_go()
         history = self.world.hub.state.history
         history.forget([entry.id for entry in history])
         self.world.turn()
         self._come_to_rest()
         self._everything_is_settled()
 
+    def _let_go(self) -> None:
+        """Want nothing any more that would have to be kept."""
+        for client in self.world.clients:
+            client.release()
+        state = self.world.hub.state
+        if state.preparations and not self.world.clients:
+            self.world.clients.append(Client(self.world))
+            self.world.flush()
+        for name in list(state.preparations):
+            if (welcomed := self._client(0)) is not None:
+                welcomed.prepare(name, b"", [])
+
     def _come_to_rest(self) -> None:
-        for _ in range(ROUNDS):
+        for number in range(ROUNDS):
             if self._at_rest():
                 return
-            self._round()
+            self._round(STALL if number % 2 else 0.2)
         raise AssertionError("it does not come to rest: " + self._what_is_left())
 
     def _at_rest(self) -> bool:
@@ -340,10 +521,11 @@ class HubMachine(RuleBasedStateMachine):
             and not any(process.ledger.unacked for process in world.processes)
             and all(process.welcome for process in world.processes)
             and not any(agent.due for agent in world.agents)
-            and not any(engine.running or engine.lane for engine in world.engines)
+            and not any(client.needs or client.lacking for client in world.clients)
+            and not any(engine.busy for engine in world.engines)
         )
 
-    def _round(self) -> None:
+    def _round(self, seconds: float) -> None:
         world = self.world
         for agent in world.agents:
             agent.start()
@@ -356,7 +538,7 @@ class HubMachine(RuleBasedStateMachine):
             process.hello()
             process.ping()
         world.shell.keep_up()
-        world.turn(STALL)
+        world.turn(seconds)
         world.flush()
         for link in world.shell.links:
             late, link.late = link.late, []
@@ -371,8 +553,8 @@ class HubMachine(RuleBasedStateMachine):
     def _everything_is_settled(self) -> None:
         world, state = self.world, self.world.hub.state
         for client in world.clients:
-            ids = [task for task in world.retries if task >> 32 == client.id]
-            assert [task for task in ids if task not in world.results] == []
+            assert [task for task in client.mine if task not in world.results] == []
+            self._inherited(client)
             told = {t for t in client.cancelled if world.results[t].status.name == "CANCELLED"}
             assert client.cancelled == told
             assert client.asked == {}
@@ -381,6 +563,9 @@ class HubMachine(RuleBasedStateMachine):
         assert state.tasks == {}
         assert len(state.queue) == 0
         assert state.library.waiting == []
+        assert len(state.store) == 0
+        assert [state.dependents, state.awaiting, state.waiting] == [{}, {}, {}]
+        assert [state.sharers, state.watchers] == [{}, {}]
         assert state.blobs.counts == {}
         assert {e.id for e in state.engines.values() if e.status is EngineStatus.READY} == {
             engine.id for engine in world.engines
@@ -393,6 +578,26 @@ class HubMachine(RuleBasedStateMachine):
         known = {engine.id: engine.known for engine in state.engines.values()}
         assert {engine.id: engine.functions for engine in world.engines} == known
         assert world.bereft or world.blobs == set()
+
+    def _inherited(self, client: Client) -> None:
+        """Check the ends of tasks that need values against the ends of those."""
+        results, calls = self.world.results, self.world.calls
+        for task in client.mine:
+            call, item = calls[task], results[task]
+            if call.options.key or client.id != task >> 32:
+                continue
+            told = [results[need] for need in call.needs if need in client.answers]
+            bad = [need for need in told if need.status is not TaskStatus.DONE]
+            if bad and self.world.runs[task] == 0:
+                same = any((i.status, i.inline) == (item.status, item.inline) for i in bad)
+                assert same or self._ended_by_the_hub(item)
+            else:
+                assert not bad, "it ran although a value that it needed never came"
+
+    def _ended_by_the_hub(self, item: ResultItem) -> bool:
+        if item.status is TaskStatus.LOST:
+            return decode_failure(item.inline).ename in OF_THE_HUB
+        return item.status is TaskStatus.CANCELLED
 
 
 TestHub = HubMachine.TestCase

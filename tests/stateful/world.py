@@ -1,74 +1,77 @@
-"""Scripted agents, engines and clients that live and die, and the truth about what they did."""
+"""The truth about what scripted agents, engines and clients did, and what none of them may see."""
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from random import Random
+from typing import TYPE_CHECKING
 
 from ipcluster_ext.core.engines import Agent as KnownAgent
 from ipcluster_ext.core.engines import Engine as KnownEngine
-from ipcluster_ext.core.events import Event, Left, Said
+from ipcluster_ext.core.events import Event, Left, PeerId, Said
 from ipcluster_ext.core.hub import Hub
 from ipcluster_ext.core.library import Library
-from ipcluster_ext.protocol.frames import Frame, decode_failure, frames_of
-from ipcluster_ext.protocol.ids import (
-    ClientId,
-    EngineId,
-    TaskId,
-    client_owner,
-    engine_owner,
-    first_task,
-    owner_of_blob,
-)
+from ipcluster_ext.protocol.frames import Frame
+from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, client_of
 from ipcluster_ext.protocol.ledger import Ledger, Wire
 from ipcluster_ext.protocol.messages import (
-    AgentHello,
     Bye,
-    Cancel,
-    Cancelled,
-    ClientHello,
-    Define,
     Done,
-    Drop,
     EngineExited,
-    EngineHello,
-    Engines,
-    FreeBlobs,
+    Interrupt,
     Message,
-    Need,
-    Output,
-    Recall,
-    Refused,
-    Release,
-    Results,
-    Returned,
-    Run,
-    SignalEngines,
-    Started,
-    StartEngines,
-    Steer,
-    Steered,
-    StopEngines,
-    Submit,
-    SubmitEach,
-    SweepBlobs,
-    Undefine,
     Welcome,
 )
 from ipcluster_ext.protocol.parts import (
     Blob,
-    Buffers,
-    EngineInfo,
+    Dependency,
+    Options,
     ResultItem,
     TaskItem,
     TaskSpec,
 )
-from ipcluster_ext.protocol.status import EngineStatus, Kind, TaskStatus
+from ipcluster_ext.protocol.status import TaskStatus
 from tests.stateful.net import Shell, opened
+
+if TYPE_CHECKING:
+    from tests.stateful.agents import Agent
+    from tests.stateful.clients import Client
+    from tests.stateful.engines import Engine
 
 LIBRARY_LIMIT = 50
 PICKLES = {b"f": b"f" * 30, b"g": b"g" * 30, b"h": b"h" * 30}
 NONE = TaskId(0)
 LARGE = 5_000_000
+PLAIN = Options()
+THE_HUB = ClientId(0)
+
+
+@dataclass(frozen=True)
+class Made:
+    """An outcome as an engine told it."""
+
+    item: ResultItem
+    frames: list[Frame]
+    engine: EngineId
+
+
+@dataclass(frozen=True)
+class Call:
+    """A task as its client submitted it, with what it knew to be done under its key."""
+
+    spec: TaskSpec
+    needs: tuple[TaskId, ...]
+    done_before: frozenset[TaskId] = frozenset()
+
+    @property
+    def options(self) -> Options:
+        """What it asks for."""
+        return self.spec.options or PLAIN
+
+    @property
+    def inherits(self) -> bool:
+        """Whether it may end as another task did."""
+        return bool(self.needs or self.options.key)
 
 
 class World:
@@ -90,6 +93,16 @@ class World:
         Tasks that may be lost without having been begun, as nobody could know that.
     bereft
         An agent has gone, perhaps with blobs that it was asked to delete.
+    calls
+        What clients asked for.
+    made
+        What engines said of tasks, by the payload, which is never the same twice.
+    ran_on, refused
+        The engines on which each task was begun, and those known to have refused it.
+    unwanted
+        The tasks that were interrupted, and the only life of an engine that may begin each.
+    purged
+        The history was made to forget something.
     """
 
     def __init__(self) -> None:
@@ -104,6 +117,12 @@ class World:
         self.blobs: set[str] = set()
         self.excused: set[TaskId] = set()
         self.bereft = False
+        self.calls: dict[TaskId, Call] = {}
+        self.made: dict[bytes, Made] = {}
+        self.ran_on: dict[TaskId, set[EngineId]] = {}
+        self.refused: dict[TaskId, set[EngineId]] = {}
+        self.unwanted: dict[TaskId, int] = {}
+        self.purged = False
         self.agents: list[Agent] = []
         self.engines: list[Engine] = []
         self.clients: list[Client] = []
@@ -120,14 +139,6 @@ class World:
     def processes(self) -> "list[Process]":
         """Everybody who lives."""
         return [*self.agents, *self.engines, *self.clients]
-
-    def add_agent(self, count: int) -> None:
-        """Start an agent."""
-        self.agents.append(Agent(self, count))
-
-    def add_client(self) -> None:
-        """Start a client."""
-        self.clients.append(Client(self))
 
     def blob(self, owner: str) -> Blob:
         """Write a file into shared memory."""
@@ -175,10 +186,26 @@ class World:
                         self.excused |= set(self.hub.state.engines[engine].unfinished)
             case Said() if event.peer in self.hub.state.peers:
                 for message in event.messages:
-                    if isinstance(message, Bye):
-                        self._before(Left(event.peer))
-                    elif isinstance(message, EngineExited):
-                        self._excuse(message, self.hub.state.engines.get(message.engine))
+                    self._before_message(event.peer, message)
+            case _:
+                pass
+
+    def _before_message(self, peer: PeerId, message: Message) -> None:
+        state = self.hub.state
+        match message:
+            case Bye():
+                self._before(Left(peer))
+            case EngineExited():
+                self._excuse(message, state.engines.get(message.engine))
+            case Done():
+                who = state.peers[peer]
+                for item in message.items:
+                    if isinstance(who, KnownEngine) and item.status is TaskStatus.REFUSED:
+                        self.refused.setdefault(item.id, set()).add(who.id)
+            case Interrupt():
+                for task in [state.tasks[i] for i in message.ids if i in state.tasks]:
+                    engine = None if task.engine is None else state.engines[task.engine]
+                    self.unwanted.setdefault(task.id, 0 if engine is None else engine.boot)
             case _:
                 pass
 
@@ -192,6 +219,83 @@ class World:
             self.excused |= set(engine.unfinished)
         elif engine is not None:
             self.excused |= self._given_back_by.get(message.boot, set()) & set(engine.unfinished)
+
+    # ------------------------------------------------------------ what may never happen
+
+    def check_payload(self, item: ResultItem, frames: Sequence[Frame]) -> None:
+        """Check that what is told as a task's outcome is what an engine said of it."""
+        made = self.made[item.inline]
+        assert made.item.status is item.status or made.item.status is TaskStatus.AGAIN
+        if made.item.id != item.id:
+            key = self.calls[item.id].options.key
+            call = self.calls.get(made.item.id)
+            shares = key and call is not None and key == call.options.key
+            assert shares or item.status is not TaskStatus.DONE, "that is another task's value"
+        if item.buffers:
+            assert list(frames) == made.frames
+            assert item.buffers == made.item.buffers
+
+    def begins(self, engine: "Engine", spec: TaskSpec, item: TaskItem) -> None:
+        """Note that an engine begins a task, if it may."""
+        task, place = item.id, engine.id
+        if client_of(task) == THE_HUB:
+            return
+        call = self.calls[task]
+        assert spec.engines is None or place in spec.engines, "it is on a wrong engine"
+        assert self.targets.get(task, place) == place, "it is on a wrong engine"
+        assert place not in self.refused.get(task, ()), "it is on an engine that refused it"
+        assert self.unwanted.get(task, engine.boot) == engine.boot, "it was interrupted"
+        self.runs[task] += 1
+        assert self.runs[task] <= 1 + self.retries[task], "it ran too often"
+        assert blobs_of(item) <= self.blobs, "its blob was freed before it ran"
+        options = call.options
+        if task not in self.targets:
+            there = dict(engine.resources)
+            fit = all(there.get(name, 0.0) >= amount for name, amount in options.resources)
+            assert fit, "its engine does not have what it asks for"
+        if options.after is not None:
+            self._may_begin(options.after)
+        if options.follow is not None:
+            self._may_begin(options.follow)
+            if task not in self.targets:
+                self._follows(options.follow, place)
+        if options.key:
+            self._is_first_of_its_key(task, call)
+        self.ran_on.setdefault(task, set()).add(place)
+
+    def _may_begin(self, dependency: Dependency) -> None:
+        left = [task for task in dependency.tasks if task in self.hub.state.tasks]
+        if dependency.all:
+            assert not left, "it depends on a task that has not ended"
+            assert not dependency.unmet
+            bad = [task for task in dependency.tasks if not self._may_be_met(dependency, task)]
+            assert bad == [], "it depends on a task that did not end as it has to"
+        else:
+            met = [task for task in dependency.tasks if self._may_be_met(dependency, task)]
+            assert met or dependency.met, "none that it depends on has ended as it has to"
+
+    def _may_be_met(self, dependency: Dependency, task: TaskId) -> bool:
+        """Tell whether a task may have ended as is wished."""
+        if dependency.failure or (task in self.calls and self.calls[task].options.key):
+            return True
+        return any(
+            made.item.id == task and made.item.status is TaskStatus.DONE
+            for made in self.made.values()
+        )
+
+    def _follows(self, dependency: Dependency, place: EngineId) -> None:
+        if any(self.calls[t].inherits for t in dependency.tasks if t in self.calls):
+            return
+        where = {engine for t in dependency.tasks for engine in self.ran_on.get(t, ())}
+        where |= set(dependency.engines)
+        assert not where or place in where, "it does not run where the one before it ran"
+
+    def _is_first_of_its_key(self, task: TaskId, call: Call) -> None:
+        for other in self.engines:
+            for spec, item in other.begun:
+                same = spec.options is not None and spec.options.key == call.options.key
+                assert not same or item.id == task, "another of its key runs"
+        assert self.purged or not call.done_before, "one of its key was done before"
 
 
 class Process:
@@ -247,280 +351,11 @@ class Process:
         self.link.end(chance)
 
 
-class Agent(Process):
-    """A host agent: starts engines and tells of their death."""
-
-    def __init__(self, world: World, count: int) -> None:
-        self.count = count
-        self.due: list[EngineId] = []
-        super().__init__(world)
-
-    @property
-    def greeting(self) -> Message:
-        return AgentHello(self.boot, "here", 1, self.count)
-
-    @property
-    def engines(self) -> "list[Engine]":
-        """Its engines that live."""
-        return [engine for engine in self.world.engines if engine.agent is self]
-
-    def took(self, message: Message, frames: Iterator[Frame]) -> None:
-        match message:
-            case StartEngines():
-                self.due += message.engines
-            case StopEngines():
-                for engine in message.engines:
-                    self._stop(engine, again=message.again)
-            case FreeBlobs():
-                self.world.blobs -= set(message.names)
-            case SweepBlobs():
-                swept = {name for name in self.world.blobs if owner_of_blob(name) == message.owner}
-                self.world.blobs -= swept - set(message.keep)
-            case Welcome() | SignalEngines() | Refused():
-                pass
-            case _:
-                raise AssertionError(message)
-
-    def _stop(self, engine: EngineId, *, again: bool) -> None:
-        for life in self.engines:
-            if life.id == engine:
-                self.bury(life, Random(self.world.number()), again=again)
-        if engine in self.due and not again:
-            self.due.remove(engine)
-            self.say(EngineExited(engine, 0, "stopped", NONE, again=False))
-
-    def start(self) -> None:
-        """Start an engine that is due."""
-        if self.due:
-            self.world.engines.append(Engine(self, self.due.pop(0)))
-
-    def bury(self, engine: "Engine", chance: Random, *, again: bool) -> None:
-        """Tell of an engine's death."""
-        engine.end(chance)
-        self.world.engines.remove(engine)
-        self.say(EngineExited(engine.id, engine.boot, "killed", engine.box, again))
-        if again:
-            self.due.append(engine.id)
-
-    def leave(self, chance: Random) -> None:
-        """End, and take its engines along."""
-        for engine in self.engines:
-            engine.end(chance)
-            self.world.engines.remove(engine)
-        self.end(chance)
-        self.world.agents.remove(self)
-        self.world.bereft = True
-
-
-class Engine(Process):
-    """One life of an engine: runs one task at a time, and gives back what has not begun."""
-
-    def __init__(self, agent: Agent, number: EngineId) -> None:
-        self.agent = agent
-        self.id = number
-        self.box = NONE
-        self.running: tuple[TaskSpec, TaskItem] | None = None
-        self.lane: deque[tuple[TaskSpec, TaskItem]] = deque()
-        self.functions: set[bytes] = set()
-        super().__init__(agent.world)
-
-    @property
-    def greeting(self) -> Message:
-        return EngineHello(self.id, self.boot, self.agent.boot, "here", 1)
-
-    def took(self, message: Message, frames: Iterator[Frame]) -> None:
-        match message:
-            case Run():
-                for item in message.items:
-                    assert not message.spec.function or message.spec.function in self.functions
-                    taken = [next(frames) for _ in range(frames_of(item.buffers))]
-                    assert taken == frames_for(item)
-                    self.lane.append((message.spec, item))
-            case Define():
-                assert PICKLES[message.function] == message.inline
-                self.functions.add(message.function)
-            case Undefine():
-                self.functions -= set(message.functions)
-            case FreeBlobs():
-                self.world.blobs -= set(message.names)
-            case Recall():
-                balanced = [item.id for spec, item in self.lane if spec.balanced]
-                self._give_back(balanced[max(0, len(balanced) - message.count) :])
-            case Drop():
-                self._give_back([item.id for _, item in self.lane if item.id in message.ids])
-            case Welcome() | Refused():
-                pass
-            case _:
-                raise AssertionError(message)
-
-    def _give_back(self, ids: list[TaskId]) -> None:
-        self.lane = deque(entry for entry in self.lane if entry[1].id not in ids)
-        self.world.given_back(self.boot, ids)
-        self.say(Returned(ids))
-
-    def begin(self) -> None:
-        """Begin the next task, if it is idle."""
-        if self.running is None and self.lane:
-            self.running = self.lane.popleft()
-            spec, item = self.running
-            self.box = item.id
-            assert spec.engines is None or self.id in spec.engines, "it is on a wrong engine"
-            assert self.world.targets.get(item.id, self.id) == self.id, "it is on a wrong engine"
-            self.world.runs[item.id] += 1
-            assert self.world.runs[item.id] <= 1 + self.world.retries[item.id], "it ran too often"
-            assert blobs_of(item) <= self.world.blobs, "its blob was freed before it ran"
-
-    def finish(self, *, well: bool, seconds: float, with_blob: bool) -> None:
-        """End the running task, if there is one."""
-        if self.running is None:
-            return
-        _, item = self.running
-        self.running = None
-        self.world.ended(self.boot, item.id)
-        owner = engine_owner(self.id, self.boot)
-        buffers: Buffers = (3, self.world.blob(owner)) if with_blob else (3,)
-        status = TaskStatus.DONE if well else TaskStatus.FAILED
-        done = ResultItem(item.id, status, 9.0, 9.0 + seconds, b"out", buffers)
-        self.say(Output(item.id, "stdout", "text"), Started([item.id]))
-        self.say(Done([done]), frames=[b"%03d" % (item.id % 1000)])
-
-    def work(self, steps: int) -> None:
-        """Begin and end tasks in turn."""
-        for _ in range(steps):
-            if self.running is None:
-                self.begin()
-            else:
-                self.finish(well=True, seconds=0.0, with_blob=False)
-
-
-class Client(Process):
-    """A client: submits tasks and keeps what it is told of them."""
-
-    def __init__(self, world: World) -> None:
-        self.id = ClientId(world.number())
-        self.count = 0
-        self.needs: list[bytes] = []
-        self.asked: dict[int, type[Message]] = {}
-        self.known: dict[EngineId, EngineInfo] = {}
-        self.cancelled: set[TaskId] = set()
-        super().__init__(world)
-
-    @property
-    def greeting(self) -> Message:
-        return ClientHello(self.id, "here", 1)
-
-    def took(self, message: Message, frames: Iterator[Frame]) -> None:  # noqa: C901 - one case each
-        match message:
-            case Results():
-                for item in message.items:
-                    taken = [next(frames) for _ in range(frames_of(item.buffers))]
-                    self._ended(item, taken)
-            case Welcome() | Engines():
-                for info in message.engines:
-                    self.known[info.id] = info
-                    if info.status is EngineStatus.STOPPED:
-                        del self.known[info.id]
-            case FreeBlobs():
-                self.world.blobs -= set(message.names)
-            case Need():
-                self.needs.append(message.function)
-            case Cancelled() | Steered():
-                assert isinstance(message, self.asked.pop(message.request))
-                if isinstance(message, Cancelled):
-                    self.cancelled |= set(message.ids)
-            case Output() | Started() | Refused():
-                pass
-            case _:
-                raise AssertionError(message)
-
-    def _ended(self, item: ResultItem, frames: list[Frame]) -> None:
-        world = self.world
-        assert item.id not in world.results, "it has two results"
-        assert item.status.ended
-        world.results[item.id] = item
-        runs = world.runs[item.id]
-        match item.status:
-            case TaskStatus.DONE | TaskStatus.FAILED:
-                assert runs >= 1
-                assert frames == [b"%03d" % (item.id % 1000)]
-                assert blobs_of(item) <= world.blobs, "its result's blob was freed too early"
-                if blobs_of(item):
-                    self.say(Release([item.id]))
-            case TaskStatus.CANCELLED:
-                assert runs == 0 or world.retries[item.id], "it was cancelled after it had begun"
-            case _:
-                ename = decode_failure(item.inline).ename
-                unbegun = runs == 0 and item.id not in world.excused | world.targets.keys()
-                assert not (ename == "EngineLost" and unbegun), "it was lost unbegun"
-
-    def _new(self, count: int, retries: int) -> list[TaskId]:
-        first = first_task(self.id, self.count)
-        self.count += count
-        ids = [TaskId(first + place) for place in range(count)]
-        self.world.retries.update(dict.fromkeys(ids, retries))
-        return ids
-
-    def submit(
-        self,
-        count: int,
-        spec: TaskSpec,
-        *,
-        with_blob: bool,
-        each_of: Sequence[EngineId] | None = None,
-        define: bool = False,
-    ) -> None:
-        """Submit tasks, balanced or one for each of some engines."""
-        if define and spec.function:
-            self.say(Define(spec.function, PICKLES[spec.function]))
-        blobs: Buffers = (self.world.blob(client_owner(self.id)),) if with_blob else ()
-        ids = self._new(len(each_of or range(count)), spec.retries)
-        items = [TaskItem(task, b"in", (4, *blobs)) for task in ids]
-        message: Message = Submit(spec, items)
-        if each_of is not None:
-            items = [TaskItem(ids[0], b"same", (4, *blobs))]
-            message = SubmitEach(spec, items[0], list(each_of))
-            self.world.targets.update(zip(ids, each_of, strict=True))
-        self.say(message, frames=[frame for item in items for frame in frames_for(item)])
-
-    def answer(self) -> None:
-        """Send the functions that the hub asked for."""
-        needs, self.needs = self.needs, []
-        for digest in needs:
-            self.say(Define(digest, PICKLES[digest]))
-
-    def cancel(self, ids: Sequence[TaskId]) -> None:
-        """Take tasks back."""
-        request = self.world.number()
-        self.asked[request] = Cancelled
-        self.say(Cancel(list(ids), request))
-
-    def steer(self, action: str, engines: Sequence[EngineId], count: int = 0) -> None:
-        """Steer engines."""
-        request = self.world.number()
-        self.asked[request] = Steered
-        self.say(Steer(request, action, list(engines), count))
-
-    def leave(self, chance: Random, *, politely: bool) -> None:
-        """End, with or without a word."""
-        if politely:
-            self.say(Bye())
-        self.end(chance)
-        self.world.clients.remove(self)
-
-
 def frames_for(item: TaskItem) -> list[Frame]:
     """Return the frames that belong to a task."""
-    return [b"same" if item.inline == b"same" else b"%04d" % (item.id % 1000)]
+    return [item.inline]
 
 
 def blobs_of(item: TaskItem | ResultItem) -> set[str]:
     """Return the names of an item's blobs."""
     return {buffer.name for buffer in item.buffers if isinstance(buffer, Blob)}
-
-
-def spec_of(
-    function: bytes, retries: int, engines: Sequence[EngineId] | None, *, balanced: bool
-) -> TaskSpec:
-    """Make what the tasks of a submission have in common."""
-    restriction = None if engines is None else tuple(engines)
-    return TaskSpec(Kind.APPLY, function, retries=retries, engines=restriction, balanced=balanced)
