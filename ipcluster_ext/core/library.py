@@ -77,11 +77,13 @@ class Library:
         return last is None or client_of(last) != client_of(task.id)
 
     def forget(self, task: Task) -> None:
-        """Let a task wait no longer; a function for which none waits is not expected any more."""
+        """Let a task wait no longer; a function that no other will use is not expected any more."""
         digest = task.function.digest
         waiting = self._waiting.get(digest, {})
         if waiting.pop(task.id, None) is not None and not waiting:
-            del self._waiting[digest], self._functions[digest]
+            del self._waiting[digest]
+            if task.function.live <= 1:  # else others will, that wait for something else as yet
+                del self._functions[digest]
 
     def evict(self) -> list[bytes]:
         """Forget unused functions until the rest is within the limit.
@@ -102,8 +104,8 @@ class Library:
         for digest, function in self._functions.items():
             if self._nbytes <= limit and count - len(gone) <= most:
                 break
-            if function.live == 0 and function.pickled:
-                self._nbytes -= len(function.pickled)
+            if function.live == 0 and digest:
+                self._nbytes -= len(function.pickled or b"")
                 gone.append(digest)
         for digest in gone:
             del self._functions[digest]

@@ -15,7 +15,7 @@ from ipcluster_ext.protocol.parts import (
     Retry,
 )
 from ipcluster_ext.protocol.status import TaskStatus
-from tests.support.scripted import Client, Engine, Stage
+from tests.support.scripted import PICKLED, Client, Engine, Stage
 
 FAILED, DONE, LOST, CANCELLED = (
     TaskStatus.FAILED,
@@ -390,3 +390,17 @@ class TestWhatNobodySays:
 
         assert too_early == [[], []]
         assert [task] in [engine.ids for engine in engines]
+
+    def test_a_function_is_expected_as_long_as_a_task_wants_it_that_waits_for_another(
+        self, stage: Stage, client: Client, engines: list[Engine]
+    ) -> None:
+        [first] = client.submit()
+        [second] = client.submit(function=b"f", needs=[first])
+        [third] = client.submit(function=b"f")
+
+        client.cancel(third)
+        client.define(b"f")
+        engines[0].finish()
+
+        where = next(engine for engine in engines if engine.ids == [second])
+        assert where.functions == {b"f": PICKLED}

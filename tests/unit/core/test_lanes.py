@@ -12,7 +12,7 @@ from ipcluster_ext.protocol.messages import (
 )
 from ipcluster_ext.protocol.parts import Options, TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import Kind, TaskStatus
-from tests.support.scripted import Agent, Client, Engine, Stage
+from tests.support.scripted import PICKLED, Agent, Client, Engine, Stage
 
 DONE, FAILED = TaskStatus.DONE, TaskStatus.FAILED
 
@@ -387,3 +387,15 @@ class TestPreparations:
 
         assert asked == [b"f"]
         assert len(engine.ids) == 2
+
+    def test_a_task_that_is_taken_back_takes_no_function_from_what_every_engine_runs(
+        self, stage: Stage, client: Client, agent: Agent, engine: Engine
+    ) -> None:
+        item = TaskItem(client.next_ids(1)[0], b"in")
+        client.say(Prepare("mine", self.SPEC, item, [EngineId(0)]))
+        [task] = client.submit(function=b"f")
+
+        client.cancel(task)
+        client.define(b"f")
+
+        assert agent.start(EngineId(1)).functions == {b"f": PICKLED}
