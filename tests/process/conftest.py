@@ -1,5 +1,6 @@
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,10 @@ from tests.support.clusters import Started
 from tests.support.gates import Gate
 from tests.support.leftovers import leftovers_of, shared_memory_of
 from tests.support.waiting import wait_until
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # started in the background by a shell: those whom tests interrupt would inherit deafness
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
