@@ -7,6 +7,8 @@ tasks of the latter are recalled and given to the former, so that no short task 
 behind a long one.
 """
 
+from operator import attrgetter
+
 from ipcluster_ext.core.engines import Engine
 from ipcluster_ext.core.function import MOST_CREDIT
 from ipcluster_ext.core.state import State
@@ -17,6 +19,7 @@ from ipcluster_ext.protocol.messages import Recall
 STALL = 0.005
 MOST_AWAITING = 1000
 """How many coroutines an engine may have at once."""
+_number = attrgetter("id")
 
 
 class Dispatcher:
@@ -59,7 +62,7 @@ class Dispatcher:
     def _note_changes(self) -> None:
         changed = self._state.changed
         if changed:
-            for engine in changed:
+            for engine in sorted(changed, key=_number):  # or chance would have a say
                 self._note(engine)
             changed.clear()
 
@@ -152,7 +155,7 @@ class Dispatcher:
         idle = self._state.index.least()
         if idle is None or idle.load > 0:
             return
-        for engine in list(self._loaded):
+        for engine in sorted(self._loaded, key=_number):
             if engine.stalled:
                 continue
             due = engine.progress + STALL
