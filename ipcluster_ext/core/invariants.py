@@ -28,6 +28,9 @@ def check(hub: Hub) -> None:
     _blobs_that_are_needed_are_held(state)
     _the_index_knows_who_is_available(state)
     _nobody_waits_without_hope(state)
+    _values_count_their_uses(state)
+    _engines_count_what_they_have(state)
+    _everybody_who_waits_will_be_woken(state)
 
 
 def _hold(condition: object, what: str) -> None:
@@ -99,3 +102,35 @@ def _nobody_waits_without_hope(state: State) -> None:
             if task.lane == ANYWHERE and least is not None:
                 _hold(least.load >= 1, f"task {task.id} is queued, engine {least.id} is idle")
                 break
+
+
+def _values_count_their_uses(state: State) -> None:
+    extras = [task.extra for task in state.tasks.values() if task.extra is not None]
+    uses = Counter(need for extra in extras for need in extra.used)
+    for task, value in state.store.values.items():
+        _hold(value.uses == uses[task], f"the value of {task} miscounts its uses")
+        _hold(value.uses or value.held, f"the value of {task} is kept for nobody")
+    _hold(set(uses) <= set(state.store.values), "a value that is used is not kept")
+
+
+def _engines_count_what_they_have(state: State) -> None:
+    for engine in state.engines.values():
+        tasks = engine.unfinished.values()
+        needs = Counter(need for task in tasks for need in task.item.needs)
+        _hold(engine.values == needs, f"engine {engine.id} miscounts the values it has")
+        _hold(not engine.unneeded & needs.keys(), f"engine {engine.id} may forget what it needs")
+        awaiting = sum(task.spec.options is not None and task.spec.options.awaits for task in tasks)
+        _hold(engine.awaiting == awaiting, f"engine {engine.id} miscounts its coroutines")
+
+
+def _everybody_who_waits_will_be_woken(state: State) -> None:
+    if not state.waiting:
+        return
+    woken = {task.id for tasks in state.dependents.values() for task in tasks}
+    woken.update(task.id for entries in state.awaiting.values() for task, _ in entries)
+    woken.update(task.id for tasks in state.sharers.values() for task in tasks)
+    woken.update(task.id for task in state.timers.tasks)
+    for task in state.waiting:
+        _hold(task in woken, f"task {task} waits, and nothing will wake it")
+    for before in state.sharers:
+        _hold(before in state.tasks, f"tasks share the outcome of {before}, which has ended")

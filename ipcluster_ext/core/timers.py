@@ -33,6 +33,11 @@ class Timers:
         """When the first is due; None if there is none."""
         return self._heap[0][0] if self._heap else None
 
+    @property
+    def tasks(self) -> list[Task]:
+        """Those that will be looked at, as often as they will."""
+        return [task for _, _, _, task, _ in self._heap]
+
     def set(self, at: float, alarm: Alarm, task: Task, mark: int = 0) -> None:
         """Have a task looked at; ``mark`` tells which of its tries is meant."""
         heapq.heappush(self._heap, (at, next(self._turn), alarm, task, mark))

@@ -8,7 +8,7 @@ from ipcluster_ext.core.engines import Engine
 from ipcluster_ext.core.invariants import BrokenInvariant, check
 from ipcluster_ext.core.state import State
 from ipcluster_ext.core.task import ANYWHERE, Task
-from ipcluster_ext.protocol.ids import EngineId
+from ipcluster_ext.protocol.ids import EngineId, TaskId
 from ipcluster_ext.protocol.parts import Blob, ResultItem
 from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
 from tests.support.scripted import Stage
@@ -148,6 +148,37 @@ def _queue_a_task_while_an_engine_is_idle(state: State) -> None:
     state.queue.push(task)
 
 
+def _count_a_coroutine_too_many(state: State) -> None:
+    engine(state, 2).awaiting += 1
+
+
+def _have_a_value_that_no_task_needs(state: State) -> None:
+    engine(state, 0).values[TaskId(7)] = 1
+
+
+def _keep_a_value_for_nobody(state: State) -> None:
+    state.store.use(ResultItem(TaskId(7), TaskStatus.DONE, 0.0, 0.0, b""), (), 0)
+
+
+def _count_a_use_too_many(state: State) -> None:
+    state.store.use(ResultItem(TaskId(7), TaskStatus.DONE, 0.0, 0.0, b""), (), 1)
+
+
+def _use_a_value_that_is_not_kept(state: State) -> None:
+    first(state, 0).extras.used.append(TaskId(7))
+
+
+def _wait_for_nothing(state: State) -> None:
+    task = engine(state, 2).held.pop()
+    state.waiting[task.id] = task
+
+
+def _share_with_a_task_that_has_ended(state: State) -> None:
+    task = engine(state, 2).held.pop()
+    state.waiting[task.id] = task
+    state.sharers[TaskId(7)] = [task]
+
+
 FAULTS: list[tuple[Callable[[State], None], str]] = [
     (_forget_a_task, "a task is in no place, or one that ended is in one"),
     (_lose_a_task, "a task is in no place, or one that ended is in one"),
@@ -172,6 +203,13 @@ FAULTS: list[tuple[Callable[[State], None], str]] = [
     (_enter_an_engine_under_an_old_load, "engine 1 is entered wrongly in the index"),
     (_queue_tasks_without_hope, "tasks are queued, and no engine will ever come"),
     (_queue_a_task_while_an_engine_is_idle, "is queued, engine 1 is idle"),
+    (_count_a_coroutine_too_many, "engine 2 miscounts its coroutines"),
+    (_have_a_value_that_no_task_needs, "engine 0 miscounts the values it has"),
+    (_keep_a_value_for_nobody, "the value of 7 is kept for nobody"),
+    (_count_a_use_too_many, "the value of 7 miscounts its uses"),
+    (_use_a_value_that_is_not_kept, "a value that is used is not kept"),
+    (_wait_for_nothing, "waits, and nothing will wake it"),
+    (_share_with_a_task_that_has_ended, "share the outcome of 7, which has ended"),
 ]
 
 
