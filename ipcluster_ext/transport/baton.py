@@ -83,6 +83,7 @@ class Alarm:
         self._settime.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
         self._after = _Itimerspec(_Timespec(0, 0), _Timespec(0, int(delay * 1e9)))
         self._after_at = ctypes.addressof(self._after)
+        self._ringing = threading.RLock()
         self._event_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._poll = select.poll()
         self._poll.register(self._timer_fd, select.POLLIN)
@@ -106,8 +107,10 @@ class Alarm:
 
     def ring(self) -> None:
         """Go off now; a closed alarm has nobody to wake."""
-        with contextlib.suppress(OSError):
-            os.eventfd_write(self._event_fd, 1)
+        with self._ringing:
+            if self._event_fd >= 0:
+                with contextlib.suppress(BlockingIOError):  # it rings already
+                    os.eventfd_write(self._event_fd, 1)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Park until it goes off, or for so many seconds.
@@ -126,5 +129,8 @@ class Alarm:
 
     def close(self) -> None:
         """Give up its file descriptors; nobody may be parked."""
-        os.close(self._timer_fd)
-        os.close(self._event_fd)
+        with self._ringing:  # or somebody writes to whatever gets this descriptor next
+            fd, self._event_fd = self._event_fd, -1
+            if fd >= 0:
+                os.close(self._timer_fd)
+                os.close(fd)

@@ -4,6 +4,7 @@ One socket behind a lock. Whoever has something to say sends it at once, on its 
 without a hand-over; one thread waits for what comes, and makes the connection anew when it broke.
 """
 
+import contextlib
 import os
 import select
 import threading
@@ -39,6 +40,7 @@ class Channel:
         self._ledger = Ledger(boot)
         self._poll = select.poll()
         self._dealer = Dealer(path, identity=identity, poll=self._poll)
+        self._waking = threading.RLock()
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._poll.register(self._wake_fd, select.POLLIN)
         self._arrived: deque[list[Frame]] = deque()
@@ -87,11 +89,11 @@ class Channel:
             self.wake()  # to wait for the moment to write, too
 
     def wake(self) -> None:
-        """Make `wait` return, from any thread."""
-        try:
-            os.eventfd_write(self._wake_fd, 1)
-        except (BlockingIOError, OSError):
-            return  # awake already, or closed
+        """Make `wait` return, from any thread, and from within a signal handler."""
+        with self._waking:
+            if self._wake_fd >= 0:
+                with contextlib.suppress(BlockingIOError):  # it is awake already
+                    os.eventfd_write(self._wake_fd, 1)
 
     def watch(self, fd: int) -> None:
         """Make `wait` return also when a file descriptor is readable or hung up."""
@@ -194,6 +196,7 @@ class Channel:
 
     def release(self) -> None:
         """Give up the last file descriptor, once nobody waits any more."""
-        if self._wake_fd >= 0:
-            os.close(self._wake_fd)
-            self._wake_fd = -1
+        with self._waking:  # or somebody wakes whoever gets this descriptor next
+            fd, self._wake_fd = self._wake_fd, -1
+            if fd >= 0:
+                os.close(fd)
