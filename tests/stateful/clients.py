@@ -166,8 +166,6 @@ class Client(Process):
         match message:
             case Cancelled():
                 self.cancelled |= set(message.ids)
-            case Purged():
-                self.world.purged = self.world.purged or message.count > 0
             case Fetched():
                 new = self.repeats.pop(message.request, [])
                 for task in new if message.missing else ():
@@ -353,7 +351,6 @@ class Client(Process):
         """Have tasks forgotten."""
         names = [task_text(task) for task in ids]
         query = msgspec.json.encode({"msg_id": {"$in": names}})
-        self.world.purged = True
         self.say(Purge(self.request(Purged), query))
 
     def resubmit(self, ids: Sequence[TaskId]) -> None:

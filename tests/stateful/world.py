@@ -101,8 +101,6 @@ class World:
         The engines on which each task was begun, and those known to have refused it.
     unwanted
         The tasks that were interrupted, and the only life of an engine that may begin each.
-    purged
-        The history was made to forget something.
     """
 
     def __init__(self) -> None:
@@ -122,7 +120,7 @@ class World:
         self.ran_on: dict[TaskId, set[EngineId]] = {}
         self.refused: dict[TaskId, set[EngineId]] = {}
         self.unwanted: dict[TaskId, int] = {}
-        self.purged = False
+        self._interrupted: list[TaskId] = []
         self.agents: list[Agent] = []
         self.engines: list[Engine] = []
         self.clients: list[Client] = []
@@ -150,6 +148,12 @@ class World:
         """Turn the clock, and have the hub do what there is to do."""
         self.now += seconds
         self.shell.turn(self.now)
+        interrupted, self._interrupted = self._interrupted, []
+        for number in interrupted:
+            task = self.hub.state.tasks.get(number)
+            where = None if task is None or task.engine is None else task.engine
+            boot = 0 if where is None else self.hub.state.engines[where].boot
+            self.unwanted.setdefault(number, boot)
 
     def hub_hears(self, process: "Process", count: int) -> None:
         """Have the hub take packets of a process."""
@@ -203,9 +207,7 @@ class World:
                     if isinstance(who, KnownEngine) and item.status is TaskStatus.REFUSED:
                         self.refused.setdefault(item.id, set()).add(who.id)
             case Interrupt():
-                for task in [state.tasks[i] for i in message.ids if i in state.tasks]:
-                    engine = None if task.engine is None else state.engines[task.engine]
-                    self.unwanted.setdefault(task.id, 0 if engine is None else engine.boot)
+                self._interrupted += message.ids
             case _:
                 pass
 
@@ -295,7 +297,10 @@ class World:
             for spec, item in other.begun:
                 same = spec.options is not None and spec.options.key == call.options.key
                 assert not same or item.id == task, "another of its key runs"
-        assert self.purged or not call.done_before, "one of its key was done before"
+        sources = {self.made[self.results[before].inline].item.id for before in call.done_before}
+        entries = [self.hub.state.history.get(source) for source in sources]
+        kept = [entry for entry in entries if entry is not None and entry.kept]
+        assert len(kept) < len(entries) or not entries, "one of its key was done before"
 
 
 class Process:
