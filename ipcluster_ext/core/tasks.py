@@ -351,7 +351,7 @@ class Tasks:
         tasks = [t for i in message.ids if (t := engine.unfinished.pop(i, None)) is not None]
         for task in tasks:
             self._takes_leave(engine, task)
-        if not engine.unfinished:
+        if engine.load <= 0:
             engine.stalled = False
         self._state.changed.add(engine)
         if withdrawal is None:
@@ -370,6 +370,8 @@ class Tasks:
         engine.unsuited = min(max(0, message.unsuited), most - engine.waiting)
         if message.above is not None:
             self._state.choosy.add(engine)
+        if engine.load <= 0:
+            engine.stalled = False  # what it has waits for others, which it may have to run
         self._state.changed.add(engine)
 
     def take_back(self, tasks: Sequence[Task], now: float) -> None:

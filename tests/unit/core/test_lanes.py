@@ -194,6 +194,23 @@ class TestNesting:
 
         assert len(successor.ids) == 1
 
+    def test_an_engine_that_was_stuck_takes_what_its_waiting_task_waits_for(
+        self, stage: Stage, client: Client, agent: Agent, engine: Engine
+    ) -> None:
+        other = agent.start(EngineId(1))
+        client.submit()
+        for warm in (engine, other):
+            if warm.todo:
+                warm.finish(seconds=0.02)
+        first, second = client.submit(2, engines=[0])
+        stage.turn(STALL)
+        engine.give_back()
+        before = list(engine.ids)
+
+        engine.say(Waiting(1))
+
+        assert (before, engine.ids) == ([first], [first, second])
+
     def test_no_engine_can_claim_more_than_it_has(self, client: Client, engine: Engine) -> None:
         engine.say(Waiting(1_000_000))
 
