@@ -59,8 +59,9 @@ class Ends:
         client = state.clients.get(task.id >> COUNTER_BITS)  # type: ignore[call-overload]
         if client is not None:
             client.line.result(engine, item, frames)
-            if item.buffers:
-                self._keep(client, item, frames)
+            in_blobs = bool(item.buffers) and state.keep_until_heard(client, item.buffers)
+            if in_blobs and item.status is _DONE:
+                state.store.hold(item, frames)
         elif item.buffers:
             state.blobs.offer(names_of(item.buffers))
         state.history.add(task, item, engine, frames, state.now, client is None)
@@ -90,16 +91,6 @@ class Ends:
         self._state.waiting.pop(task.id, None)
         self.end(task, own, frames, engine)
 
-    def _keep(self, client: Client, item: ResultItem, frames: Sequence[Frame]) -> None:
-        """Keep a result's blobs until it has arrived, and as long as its client has it."""
-        names = names_of(item.buffers)
-        if not names:
-            return
-        self._state.blobs.hold(names)
-        client.line.token.extend(names)
-        if item.status is _DONE:
-            self._state.store.hold(item, frames)
-
     def _tell_watchers(
         self, task: TaskId, item: ResultItem, frames: Sequence[Frame], engine: EngineId
     ) -> None:
@@ -112,10 +103,7 @@ class Ends:
     ) -> None:
         """Send a client an outcome, keeping its blobs until it has arrived."""
         client.line.result(engine, item, frames)
-        names = names_of(item.buffers)
-        if names:
-            self._state.blobs.hold(names)
-            client.line.token.extend(names)
+        self._state.keep_until_heard(client, item.buffers)
 
     def _drop(self, task: Task) -> None:
         """Drop what the hub keeps of a task that has ended."""
@@ -144,7 +132,9 @@ class Ends:
         self.fail_with(task, encode_failure(Failure(ename, evalue, "", engine=engine)), status)
 
     def fail_with(self, task: Task, failure: bytes, status: TaskStatus) -> None:
-        """End a task with a failure that is written already."""
+        """End a task with a failure that is written already; its engine holds it no longer."""
+        if task.target is not None and (engine := self._state.engines.get(task.target)):
+            engine.held = [other for other in engine.held if other is not task]
         if task.status is not TaskStatus.QUEUED:
             self._state.library.forget(task)
         self.end(task, ResultItem(task.id, status, 0.0, 0.0, failure), ())

@@ -20,8 +20,8 @@ from ipcluster_ext.core.records import Records
 from ipcluster_ext.core.roll import Roll
 from ipcluster_ext.core.state import Client, Place, State
 from ipcluster_ext.core.story import Chapter
-from ipcluster_ext.core.tasks import Tasks
-from ipcluster_ext.protocol.frames import Frame, frames_of
+from ipcluster_ext.core.tasks import Tasks, take_frames
+from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import TaskId, client_of
 from ipcluster_ext.protocol.messages import (
     AgentHello,
@@ -247,16 +247,14 @@ class Hub:
 
     def _pass_news(self, engine: Engine, message: News, frames: Iterator[Frame]) -> None:
         """Pass on what a task has to say, its blobs kept until that has arrived."""
-        own = [next(frames) for _ in range(frames_of(message.buffers))]
-        names = names_of(message.buffers)
+        own = take_frames(frames, message)
         client = self.state.clients.get(client_of(message.id))
         if client is None or message.id not in engine.unfinished:
-            self.state.blobs.offer(names)
+            self.state.blobs.offer(names_of(message.buffers))
             return
         client.line.say(message)
         client.line.frames.extend(own)
-        self.state.blobs.hold(names)
-        client.line.token.extend(names)
+        self.state.keep_until_heard(client, message.buffers)
 
     def _pass_to_engine(self, client: Client, message: More) -> None:
         task = self.state.tasks.get(message.id)

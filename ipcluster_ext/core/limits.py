@@ -101,22 +101,17 @@ class Limits:
             case Alarm.EXPIRED:
                 if task.status is not _ASSIGNED:
                     text = "it had not begun when its time to live was over"
-                    self._fail(task, "TaskExpired", text)
+                    self._ends.fail(task, "TaskExpired", text, TaskStatus.LOST)
             case Alarm.IMPATIENT:
                 if task.id in self._state.waiting:
                     text = "the tasks that it depends on took longer than its timeout"
-                    self._fail(task, "DependencyTimeout", text)
+                    self._ends.fail(task, "DependencyTimeout", text, TaskStatus.LOST)
                 elif task.status is not _ASSIGNED:
                     text = "no engine was free for it within its timeout"
-                    self._fail(task, "TaskTimeout", text)
+                    self._ends.fail(task, "TaskTimeout", text, TaskStatus.LOST)
             case Alarm.OVERDUE:
                 self._overdue(task, mark)
         return False
-
-    def _fail(self, task: Task, ename: str, text: str) -> None:
-        if task.target is not None and (engine := self._state.engines.get(task.target)):
-            engine.held = [other for other in engine.held if other is not task]
-        self._ends.fail(task, ename, text, TaskStatus.LOST)
 
     def _overdue(self, task: Task, mark: int) -> None:
         """Have the engine ended on which a task goes on although it must not."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ipcluster_ext.core.blobs import Blobs
+from ipcluster_ext.core.blobs import Blobs, names_of
 from ipcluster_ext.core.chance import Chance
 from ipcluster_ext.core.effects import Dismiss, Effect, Line
 from ipcluster_ext.core.engines import Agent, Engine
@@ -20,7 +20,7 @@ from ipcluster_ext.core.values import Store
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, owner_of_blob
 from ipcluster_ext.protocol.messages import Engines, FreeBlobs, SweepBlobs
-from ipcluster_ext.protocol.parts import EngineInfo, TaskItem, TaskSpec
+from ipcluster_ext.protocol.parts import Buffers, EngineInfo, TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import EngineStatus
 
 
@@ -146,6 +146,18 @@ class State:
         """Forget a peer once it was told what is still to be told."""
         self.peers.pop(peer, None)
         self.dismissed.append(peer)
+
+    def keep_until_heard(self, client: Client, buffers: Buffers) -> bool:
+        """Keep the blobs of what a client is told now, until that has arrived.
+
+        Returns
+        -------
+        Whether there are any.
+        """
+        names = names_of(buffers)
+        self.blobs.hold(names)
+        client.line.token.extend(names)
+        return bool(names)
 
     def tell_clients(self, engines: list[EngineInfo]) -> None:
         """Tell every client of engines that changed."""

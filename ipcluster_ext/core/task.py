@@ -225,10 +225,10 @@ class Task:
         """Where it stands in the queue."""
         if self.extra is not None and self.extra.lane is not None:
             return self.extra.lane
-        spec = self.spec
-        if spec.options is None:
+        spec, options = self.spec, self.spec.options
+        if options is None:
             return ANYWHERE if spec.engines is None else Lane(engines=spec.engines)
-        return first_lane(spec)
+        return Lane(options.priority, spec.engines, (), options.resources, options.awaits)
 
     @property
     def tries(self) -> int:
@@ -254,11 +254,3 @@ class Task:
             msg = f"task {self.id}: {self.status.name} to {status.name}"
             raise IllegalTransition(msg)
         self.status = status
-
-
-def first_lane(spec: TaskSpec) -> Lane:
-    """Return where tasks of a submission stand at first."""
-    options = spec.options
-    if options is None:
-        return Lane(engines=spec.engines)
-    return Lane(options.priority, spec.engines, (), options.resources, options.awaits)

@@ -23,6 +23,7 @@ from ipcluster_ext.protocol.messages import (
     Done,
     EngineExited,
     Need,
+    News,
     Prepare,
     Returned,
     Submit,
@@ -421,8 +422,8 @@ class Tasks:
                 self.ends.fail(task, "NoEnginesRegistered", "", TaskStatus.LOST)
 
 
-def take_frames(frames: Iterator[Frame], item: TaskItem | ResultItem) -> Sequence[Frame]:
-    """Take an item's frames from those of its packet."""
+def take_frames(frames: Iterator[Frame], item: TaskItem | ResultItem | News) -> Sequence[Frame]:
+    """Take the frames of an item or of news from those of its packet."""
     if not item.buffers:
         return ()
     return [next(frames) for _ in range(frames_of(item.buffers))]

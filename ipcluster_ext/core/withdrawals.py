@@ -89,8 +89,6 @@ class Withdrawals:
             withdrawal.asked += 1
 
     def _cancel(self, task: Task, withdrawal: Withdrawal) -> None:
-        if task.target is not None and (engine := self._state.engines.get(task.target)):
-            engine.held = [other for other in engine.held if other is not task]
         withdrawal.cancelled.append(task.id)
         self._ends.fail(task, "TaskAborted", "", TaskStatus.CANCELLED)
 
