@@ -11,7 +11,6 @@ import weakref
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from ipcluster_ext.client.balanced import LoadBalancedView
@@ -319,13 +318,7 @@ class Client(Jobbing, Purging, Steering, Preparing, Becoming, Versioned):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        del kind, error, traceback
+    def __exit__(self, *_raised: object) -> None:
         self.close()
 
     # ------------------------------------------------------------ what does nothing any more

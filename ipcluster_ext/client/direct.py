@@ -17,7 +17,7 @@ from ipcluster_ext.client.partition import Map
 from ipcluster_ext.client.replies import AsyncExecuteResult
 from ipcluster_ext.client.result import AsyncResult
 from ipcluster_ext.client.targets import Targets
-from ipcluster_ext.client.view import Function, ViewOwner, by_name, named_rows
+from ipcluster_ext.client.view import Function, ViewOwner, by_name, map_again, named_rows
 from ipcluster_ext.protocol.buffers import dump
 from ipcluster_ext.protocol.functions import pack, use_pickler
 from ipcluster_ext.protocol.picklers import Name
@@ -111,7 +111,7 @@ class DirectView(NamespaceView):
     def _map(
         self, flags: Flags, kind: Kind, function: Function, items: list[Any]
     ) -> AsyncMapResult:
-        again = partial(self._map_again, flags, kind, function, items)
+        again = partial(map_again, partial(self._map, flags, kind), function, items)
         if isinstance(function, Reference):
             kind, function, items = named_rows(kind, function, items)
         packed = pack(function)
@@ -129,19 +129,6 @@ class DirectView(NamespaceView):
         result.return_exceptions = flags.return_exceptions
         return result
 
-    def _map_again(
-        self,
-        flags: Flags,
-        kind: Kind,
-        function: Function,
-        items: list[Any],
-        places: list[int],
-        instead: Function | None,
-    ) -> AsyncMapResult:
-        """Map some of the items once more, perhaps with another function."""
-        rest = [items[place] for place in places]
-        return self._map(flags, kind, function if instead is None else instead, rest)
-
     def deal(
         self, flags: Flags, function: Function, calls: list[tuple[Any, ...]], ways: Map
     ) -> AsyncPartsResult:
@@ -157,29 +144,6 @@ class DirectView(NamespaceView):
         if parts:
             self._say_each(flags, Kind.APPLY, parts, result, packed)
         return result
-
-    def map_async(
-        self, function: Function, /, *sequences: Iterable[Any], **options: Any
-    ) -> AsyncMapResult:
-        """Call a function with each item, without waiting; options as for `map`.
-
-        Examples
-        --------
-        >>> list(dv.map_async(abs, [-1, -2]))
-        [1, 2]
-        """
-        result: AsyncMapResult = self.map(function, *sequences, **{**options, "block": False})
-        return result
-
-    def map_sync(self, function: Function, /, *sequences: Iterable[Any], **options: Any) -> Any:
-        """Call a function with each item and wait for the values; options as for `map`.
-
-        Examples
-        --------
-        >>> dv.map_sync(abs, [-1, -2])
-        [1, 2]
-        """
-        return self.map(function, *sequences, **{**options, "block": True})
 
     def imap(
         self, function: Function, /, *sequences: Iterable[Any], **options: Any

@@ -12,7 +12,7 @@ from ipcluster_ext.client.maps import AsyncMapResult
 from ipcluster_ext.client.options import Flags
 from ipcluster_ext.client.partition import Map
 from ipcluster_ext.client.result import AsyncResult
-from ipcluster_ext.client.view import Function, View, named_rows
+from ipcluster_ext.client.view import Function, View, map_again, named_rows
 from ipcluster_ext.protocol.functions import PackedFunction, pack
 from ipcluster_ext.protocol.ids import TaskId
 from ipcluster_ext.protocol.messages import Submit
@@ -115,7 +115,8 @@ class MappingView(View):
         ordered: bool,
     ) -> AsyncMapResult:
         lengths = lengths_of(len(items), chunksize)
-        again = partial(self._map_again, flags, kind, function, items, ordered=ordered)
+        mapped = partial(self._map, flags, kind, chunksize=1, ordered=ordered)
+        again = partial(map_again, mapped, function, items)
         if isinstance(function, Reference):
             kind, function, items = named_rows(kind, function, items)
         packed = pack(function)
@@ -137,22 +138,6 @@ class MappingView(View):
         result.again = again
         result.return_exceptions = flags.return_exceptions
         return result
-
-    def _map_again(
-        self,
-        flags: Flags,
-        kind: Kind,
-        function: Function,
-        items: list[Any],
-        places: list[int],
-        instead: Function | None,
-        *,
-        ordered: bool,
-    ) -> AsyncMapResult:
-        """Map some of the items once more, perhaps with another function."""
-        rest = [items[place] for place in places]
-        function = function if instead is None else instead
-        return self._map(flags, kind, function, rest, chunksize=1, ordered=ordered)
 
     def _batches(self, items: list[Any], chunksize: int) -> Iterator[list[_Pickled]]:
         """Pickle the chunks, so many at a time; the tasks get their ids after the first time."""
@@ -190,29 +175,6 @@ class MappingView(View):
         ]
         frames = [frame for body, _ in batch for frame in body.frames]
         self.client.connection.say([Submit(spec, items)], frames, function=packed)
-
-    def map_async(
-        self, function: Function, /, *sequences: Iterable[Any], **options: Any
-    ) -> AsyncMapResult:
-        """Call a function with each item, without waiting; options as for `map`.
-
-        Examples
-        --------
-        >>> list(lv.map_async(abs, [-1, -2]))
-        [1, 2]
-        """
-        result: AsyncMapResult = self.map(function, *sequences, **{**options, "block": False})
-        return result
-
-    def map_sync(self, function: Function, /, *sequences: Iterable[Any], **options: Any) -> Any:
-        """Call a function with each item and wait for the values; options as for `map`.
-
-        Examples
-        --------
-        >>> lv.map_sync(abs, [-1, -2])
-        [1, 2]
-        """
-        return self.map(function, *sequences, **{**options, "block": True})
 
     def imap(
         self,

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import zip_longest
-from types import TracebackType
 from typing import Any, Literal
 
 from ipcluster_ext.client.answer import Answer
@@ -177,13 +176,7 @@ class Streaming(Hearer):
         for place in range(self._answer.count_tasks()):
             self._catch_up(place)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        del kind, error, traceback
+    def __exit__(self, *_raised: object) -> None:
         for source in self._sources():
             source.unlisten(self)
         for place in range(self._answer.count_tasks()):

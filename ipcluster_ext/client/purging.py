@@ -119,9 +119,9 @@ class Purging(Asking):
         >>> rc.db_query({"msg_id": ar.msg_ids[0]})
         []
         """
-        tasks: Any = jobs if _is_all(jobs) else self._tasks(jobs)
-        self.purge_local_results([task_text(task) for task in tasks] if tasks != "all" else "all")
-        self.purge_hub_results(jobs=tasks if tasks == "all" else list(map(task_text, tasks)))
+        ids = jobs if _is_all(jobs) else [task_text(task) for task in self._tasks(jobs)]
+        self.purge_local_results(ids)
+        self.purge_hub_results(ids)
         if not _is_nothing(targets):
             self.purge_local_results(targets=targets)
             self.purge_hub_results(targets=targets)

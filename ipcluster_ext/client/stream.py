@@ -7,7 +7,6 @@ a stream of any length needs little memory, and a slow reader holds the engine b
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from types import TracebackType
 from typing import Any, Self
 
 from ipcluster_ext.client.connection import Connection
@@ -200,11 +199,5 @@ class AsyncStream(AsyncResult, Iterator[Any], AsyncIterator[Any]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        del kind, error, traceback
+    def __exit__(self, *_raised: object) -> None:
         self.close()

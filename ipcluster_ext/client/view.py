@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import msgspec
@@ -11,6 +11,7 @@ from ipcluster_ext.client.connection import Connection
 from ipcluster_ext.client.dependency import Dependency
 from ipcluster_ext.client.flags import Flag
 from ipcluster_ext.client.housekeeping import Housekeeping
+from ipcluster_ext.client.maps import AsyncMapResult
 from ipcluster_ext.client.options import Flags, Retry
 from ipcluster_ext.client.result import AsyncResult
 from ipcluster_ext.protocol.buffers import Dumped
@@ -346,6 +347,40 @@ True""",
             if first + place in pending
         }
 
+    @abstractmethod
+    def map(
+        self,
+        function: Function,
+        /,
+        *sequences: Iterable[Any],
+        block: bool | None = None,
+        **options: Any,
+    ) -> Any:
+        """Call a function with each item of a sequence, or of several side by side."""
+
+    def map_async(
+        self, function: Function, /, *sequences: Iterable[Any], **options: Any
+    ) -> AsyncMapResult:
+        """Call a function with each item, without waiting; options as for `map`.
+
+        Examples
+        --------
+        >>> list(lv.map_async(abs, [-1, -2]))
+        [1, 2]
+        """
+        result: AsyncMapResult = self.map(function, *sequences, **{**options, "block": False})
+        return result
+
+    def map_sync(self, function: Function, /, *sequences: Iterable[Any], **options: Any) -> Any:
+        """Call a function with each item and wait for the values; options as for `map`.
+
+        Examples
+        --------
+        >>> lv.map_sync(abs, [-1, -2])
+        [1, 2]
+        """
+        return self.map(function, *sequences, **{**options, "block": True})
+
     @property
     def executor(self) -> "Executor":
         """A `concurrent.futures.Executor` over this view's engines, under its flags.
@@ -381,12 +416,10 @@ True""",
 
 
 def by_name(
-    function: Function, args: tuple[Any, ...]
+    function: Reference, args: tuple[Any, ...]
 ) -> tuple[Callable[..., Any], tuple[Any, ...]]:
     """Return what to call with what, so that a function that only engines have is called."""
-    if isinstance(function, Reference):
-        return call_named, (function, *args)
-    return function, args
+    return call_named, (function, *args)
 
 
 def named_rows(
@@ -396,3 +429,14 @@ def named_rows(
     if kind is Kind.MAP:
         return Kind.STARMAP, call_named, [(function, item) for item in items]
     return kind, call_named, [(function, *item) for item in items]
+
+
+def map_again(
+    mapped: Callable[[Function, list[Any]], AsyncMapResult],
+    function: Function,
+    items: list[Any],
+    places: list[int],
+    instead: Function | None,
+) -> AsyncMapResult:
+    """Map some of the items once more, perhaps with another function."""
+    return mapped(function if instead is None else instead, [items[place] for place in places])

@@ -2,7 +2,6 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,13 +37,7 @@ class Context(ABC):
         self._entered = self.start_and_connect_sync()
         return self._entered
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        del kind, error, traceback
+    def __exit__(self, *_raised: object) -> None:
         try:
             self._close_entered()
         finally:
@@ -54,13 +47,7 @@ class Context(ABC):
         self._entered = await self.start_and_connect()
         return self._entered
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        del kind, error, traceback
+    async def __aexit__(self, *_raised: object) -> None:
         try:
             self._close_entered()
         finally:
