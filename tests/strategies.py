@@ -89,6 +89,7 @@ packets: st.SearchStrategy[Packet] = st.builds(
     Packet,
     version=st.just(PROTOCOL_VERSION),
     boot=SIZES,
+    to=SIZES,
     seq=SIZES,
     ack=SIZES,
     messages=st.lists(messages, max_size=4),

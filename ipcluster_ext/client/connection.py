@@ -72,7 +72,7 @@ class Connection(Questions):
     ) -> None:
         client = ClientId(secrets.randbelow(CLIENT_ID_LIMIT - 1) + 1)
         identity = f"c{client:08x}".encode()
-        channel = Channel(path, identity=identity, boot=secrets.randbits(31))
+        channel = Channel(path, identity=identity, boot=secrets.randbelow(2**31 - 1) + 1)
         super().__init__(client, channel, name=name, host=host_identity())
         self._alive = alive
         self._pid = os.getpid()

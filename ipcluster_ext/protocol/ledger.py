@@ -6,6 +6,10 @@ whatever it sends next), and sent again when it is certain that they were lost: 
 a `Ping` on the same connection, hence everything numbered before that `Ping` has arrived by
 then, or never will. Duplicates are dropped by number. Nothing is paid per task.
 
+A process that died and was started again is another one, of another incarnation, and remembers
+nothing. What was meant for the one before is not taken; the answer shows the new incarnation, and
+whoever sees that begins the conversation anew.
+
 Both ends use this class: client and hub, engine and hub, agent and hub.
 """
 
@@ -38,11 +42,14 @@ class Taken(msgspec.Struct):
         What had been kept with packets that are now acknowledged.
     resend
         Packets to send again, now.
+    reborn
+        Whether the other side is another process than it was; nothing else was taken.
     """
 
     messages: Sequence[Message] = ()
     released: list[Any] = []
     resend: list[Wire] = []
+    reborn: bool = False
 
 
 class _Kept(msgspec.Struct):
@@ -59,11 +66,23 @@ class Ledger:
     ----------
     boot
         The incarnation of this process; the other side forgets the numbers when it changes.
+    other
+        That of the other side, 0 until it is known.
+    patient
+        Whether what was received is acknowledged only as far as `may_acknowledge` says.
+
+    Attributes
+    ----------
+    received
+        The number of the last packet that was received in order.
     """
 
-    def __init__(self, boot: int) -> None:
+    def __init__(self, boot: int, *, other: int = 0, patient: bool = False) -> None:
         self.boot = boot
+        self.other = other
         self.received = 0
+        self._patient = patient
+        self._settled = 0
         self.unacked_nbytes = 0
         self._acked = 0
         self._last = 0
@@ -77,8 +96,16 @@ class Ledger:
 
     @property
     def owes_ack(self) -> bool:
-        """Whether something was heard that the other side has not been told of."""
-        return self.received > self._acked
+        """Whether something was heard that the other side has not been told of, and may be."""
+        return self._ack > self._acked
+
+    @property
+    def _ack(self) -> int:
+        return self._settled if self._patient else self.received
+
+    def may_acknowledge(self, number: int) -> None:
+        """Learn that nothing up to a received packet has to be said again, whatever happens."""
+        self._settled = number
 
     @property
     def unacked(self) -> int:
@@ -110,9 +137,10 @@ class Ledger:
             A message holds what the wire has no form for; nothing has changed.
         """
         seq = self._last + 1
-        header = encode(Packet(PROTOCOL_VERSION, self.boot, seq, self.received, messages))
+        ack = self._settled if self._patient else self.received
+        header = encode(Packet(PROTOCOL_VERSION, self.boot, self.other, seq, ack, messages))
         self._last = seq
-        self._acked = self.received
+        self._acked = ack
         wire: Wire = [header, *frames]
         nbytes = len(header)
         for frame in frames:
@@ -123,8 +151,8 @@ class Ledger:
 
     def mention(self, *messages: Message) -> Wire:
         """Make a packet that need not arrive: a greeting, a ping, an acknowledgement alone."""
-        self._acked = self.received
-        return [encode(Packet(PROTOCOL_VERSION, self.boot, 0, self.received, list(messages)))]
+        ack = self._acked = self._ack
+        return [encode(Packet(PROTOCOL_VERSION, self.boot, self.other, 0, ack, list(messages)))]
 
     def ping(self) -> Wire:
         """Make the packet that finds out whether anything was lost."""
@@ -138,6 +166,14 @@ class Ledger:
         What it said and what is to be done; a `Ping` is answered among the packets to send.
         """
         taken = Taken()
+        if packet.boot != self.other:
+            if self.other:
+                taken.reborn = True
+                return taken
+            self.other = packet.boot
+        if packet.to != self.boot and packet.to:
+            taken.resend.append(self.mention())
+            return taken
         kept = self._kept
         while kept and kept[0].seq <= packet.ack:
             entry = kept.popleft()
@@ -170,8 +206,18 @@ class Ledger:
                 rest.append(message)
         return rest
 
-    def restart(self) -> list[Any]:
+    @property
+    def unheard(self) -> list[Wire]:
+        """The packets that the other side has not acknowledged, in order."""
+        return [entry.wire for entry in self._kept]
+
+    def restart(self, other: int = 0) -> list[Any]:
         """Begin the conversation anew, with a peer that remembers nothing.
+
+        Parameters
+        ----------
+        other
+            Its incarnation, 0 if that is not known.
 
         Returns
         -------
@@ -179,6 +225,7 @@ class Ledger:
         """
         tokens = [entry.token for entry in self._kept]
         self._kept.clear()
-        self.received = self._last = self._acked = self.unacked_nbytes = 0
+        self.other = other
+        self.received = self._last = self._acked = self.unacked_nbytes = self._settled = 0
         self._gap_told = -1
         return tokens

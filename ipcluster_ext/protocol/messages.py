@@ -9,6 +9,60 @@ what does not fit is refused before anybody thinks about it.
 import msgspec
 
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId
+from ipcluster_ext.protocol.labour import (
+    AgentHello as AgentHello,
+)
+from ipcluster_ext.protocol.labour import (
+    Done as Done,
+)
+from ipcluster_ext.protocol.labour import (
+    Drop as Drop,
+)
+from ipcluster_ext.protocol.labour import (
+    EngineExited as EngineExited,
+)
+from ipcluster_ext.protocol.labour import (
+    EngineHello as EngineHello,
+)
+from ipcluster_ext.protocol.labour import (
+    Forget as Forget,
+)
+from ipcluster_ext.protocol.labour import (
+    FreeBlobs as FreeBlobs,
+)
+from ipcluster_ext.protocol.labour import (
+    Halt as Halt,
+)
+from ipcluster_ext.protocol.labour import (
+    Recall as Recall,
+)
+from ipcluster_ext.protocol.labour import (
+    Returned as Returned,
+)
+from ipcluster_ext.protocol.labour import (
+    Run as Run,
+)
+from ipcluster_ext.protocol.labour import (
+    SignalEngines as SignalEngines,
+)
+from ipcluster_ext.protocol.labour import (
+    StartEngines as StartEngines,
+)
+from ipcluster_ext.protocol.labour import (
+    StopEngines as StopEngines,
+)
+from ipcluster_ext.protocol.labour import (
+    SweepBlobs as SweepBlobs,
+)
+from ipcluster_ext.protocol.labour import (
+    Undefine as Undefine,
+)
+from ipcluster_ext.protocol.labour import (
+    Values as Values,
+)
+from ipcluster_ext.protocol.labour import (
+    Waiting as Waiting,
+)
 from ipcluster_ext.protocol.parts import (
     Buffers,
     EngineInfo,
@@ -19,7 +73,7 @@ from ipcluster_ext.protocol.parts import (
     TaskSpec,
 )
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 
 class _Message(msgspec.Struct, frozen=True, array_like=True, gc=False, tag_field="t"):
@@ -56,12 +110,16 @@ class Define(_Message, frozen=True, tag=4):
 
 
 class ClientHello(_Message, frozen=True, tag=10):
-    """Introduce a client. Always the first message; may be repeated."""
+    """Introduce a client. Always the first message; may be repeated.
+
+    ``again`` says that it knew the hub before this one.
+    """
 
     client: ClientId
     host: str
     pid: int
     name: str = ""
+    again: bool = False
 
 
 class Submit(_Message, frozen=True, tag=11):
@@ -184,6 +242,17 @@ class Prepare(_Message, frozen=True, tag=74):
     spec: TaskSpec
     item: TaskItem
     engines: list[EngineId]
+
+
+class Awaiting(_Message, frozen=True, tag=75):
+    """Tell a hub that was started again which tasks' outcomes a client still waits for.
+
+    They are ``counts[n]`` consecutive ids from ``firsts[n]``. Said after whatever the hub before
+    had not acknowledged: an outcome that is known comes again, a task that nobody knows is lost.
+    """
+
+    firsts: list[TaskId]
+    counts: list[int]
 
 
 # ---------------------------------------------------------------- hub to client
@@ -318,158 +387,10 @@ class Notice(_Message, frozen=True, tag=35):
     text: str
 
 
-# ---------------------------------------------------------------- hub to engine
-
-
-class Run(_Message, frozen=True, tag=40):
-    """Do these, in order, after what was sent before."""
-
-    spec: TaskSpec
-    items: list[TaskItem]
-
-
-class Recall(_Message, frozen=True, tag=41):
-    """Give back up to ``count`` balanced tasks that have not begun, the last first."""
-
-    count: int
-
-
-class Drop(_Message, frozen=True, tag=42):
-    """Give back these tasks if they have not begun."""
-
-    ids: list[TaskId]
-
-
-class Undefine(_Message, frozen=True, tag=43):
-    """Forget these functions."""
-
-    functions: list[bytes]
-
-
-class Values(_Message, frozen=True, tag=44):
-    """Values that later tasks need; their buffers follow in order."""
-
-    items: list[ResultItem]
-
-
-class Forget(_Message, frozen=True, tag=45):
-    """No task needs these values any more."""
-
-    ids: list[TaskId]
-
-
-class Halt(_Message, frozen=True, tag=46):
-    """Raise `KeyboardInterrupt` in whichever of these tasks runs."""
-
-    ids: list[TaskId]
-
-
-# ---------------------------------------------------------------- engine to hub
-
-
-class EngineHello(_Message, frozen=True, tag=50):
-    """Introduce an engine. ``agent`` names the agent that started it, ``boot`` this life of it."""
-
-    engine: EngineId
-    boot: int
-    agent: int
-    host: str
-    pid: int
-    python: str = ""
-    resources: dict[str, float] = {}
-
-
-class Done(_Message, frozen=True, tag=51):
-    """Outcomes; their payload buffers follow in order."""
-
-    items: list[ResultItem]
-
-
-class Returned(_Message, frozen=True, tag=52):
-    """Tasks given back unbegun, in the order in which they had been sent. None is an answer too."""
-
-    ids: list[TaskId]
-
-
-class Waiting(_Message, frozen=True, tag=53):
-    """How many tasks wait; others are begun if ``above`` a priority, ``unsuited`` ones are not."""
-
-    count: int
-    above: int | None = None
-    unsuited: int = 0
-
-
-# ---------------------------------------------------------------- agent to hub and back
-
-
-class AgentHello(_Message, frozen=True, tag=60):
-    """Introduce an agent, willing to start ``count`` engines at once."""
-
-    agent: int
-    host: str
-    pid: int
-    count: int
-
-
-class EngineExited(_Message, frozen=True, tag=61):
-    """An engine's process ended; ``again`` says whether the agent starts it anew.
-
-    ``began`` is the last task it began in its turn, 0 for none, ``others`` those out of turn.
-    """
-
-    engine: EngineId
-    boot: int
-    cause: str
-    began: TaskId
-    again: bool
-    others: list[TaskId] = []
-
-
-class StartEngines(_Message, frozen=True, tag=62):
-    """Start engines under these ids."""
-
-    engines: list[EngineId]
-    resources: dict[str, float] = {}
-
-
-class StopEngines(_Message, frozen=True, tag=63):
-    """Stop these engines; ``again`` asks for a new process under the same id.
-
-    One that has not ended after ``grace`` seconds is killed; 0 for the agent's own choice.
-    """
-
-    engines: list[EngineId]
-    again: bool = False
-    grace: float = 0.0
-
-
-class SignalEngines(_Message, frozen=True, tag=64):
-    """Send a signal to these engines."""
-
-    engines: list[EngineId]
-    signum: int
-
-
-class FreeBlobs(_Message, frozen=True, tag=65):
-    """Nobody needs these blobs any more: their maker may use the memory again.
-
-    If that is gone, agents are told instead, and delete them.
-    """
-
-    names: list[str]
-
-
-class SweepBlobs(_Message, frozen=True, tag=66):
-    """The maker of these blobs is gone: delete whatever of it is not in ``keep``."""
-
-    owner: str
-    keep: list[str]
-
-
 Message = (
     Ping | Pong | Bye | Define
     | ClientHello | Submit | SubmitEach | Cancel | Steer | QueueQuery | Interrupt | Supply
-    | Release | Fetch | HistoryQuery | Purge | Resubmit | More | Prepare
+    | Release | Fetch | HistoryQuery | Purge | Resubmit | More | Prepare | Awaiting
     | Welcome | Refused | Engines | Results | Output | Cancelled | Steered | QueueReply | Need
     | Started | News | Lack | Fetched | Records | Purged | Notice
     | Run | Recall | Drop | Undefine | Values | Forget | Halt
@@ -479,7 +400,7 @@ Message = (
 
 FROM_CLIENT = (
     ClientHello, Define, Submit, SubmitEach, Cancel, Steer, QueueQuery, Interrupt, Supply, Release,
-    Fetch, HistoryQuery, Purge, Resubmit, More, Prepare, Bye,
+    Fetch, HistoryQuery, Purge, Resubmit, More, Prepare, Awaiting, Bye,
 )  # fmt: skip
 FROM_ENGINE = (EngineHello, Done, Returned, Output, Started, News, Waiting, Bye)
 FROM_AGENT = (AgentHello, EngineExited, Bye)
@@ -489,12 +410,14 @@ FROM_AGENT = (AgentHello, EngineExited, Bye)
 class Packet(Part, frozen=True):
     """What travels at once.
 
-    ``boot`` is the sender's incarnation; ``seq`` numbers packets that must arrive (0 for those
-    that need not), ``ack`` is the highest number received in order from the other side.
+    ``boot`` is the sender's incarnation, ``to`` that of the process it is meant for, 0 if the
+    sender does not know that yet; ``seq`` numbers packets that must arrive (0 for those that need
+    not), ``ack`` is the highest number received in order from the other side.
     """
 
     version: int
     boot: int
+    to: int
     seq: int
     ack: int
     messages: list[Message]

@@ -141,6 +141,15 @@ class EngineInfo(Part, frozen=True):
     resources: dict[str, float] = {}
 
 
+class Life(Part, frozen=True):
+    """One life of an engine, as its agent knows it; ``up`` once it has spoken to a hub."""
+
+    engine: EngineId
+    boot: int
+    up: bool
+    resources: dict[str, float] = {}
+
+
 class Record(Part, frozen=True):
     """What the history knows of a task.
 

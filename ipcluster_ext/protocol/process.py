@@ -37,11 +37,14 @@ class HubConfig(_Line, frozen=True):
         How many unfinished tasks an engine may have at most; 0 for as many as pay.
     history, history_age
         How many ended tasks it remembers, and for how many seconds.
+    journal
+        The file that keeps what must outlive this process; empty for none.
     """
 
     cluster: str
     folder: str
     blobs: str
+    journal: str = ""
     policy: PolicyName = "leastload"
     hwm: int = 0
     history: int = 10_000

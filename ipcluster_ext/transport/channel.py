@@ -2,6 +2,9 @@
 
 One socket behind a lock. Whoever has something to say sends it at once, on its own thread,
 without a hand-over; one thread waits for what comes, and makes the connection anew when it broke.
+
+A hub that was started again knows nothing of this peer. The channel notices, and from then on
+keeps what is said until its owner has begun the conversation anew (`begin_again`).
 """
 
 import contextlib
@@ -10,7 +13,7 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ipcluster_ext.errors import ProtocolError
@@ -20,6 +23,9 @@ from ipcluster_ext.protocol.messages import Message
 from ipcluster_ext.transport.dealer import Dealer
 
 LINGER = 0.2
+
+Said = tuple[Sequence[Message], Sequence[Frame]]
+"""Messages and their frames."""
 
 
 class Channel:
@@ -46,13 +52,19 @@ class Channel:
         self._arrived: deque[list[Frame]] = deque()
         self._closed = False
         self._waiting = False
+        self._unheard: list[Said] | None = None
         self.malformed = 0
         self.heard_at = time.monotonic()
 
     @property
     def unacked(self) -> int:
         """How many packets the hub has not acknowledged."""
-        return self._ledger.unacked
+        return self._ledger.unacked + len(self._unheard or ())
+
+    @property
+    def reborn(self) -> bool:
+        """Whether the hub is another process than it was, and waits for `begin_again`."""
+        return self._unheard is not None
 
     @property
     def owes_ack(self) -> bool:
@@ -67,20 +79,26 @@ class Channel:
     def say(self, messages: list[Message], frames: Sequence[Frame] = ()) -> None:
         """Send messages that will arrive, from any thread; a closed channel says nothing."""
         with self._lock:
-            if not self._closed:
+            if self._unheard is not None:
+                self._unheard.append((messages, frames))
+            elif not self._closed:
                 self._send(self._ledger.say(messages, frames))
 
     def mention(self, *messages: Message) -> None:
         """Send messages that may be lost; without any, an acknowledgement alone."""
         with self._lock:
-            if not self._closed:
+            if self._may_mention:
                 self._send(self._ledger.mention(*messages))
 
     def ping(self) -> None:
         """Ask the hub for a sign of life; what was lost is sent again with its answer."""
         with self._lock:
-            if not self._closed:
+            if self._may_mention:
                 self._send(self._ledger.ping())
+
+    @property
+    def _may_mention(self) -> bool:
+        return not self._closed and self._unheard is None
 
     def _send(self, wire: Wire) -> None:
         dealer = self._dealer
@@ -119,8 +137,8 @@ class Channel:
         with self._lock:
             if self._closed or self._arrived:
                 timeout = 0.0
-            elif not dealer.connected and (again := dealer.connect(time.monotonic())):
-                timeout = again if timeout is None else min(timeout, again)
+            elif not dealer.connected:
+                timeout = self._connect(timeout)
             self._waiting = True
         ready = self._poll.poll(None if timeout is None else max(0.0, timeout * 1000))
         self._waiting = False
@@ -135,15 +153,26 @@ class Channel:
                 return fds
         return fds
 
-    def receive(self) -> list[tuple[Sequence[Message], Sequence[Frame]]]:
+    def _connect(self, timeout: float | None) -> float | None:
+        """Try to connect; return how long to wait at most."""
+        again = self._dealer.connect(time.monotonic())
+        if again:
+            return again if timeout is None else min(timeout, again)
+        if self._may_mention:
+            self._send(self._ledger.ping())  # who is there, and what is lost?
+        return timeout
+
+    def receive(self) -> list[Said]:
         """Return what has come, in order, each packet's messages with their buffers.
+
+        If the hub turns out to be another one, nothing more is returned before `begin_again`.
 
         Raises
         ------
         ProtocolError
             Something came that is no packet; what came after it is returned the next time.
         """
-        heard: list[tuple[Sequence[Message], Sequence[Frame]]] = []
+        heard: list[Said] = []
         with self._lock:
             arrived = self._arrived
             arrived.extend(self._dealer.receive())
@@ -160,6 +189,8 @@ class Channel:
                 arrived.popleft()
                 self.heard_at = time.monotonic()
                 taken = self._ledger.take(packet)
+                if taken.reborn:
+                    self._suspend(packet.boot)
                 for wire in taken.resend:
                     self._send(wire)
                 if taken.messages:
@@ -169,13 +200,34 @@ class Channel:
     def acknowledge(self) -> None:
         """Tell the hub what was received, unless it was told already."""
         with self._lock:
-            if self._ledger.owes_ack and not self._closed:
+            if self._ledger.owes_ack and self._may_mention:
                 self._send(self._ledger.mention())
 
-    def restart(self) -> None:
-        """Begin the conversation anew, with a hub that remembers nothing."""
+    def _suspend(self, hub: int) -> None:
+        """Say nothing more to a hub that knows nothing, and keep what the one before missed."""
+        unheard = self._unheard or []
+        for header, *frames in self._ledger.unheard:
+            unheard.append((decode(header, frame_count=len(frames)).messages, frames))
+        self._ledger.restart(hub)
+        self._unheard = unheard
+
+    def begin_again(self, make: Callable[[list[Said]], list[Said]]) -> None:
+        """Begin the conversation anew, with a hub that remembers nothing.
+
+        Parameters
+        ----------
+        make
+            Called with what the hub before may have missed, in order; returns what to say, the
+            greeting first. Nobody else says anything meanwhile.
+        """
         with self._lock:
-            self._ledger.restart()
+            unheard = self._unheard
+            if unheard is None or self._closed:
+                return
+            packets = make(unheard)
+            self._unheard = None
+            for messages, frames in packets:
+                self._send(self._ledger.say(list(messages), frames))
 
     def close(self, *farewell: Message) -> None:
         """Close the connection; what the hub has not received stays unsaid.
@@ -188,7 +240,7 @@ class Channel:
         with self._lock:
             if self._closed:
                 return
-            if farewell:
+            if farewell and self._unheard is None:
                 self._send(self._ledger.say(list(farewell)))
             self._closed = True
             self._dealer.close(linger=LINGER if farewell else 0.0)

@@ -1,6 +1,7 @@
 import os
 import socket as unix
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,7 @@ from ipcluster_ext.protocol.messages import (
 )
 from ipcluster_ext.protocol.parts import ResultItem
 from ipcluster_ext.protocol.status import TaskStatus
-from ipcluster_ext.transport.channel import Channel
+from ipcluster_ext.transport.channel import Channel, Said
 from ipcluster_ext.transport.sockets import PATH_LIMIT, listen
 from tests.support.libzmq import bind_router
 from tests.support.waiting import wait_until
@@ -33,10 +34,10 @@ PATIENCE = 10.0
 class Hub:
     """The other end of channels, on the test's own thread: hears, and answers when told to."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, boot: int = 1) -> None:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
         self.socket = bind_router(self._context, path)
-        self.ledger = Ledger(1)
+        self.ledger = Ledger(boot)
         self.peer = b""
         self.heard: list[Message] = []
         self.frames: list[bytes] = []
@@ -322,21 +323,84 @@ def test_bytes_that_are_no_packet_are_counted_and_what_follows_is_heard(
     assert [messages for messages, _ in heard] == [words(1)]
 
 
-def test_after_a_restart_a_successor_of_the_hub_hears_from_the_beginning(path: Path) -> None:
-    first = Hub(path)
-    with opened(path) as channel:
-        channel.say(words(1))
-        first.hear()
-        first.close()
+class TestAnotherHub:
+    """A hub that was started again knows nothing of the one before."""
 
-        channel.restart()
-        channel.say(words(2))
-        hub = Hub(path)
-        with attended(channel):
+    def test_it_is_noticed_and_told_nothing_that_was_meant_for_the_other(self, path: Path) -> None:
+        first = Hub(path)
+        with opened(path) as channel:
+            meet(channel, first)
+            channel.say(words(1))
+            first.close()
+
+            second = Hub(path, boot=3)
+            with attended(channel):
+                hear_while(second, lambda: not channel.reborn)
+            channel.say(words(2))
+
+            assert second.heard == []
+            assert channel.unacked == 2
+            second.close()
+
+    def test_it_hears_what_the_one_before_may_have_missed_after_a_greeting(
+        self, path: Path
+    ) -> None:
+        first = Hub(path)
+        with opened(path) as channel:
+            meet(channel, first)
+            channel.say(words(1))
+            first.close()
+            second = Hub(path, boot=3)
+            with attended(channel):
+                hear_while(second, lambda: not channel.reborn)
+                channel.say(words(2))
+
+                channel.begin_again(lambda unheard: [(words(0), ()), *unheard])
+                channel.say(words(3))
+                second.hear_until(lambda: len(second.heard) == 4)
+
+            assert second.heard == words(0, 1, 2, 3)
+            assert not channel.reborn
+            second.close()
+
+    def test_what_the_one_before_acknowledged_is_not_said_again(self, path: Path) -> None:
+        first = Hub(path)
+        with opened(path) as channel:
+            channel.say(words(1))
+            meet(channel, first)
+            first.close()
+            second = Hub(path, boot=3)
+            again: list[list[Said]] = []
+
+            def note(unheard: list[Said]) -> list[Said]:
+                again.append(unheard)
+                return []
+
+            with attended(channel):
+                hear_while(second, lambda: not channel.reborn)
+                channel.begin_again(note)
+
+            assert again == [[]]
+            second.close()
+
+
+def meet(channel: Channel, hub: Hub) -> None:
+    """Have a hub acknowledge what a channel has said."""
+    with attended(channel):
+        channel.ping()
+        hear_while(hub, lambda: not hub.peer)
+        hub.send(hub.ledger.mention())
+        channel.ping()
+        hear_while(hub, lambda: hub.socket.poll(0) > 0 or channel.unacked > 0)
+
+
+def hear_while(hub: Hub, goes_on: Callable[[], bool]) -> None:
+    """Take packets for as long as something goes on."""
+    deadline = time.monotonic() + PATIENCE
+    while goes_on():
+        assert time.monotonic() < deadline, "that never ends"
+        if hub.socket.poll(10):
             hub.hear()
-
-        assert hub.heard == words(2)
-        hub.close()
 
 
 class TestClosed:

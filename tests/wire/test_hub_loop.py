@@ -204,13 +204,13 @@ def test_a_peer_of_another_version_is_told_both_versions(
     refusal = answer(raw[0])
 
     assert isinstance(refusal, Refused)
-    assert "protocol version 1, its peer 2" in refusal.reason
+    assert f"protocol version {PROTOCOL_VERSION}, its peer {PROTOCOL_VERSION + 1}" in refusal.reason
 
 
 def test_a_peer_that_does_not_greet_is_refused(
     cluster: Cluster, raw: list[zmq.Socket[bytes]]
 ) -> None:
-    raw[0].send(encode(Packet(PROTOCOL_VERSION, 9, 1, 0, [QueueQuery(1)])))
+    raw[0].send(encode(Packet(PROTOCOL_VERSION, 9, 0, 1, 0, [QueueQuery(1)])))
 
     assert answer(raw[0]) == Refused("the first message has to be a greeting")
 
@@ -228,7 +228,7 @@ def test_a_peer_that_does_not_greet_is_refused(
 def test_what_a_role_may_not_say_is_not_heard(
     door: int, message: Message, cluster: Cluster, raw: list[zmq.Socket[bytes]]
 ) -> None:
-    raw[door].send(encode(Packet(PROTOCOL_VERSION, 9, 0, 0, [message])))
+    raw[door].send(encode(Packet(PROTOCOL_VERSION, 9, 0, 0, 0, [message])))
 
     wait_until(lambda: cluster.hub.ports.forbidden == 1)
 
@@ -294,7 +294,7 @@ def _garbage(chance: Random) -> list[bytes]:
         return [chance.randbytes(chance.randrange(60)) for _ in range(chance.randint(1, 3))]
     task = TaskItem(TaskId(chance.getrandbits(62)), b"in", (chance.randrange(9),))
     hello = ClientHello(ClientId(chance.getrandbits(30) + 9), "here", 1)
-    header = bytearray(encode(Packet(PROTOCOL_VERSION, 9, 1, 0, [hello, Submit(SPEC, [task])])))
+    header = bytearray(encode(Packet(PROTOCOL_VERSION, 9, 0, 1, 0, [hello, Submit(SPEC, [task])])))
     for _ in range(3):
         header[chance.randrange(len(header))] = chance.randrange(256)
     return [bytes(header)]

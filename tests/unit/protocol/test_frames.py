@@ -51,7 +51,7 @@ def described(packet: Packet) -> int:
 
 
 def packet_of(*messages: Message) -> Packet:
-    return Packet(PROTOCOL_VERSION, 1, 2, 3, list(messages))
+    return Packet(PROTOCOL_VERSION, 1, 0, 2, 3, list(messages))
 
 
 @pytest.mark.parametrize("kind", MESSAGES, ids=lambda kind: kind.__name__)
@@ -106,7 +106,7 @@ def test_a_header_above_the_limit_is_refused_unread(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize(
     "packet",
-    [[2, 1, 1, 1, []], [2, 1, 1, 1, [["a message of tomorrow"]]], [2, "another", "shape"], [2]],
+    [[9, 1, 1, 1, []], [9, 1, 1, 1, [["a message of tomorrow"]]], [9, "another", "shape"], [9]],
 )
 def test_another_version_is_refused_naming_both_whatever_else_has_changed(
     packet: list[object],
@@ -114,8 +114,8 @@ def test_another_version_is_refused_naming_both_whatever_else_has_changed(
     with pytest.raises(VersionMismatch) as caught:
         decode(msgspec.msgpack.encode(packet), frame_count=0)
 
-    assert (caught.value.ours, caught.value.theirs) == (1, 2)
-    assert "protocol version 1, its peer 2" in str(caught.value)
+    assert (caught.value.ours, caught.value.theirs) == (PROTOCOL_VERSION, 9)
+    assert f"protocol version {PROTOCOL_VERSION}, its peer 9" in str(caught.value)
 
 
 @pytest.mark.parametrize("task", [-1, 2**63, 2**64 - 1])

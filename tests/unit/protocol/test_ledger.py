@@ -222,6 +222,48 @@ class TestWhatIsKept:
         assert answer.messages == words(4)
 
 
+class TestAnotherIncarnation:
+    def test_what_was_meant_for_another_is_not_taken_and_the_answer_shows_who_is_here(
+        self,
+    ) -> None:
+        here, before, now = Ledger(1), Ledger(2), Ledger(3)
+        carry(before.mention(), here)
+
+        taken = carry(here.say(words(1)), now)
+        [answer] = taken.resend
+        noticed = carry(answer, here)
+
+        assert not taken.messages
+        assert noticed.reborn
+        assert here.unheard
+
+    def test_nothing_of_it_counts_before_the_conversation_begins_anew(self) -> None:
+        here, before, now = Ledger(1), Ledger(2), Ledger(3)
+        carry(before.mention(), here)
+        here.say(words(1))
+
+        assert carry(now.say(words(2)), here) == Taken(reborn=True)
+        here.restart(3)
+        assert carry(here.say(words(1)), now).messages == words(1)
+
+
+class TestPatience:
+    def test_nothing_is_acknowledged_before_it_may_be(self) -> None:
+        here, there = Ledger(1), Ledger(2, patient=True)
+        carry(here.say(words(1)), there)
+        carry(here.say(words(2)), there)
+
+        owed = there.owes_ack
+        carry(there.say(words(3)), here)
+        unacked = here.unacked
+        there.may_acknowledge(1)
+
+        assert (owed, unacked) == (False, 2)
+        assert there.owes_ack
+        carry(there.mention(), here)
+        assert here.unacked == 1
+
+
 class End:
     """One end of a bad line, and what it has heard."""
 

@@ -1,0 +1,179 @@
+"""The messages between the hub and those who work: engines, and the agents that start them.
+
+They are part of the wire as `protocol.messages` describes it.
+"""
+
+import msgspec
+
+from ipcluster_ext.protocol.ids import EngineId, TaskId
+from ipcluster_ext.protocol.parts import Life, ResultItem, TaskItem, TaskSpec
+
+
+class _Message(msgspec.Struct, frozen=True, array_like=True, gc=False, tag_field="t"):
+    """A message; its tag is its number on the wire."""
+
+
+# ---------------------------------------------------------------- hub to engine
+
+
+class Run(_Message, frozen=True, tag=40):
+    """Do these, in order, after what was sent before."""
+
+    spec: TaskSpec
+    items: list[TaskItem]
+
+
+class Recall(_Message, frozen=True, tag=41):
+    """Give back up to ``count`` balanced tasks that have not begun, the last first."""
+
+    count: int
+
+
+class Drop(_Message, frozen=True, tag=42):
+    """Give back these tasks if they have not begun."""
+
+    ids: list[TaskId]
+
+
+class Undefine(_Message, frozen=True, tag=43):
+    """Forget these functions."""
+
+    functions: list[bytes]
+
+
+class Values(_Message, frozen=True, tag=44):
+    """Values that later tasks need; their buffers follow in order."""
+
+    items: list[ResultItem]
+
+
+class Forget(_Message, frozen=True, tag=45):
+    """No task needs these values any more."""
+
+    ids: list[TaskId]
+
+
+class Halt(_Message, frozen=True, tag=46):
+    """Raise `KeyboardInterrupt` in whichever of these tasks runs."""
+
+    ids: list[TaskId]
+
+
+# ---------------------------------------------------------------- engine to hub
+
+
+class EngineHello(_Message, frozen=True, tag=50):
+    """Introduce an engine. ``agent`` names the agent that started it, ``boot`` this life of it.
+
+    ``again`` says that this life knew the hub before this one: then ``held`` are the tasks that it
+    has or whose outcomes that hub may have missed, in order, and ``prepared`` is how many
+    preparations it was sent.
+    """
+
+    engine: EngineId
+    boot: int
+    agent: int
+    host: str
+    pid: int
+    python: str = ""
+    resources: dict[str, float] = {}
+    again: bool = False
+    held: list[TaskId] = []
+    prepared: int = 0
+
+
+class Done(_Message, frozen=True, tag=51):
+    """Outcomes; their payload buffers follow in order."""
+
+    items: list[ResultItem]
+
+
+class Returned(_Message, frozen=True, tag=52):
+    """Tasks given back unbegun, in the order in which they had been sent. None is an answer too."""
+
+    ids: list[TaskId]
+
+
+class Waiting(_Message, frozen=True, tag=53):
+    """How many tasks wait; others are begun if ``above`` a priority, ``unsuited`` ones are not."""
+
+    count: int
+    above: int | None = None
+    unsuited: int = 0
+
+
+# ---------------------------------------------------------------- agent to hub and back
+
+
+class AgentHello(_Message, frozen=True, tag=60):
+    """Introduce an agent, willing to start ``count`` engines at once.
+
+    ``again`` says that a hub before this one knew it: then ``engines`` are those that it has.
+    """
+
+    agent: int
+    host: str
+    pid: int
+    count: int
+    again: bool = False
+    engines: list[Life] = []
+
+
+class EngineExited(_Message, frozen=True, tag=61):
+    """An engine's process ended; ``again`` says whether the agent starts it anew.
+
+    ``began`` is the last task it began in its turn, 0 for none, ``others`` those out of turn, and
+    ``ran`` the last ones in their turn, the oldest first. ``cause`` is short; ``details`` is what
+    else is known: what it used, and what it wrote last. ``warning`` is for users to read.
+    """
+
+    engine: EngineId
+    boot: int
+    cause: str
+    began: TaskId
+    again: bool
+    others: list[TaskId] = []
+    ran: list[TaskId] = []
+    details: str = ""
+    warning: str = ""
+
+
+class StartEngines(_Message, frozen=True, tag=62):
+    """Start engines under these ids."""
+
+    engines: list[EngineId]
+    resources: dict[str, float] = {}
+
+
+class StopEngines(_Message, frozen=True, tag=63):
+    """Stop these engines; ``again`` asks for a new process under the same id.
+
+    One that has not ended after ``grace`` seconds is killed; 0 for the agent's own choice.
+    """
+
+    engines: list[EngineId]
+    again: bool = False
+    grace: float = 0.0
+
+
+class SignalEngines(_Message, frozen=True, tag=64):
+    """Send a signal to these engines."""
+
+    engines: list[EngineId]
+    signum: int
+
+
+class FreeBlobs(_Message, frozen=True, tag=65):
+    """Nobody needs these blobs any more: their maker may use the memory again.
+
+    If that is gone, agents are told instead, and delete them.
+    """
+
+    names: list[str]
+
+
+class SweepBlobs(_Message, frozen=True, tag=66):
+    """The maker of these blobs is gone: delete whatever of it is not in ``keep``."""
+
+    owner: str
+    keep: list[str]
