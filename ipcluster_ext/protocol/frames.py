@@ -35,6 +35,8 @@ Frame = bytes | bytearray | memoryview
 
 FRAME_LIMIT = 16 * 1024 * 1024
 HEADER_LIMIT = 64 * 1024 * 1024
+MOST_FRAMES = 1 << 18
+"""So many frames may make a packet: buffers that are shorter travel within its header."""
 
 _WITH_ITEMS = frozenset({Submit, Run, Done, Results, Values, Supply})
 _WITH_AN_ITEM = (SubmitEach, Prepare)

@@ -124,7 +124,8 @@ class Stream:
             while read < _MOST_BYTES:
                 space = decoder.space
                 if space is not None:
-                    nbytes = peer.recv_into(space)
+                    with space:  # the decoder may want to enlarge what it is a part of
+                        nbytes = peer.recv_into(space)
                     if (message := decoder.filled(nbytes)) is not None:
                         messages.append(message)
                 else:

@@ -8,12 +8,14 @@ but the last are marked. Nothing here reads or writes: bytes in, frames out.
 import struct
 
 from ipcluster_ext.errors import ProtocolError
-from ipcluster_ext.protocol.frames import HEADER_LIMIT, Frame
+from ipcluster_ext.protocol.frames import FRAME_LIMIT, HEADER_LIMIT, MOST_FRAMES, Frame
 
 MORE, LONG, COMMAND = 1, 2, 4
 GREETING_NBYTES = 64
 LARGE = 64 * 1024
 """A frame from this size on gets memory of its own, into which the socket is read directly."""
+AT_FIRST = 1024 * 1024
+"""So much memory at most goes by what a frame's length is said to be; more as it comes."""
 
 _VERSION_3 = 3
 _SHORT_LIMIT = 256
@@ -149,8 +151,9 @@ class Decoder:
         self._rest = b""
         self._frames: list[Frame] = []
         self._large: bytearray | None = None
-        self._filled = 0
+        self._large_nbytes = 0
         self._large_more = 0
+        self._filled = 0
 
     @property
     def space(self) -> memoryview | None:
@@ -158,21 +161,35 @@ class Decoder:
         return None if self._large is None else memoryview(self._large)[self._filled :]
 
     def filled(self, nbytes: int) -> list[Frame] | None:
-        """Note that so many bytes were written to `space`; return the message if that ends it."""
+        """Note that so many bytes were written to `space`, which nobody uses any more.
+
+        Returns
+        -------
+        The message, if that ends one.
+
+        Raises
+        ------
+        ProtocolError
+            It consists of too many frames.
+        """
         self._filled += nbytes
         large = self._large
         if large is None or self._filled < len(large):
             return None
+        if len(large) < self._large_nbytes:
+            large *= 2
+            del large[self._large_nbytes :]
+            return None
         self._large = None
         return self._add(memoryview(large), self._large_more)
 
-    def feed(self, data: bytes) -> list[list[Frame]]:
+    def feed(self, data: bytes) -> list[list[Frame]]:  # noqa: C901 - calls would cost more here
         """Take bytes; return the messages that they complete.
 
         Raises
         ------
         ProtocolError
-            A frame is longer than any that the hub sends.
+            Something is longer or more than in any packet.
         """
         if self._rest:
             data, self._rest = self._rest + data, b""
@@ -180,41 +197,73 @@ class Decoder:
         at, end = 0, len(data)
         while end - at > 1:
             flags = data[at]
-            if flags & LONG:
+            if flags <= MORE:
+                start = at + 2
+                stop = start + data[at + 1]
+            elif flags <= LONG | MORE:
                 if end - at < _LONG_HEAD.size:
                     break
                 start = at + _LONG_HEAD.size
                 stop = start + _LONG_HEAD.unpack_from(data, at)[1]
-                if stop - start > HEADER_LIMIT:
-                    raise ProtocolError(f"a frame of {stop - start} bytes")
+                if stop - start > FRAME_LIMIT:
+                    self._check_long(stop - start)
             else:
-                start = at + 2
-                stop = start + data[at + 1]
+                start, stop = _command(data, at)
             if stop > end:
-                if stop - start >= LARGE and not flags & COMMAND:
+                if stop - start >= LARGE:
                     self._begin_large(data[start:], stop - start, flags & MORE)
                     return messages
                 break
             at = stop
             if flags & COMMAND:
-                continue  # none wants anything of us: the hub sends no heartbeats
-            if (message := self._add(data[start:stop], flags & MORE)) is not None:
+                continue  # none wants anything of us: neither end sends heartbeats
+            if message := self._add(data[start:stop], flags & MORE):
                 messages.append(message)
         self._rest = data[at:]
         return messages
 
+    def _check_long(self, nbytes: int) -> None:
+        """Refuse a frame that is too long; only the first of a message may be very long."""
+        if self._frames or nbytes > HEADER_LIMIT:
+            raise ProtocolError(f"a frame of {nbytes} bytes")
+
     def _begin_large(self, beginning: bytes, nbytes: int, more: int) -> None:
-        self._large = bytearray(nbytes)
+        self._large = bytearray(min(nbytes, max(AT_FIRST, 2 * len(beginning))))
         self._large[: len(beginning)] = beginning
+        self._large_nbytes = nbytes
         self._filled = len(beginning)
         self._large_more = more
 
     def _add(self, frame: Frame, more: int) -> list[Frame] | None:
         """Take a frame; return the message if it was the last of one."""
         if more:
+            if len(self._frames) >= MOST_FRAMES:
+                raise ProtocolError(f"more than {MOST_FRAMES} frames")
             self._frames.append(frame)
             return None
         if not self._frames:
             return [frame]
         message, self._frames = [*self._frames, frame], []
         return message
+
+
+def _command(data: bytes, at: int) -> tuple[int, int]:
+    """Return where the body of a command begins and ends; it may not be all there.
+
+    Raises
+    ------
+    ProtocolError
+        It is no command, or a longer one than there are.
+    """
+    flags = data[at]
+    if flags == COMMAND:
+        return at + 2, at + 2 + data[at + 1]
+    if flags != COMMAND | LONG:
+        raise ProtocolError(f"a frame of the kind {flags}")
+    start = at + _LONG_HEAD.size
+    if start > len(data):
+        return start, start
+    nbytes: int = _LONG_HEAD.unpack_from(data, at)[1]
+    if nbytes >= LARGE:
+        raise ProtocolError(f"a command of {nbytes} bytes")
+    return start, start + nbytes

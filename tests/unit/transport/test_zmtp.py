@@ -1,3 +1,4 @@
+import os
 import struct
 
 import pytest
@@ -5,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipcluster_ext.errors import ProtocolError
-from ipcluster_ext.protocol.frames import HEADER_LIMIT, Frame
+from ipcluster_ext.protocol.frames import FRAME_LIMIT, HEADER_LIMIT, Frame
+from ipcluster_ext.transport import zmtp
 from ipcluster_ext.transport.zmtp import (
+    AT_FIRST,
     COMMAND,
     LARGE,
     LONG,
@@ -36,8 +39,9 @@ def read(data: bytes, sizes: list[int]) -> list[list[bytes]]:
             if space is None:
                 messages += decoder.feed(piece)
                 break
-            nbytes = min(len(space), len(piece))
-            space[:nbytes] = piece[:nbytes]
+            with space:
+                nbytes = min(len(space), len(piece))
+                space[:nbytes] = piece[:nbytes]
             piece = piece[nbytes:]
             if (message := decoder.filled(nbytes)) is not None:
                 messages.append(message)
@@ -84,6 +88,60 @@ def test_commands_between_messages_are_passed_over() -> None:
 def test_a_frame_longer_than_any_packet_is_refused_before_memory_is_taken(flags: int) -> None:
     with pytest.raises(ProtocolError, match=f"a frame of {HEADER_LIMIT + 1} bytes"):
         Decoder().feed(struct.pack(">BQ", flags, HEADER_LIMIT + 1) + b"x")
+
+
+def test_only_the_first_frame_of_a_message_may_be_longer_than_a_payload() -> None:
+    decoder = Decoder()
+    long = struct.pack(">BQ", LONG, FRAME_LIMIT + 1)
+
+    assert Decoder().feed(long) == []
+    assert decoder.feed(b"\x01\x01x") == []
+    with pytest.raises(ProtocolError, match=f"a frame of {FRAME_LIMIT + 1} bytes"):
+        decoder.feed(long)
+
+
+def test_memory_for_a_long_frame_is_taken_as_it_comes() -> None:
+    decoder = Decoder()
+    nbytes = 5 * AT_FIRST + 7
+    content = os.urandom(nbytes)
+
+    decoder.feed(struct.pack(">BQ", LONG, nbytes) + content[:3])
+    spaces, at, message = [], 3, None
+    while message is None:
+        space = decoder.space
+        assert space is not None
+        with space:
+            spaces.append(len(space))
+            space[:] = content[at : at + len(space)]
+        at += spaces[-1]
+        message = decoder.filled(spaces[-1])
+
+    assert message == [content]
+    assert spaces == [AT_FIRST - 3, AT_FIRST, 2 * AT_FIRST, AT_FIRST + 7]
+
+
+def test_a_message_of_too_many_frames_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zmtp, "MOST_FRAMES", 3)
+    decoder = Decoder()
+
+    decoder.feed(b"\x01\x00" * 3)
+
+    with pytest.raises(ProtocolError, match="more than 3 frames"):
+        decoder.feed(b"\x01\x00")
+
+
+@pytest.mark.parametrize("flags", [5, 7, 8, 0x80, 0xFF])
+def test_a_frame_of_no_known_kind_is_refused(flags: int) -> None:
+    with pytest.raises(ProtocolError, match=f"a frame of the kind {flags}"):
+        Decoder().feed(bytes((flags, 1)) + b"x")
+
+
+def test_a_long_command_is_refused_before_it_has_come_and_a_short_one_passed_over() -> None:
+    short = struct.pack(">BQ", COMMAND | LONG, 300) + bytes(300)
+
+    with pytest.raises(ProtocolError, match="a command of"):
+        Decoder().feed(struct.pack(">BQ", COMMAND | LONG, LARGE))
+    assert read(short + written([b"a"]), [1, 2, 100]) == [[b"a"]]
 
 
 @pytest.mark.parametrize("cut", [1, 10, 63, 64, 65, 66, 80])
