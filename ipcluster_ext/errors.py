@@ -304,25 +304,32 @@ class EngineLost(Facts, EngineError):
     engine
         The engine's id.
     cause
-        What is known of its death, as "killed by SIGKILL".
+        How it died, as "killed by SIGKILL".
+    details
+        What else is known: what it used, the last lines that its process wrote, the stacks of its
+        threads if Python had the time to write them down.
     """
 
-    facts = ("engine", "cause")
+    facts = ("engine", "cause", "details")
 
-    def __init__(self, engine: int, cause: str) -> None:
+    def __init__(self, engine: int, cause: str, details: str = "") -> None:
         super().__init__(
             f"engine {engine} was lost while it had this task ({cause}); the task may have run. "
             "Use a view made by load_balanced_view(retries=1) if it may run again"
         )
         self.engine = engine
         self.cause = cause
+        self.details = details
+
+    def __str__(self) -> str:
+        return f"{self.args[0]}\n{self.details}" if self.details else str(self.args[0])
 
 
 class PoisonTask(EngineLost):
     """The task has been the end of as many engines as it may; parameters as for `EngineLost`."""
 
-    def __init__(self, engine: int, cause: str) -> None:
-        super().__init__(engine, cause)
+    def __init__(self, engine: int, cause: str, details: str = "") -> None:
+        super().__init__(engine, cause, details)
         text = f"engine {engine} was lost while it had this task ({cause}), as others were before; "
         self.args = (text + "the task is not tried again",)
 

@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from ipcluster_ext.agent.leavings import black_box, engine_log, last_lines
+from ipcluster_ext.agent.autopsy import Autopsy
+from ipcluster_ext.agent.leavings import engine_log
 from ipcluster_ext.agent.nursery import Nursery
-from ipcluster_ext.agent.roster import STOP_GRACE, Death, Effect, Kill, Launch, Roster
+from ipcluster_ext.agent.roster import STOP_GRACE, Effect, Kill, Launch, Roster
 from ipcluster_ext.protocol.ids import EngineId
-from ipcluster_ext.protocol.messages import EngineExited, Message
+from ipcluster_ext.protocol.messages import EngineExited, Message, StopEngines
+from ipcluster_ext.protocol.parts import Life
 from ipcluster_ext.protocol.process import (
     AgentConfig,
     Ended,
@@ -22,7 +24,6 @@ from ipcluster_ext.protocol.process import (
     exit_text,
 )
 from ipcluster_ext.transport import processes
-from ipcluster_ext.transport.blackbox import begun_in
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ class Engines:
         self._nursery = nursery
         self._say = say
         self._folder = Path(config.folder)
-        self._boxes = Path(config.blobs or config.folder)
+        self._autopsy = Autopsy(self._folder, Path(config.blobs or config.folder))
         self._resources: dict[EngineId, dict[str, float]] = {}
         self._roster = Roster(iter(lambda: secrets.randbits(31), -1))
 
@@ -80,14 +81,17 @@ class Engines:
         self._resources.update(dict.fromkeys(engines, own))
         self._carry(self._roster.start(engines, now=time.monotonic()))
 
-    def stop(self, engines: Iterable[EngineId], *, again: bool, grace: float) -> None:
-        """Stop engines; with ``again`` they come back.
-
-        ``grace`` is how many seconds one may take before it is killed; 0 for the usual.
-        """
-        now = time.monotonic()
-        grace = grace if grace > 0 else STOP_GRACE
-        self._carry(self._roster.stop(engines, again=again, now=now, grace=grace))
+    def stop(self, order: StopEngines) -> None:
+        """Stop engines as the hub wants it."""
+        grace = order.grace if order.grace > 0 else STOP_GRACE
+        stopped = self._roster.stop(
+            order.engines,
+            again=order.again,
+            now=time.monotonic(),
+            grace=grace,
+            reason=order.reason,
+        )
+        self._carry(stopped)
 
     def signal(self, engines: Iterable[EngineId], signum: int) -> None:
         """Send a signal to engines and what they have started."""
@@ -97,9 +101,23 @@ class Engines:
         """Begin to stop every engine for good."""
         self._carry(self._roster.end_all(now=time.monotonic()))
 
+    def lives(self) -> list[Life]:
+        """Return which engines there are, for a hub that may know of none."""
+        return [
+            Life(
+                life.engine,
+                life.boot,
+                self._autopsy.box(life).exists(),
+                self._resources.get(life.engine, {}),
+            )
+            for life in self._roster.lives()
+        ]
+
     def tick(self) -> None:
         """Do what has become due."""
-        self._carry(self._roster.tick(now=time.monotonic()))
+        now = time.monotonic()
+        self._carry(self._roster.tick(now=now))
+        self._autopsy.look(list(self._roster.pids), now)
 
     def close(self) -> None:
         """Start no more engines, and let the zygote end."""
@@ -111,12 +129,14 @@ class Engines:
         for effect in effects:
             match effect:
                 case Launch():
+                    self._autopsy.begins(effect, time.monotonic())
                     self._nursery.order(self._engine_config(effect))
                 case Kill():
-                    send = processes.signal_group if effect.group else processes.signal_one
-                    send(effect.pid, effect.signum)
+                    _send(effect)
                 case EngineExited():
                     log.info("engine %d (%x): %s", effect.engine, effect.boot, effect.cause)
+                    if effect.warning:
+                        log.warning("%s", effect.warning)
                     if not effect.again:
                         self._resources.pop(effect.engine, None)
                     reports.append(effect)
@@ -132,7 +152,7 @@ class Engines:
             parent=os.getpid(),
             folder=config.folder,
             blobs=config.blobs,
-            box=str(black_box(self._boxes, launch.engine, launch.boot)),
+            box=str(self._autopsy.box(launch)),
             log=str(engine_log(self._folder, launch.engine)),
             cwd=config.cwd,
             sys_path=config.sys_path,
@@ -149,9 +169,11 @@ class Engines:
                         self._carry(self._roster.born(said.engine, said.boot, said.pid, now=now))
                     case Unborn():
                         reason = said.reason
+                        self._autopsy.unborn(Launch(said.engine, said.boot))
                         self._carry(self._roster.unborn(said.engine, said.boot, reason, now=now))
                     case Ended():
-                        self._ended(said.pid, said.code)
+                        used = processes.Usage(said.seconds, said.nbytes)
+                        self._ended(processes.Exit(said.pid, said.code, used))
 
     def reap(self) -> list[processes.Exit]:
         """Take leave of this process's own children that have ended.
@@ -166,7 +188,7 @@ class Engines:
         for exited in processes.reap(self._roster.pids):
             if exited.pid == self._nursery.pid:
                 self._zygote_died(exited)
-            elif not self._ended(exited.pid, exited.code):
+            elif not self._ended(exited):
                 others.append(exited)
         self.hear()
         return others
@@ -176,18 +198,22 @@ class Engines:
         self.hear()
         present = frozenset(processes.children())
         for pid in [pid for pid in self._roster.pids if pid not in present]:
-            self._ended(pid, -signal.SIGKILL)
+            self._ended(processes.Exit(pid, -signal.SIGKILL))
         self._nursery.replace(exit_text(exited.code))
 
-    def _ended(self, pid: int, code: int) -> bool:
+    def _ended(self, exited: processes.Exit) -> bool:
         """Report an engine's end to roster and hub; False if the process is no engine's."""
-        who = self._roster.engine_of(pid)
-        if who is None:
+        life = self._roster.engine_of(exited.pid)
+        if life is None:
             return False
-        box = black_box(self._boxes, who.engine, who.boot)
-        last_words = "".join(last_lines(engine_log(self._folder, who.engine), 1))
-        begun = begun_in(box)
-        death = Death(pid, code, box.exists(), begun.last, last_words, begun.others)
-        box.unlink(missing_ok=True)
-        self._carry(self._roster.ended(death, now=time.monotonic()))
+        now = time.monotonic()
+        self._carry(self._roster.ended(self._autopsy.of(exited, life, now), now=now))
         return True
+
+
+def _send(kill: Kill) -> None:
+    """Send a signal; a process that was stopped goes on, as it could not obey otherwise."""
+    send = processes.signal_group if kill.group else processes.signal_one
+    send(kill.pid, kill.signum)
+    if kill.signum == signal.SIGTERM:
+        send(kill.pid, signal.SIGCONT)

@@ -64,10 +64,15 @@ class Death(NamedTuple):
         As in `subprocess`: negative numbers are signals.
     up
         Whether it had come up.
-    began, others
-        The last task it began in its turn, 0 for none, and those out of turn.
+    began, others, ran
+        The last task it began in its turn, 0 for none, those out of turn, and the last ones in
+        their turn.
     last_words
         The last line of its log.
+    details
+        What else is known.
+    suspicion
+        Why it may have been killed, if nobody here did it.
     """
 
     pid: int
@@ -76,6 +81,9 @@ class Death(NamedTuple):
     began: TaskId
     last_words: str = ""
     others: tuple[TaskId, ...] = ()
+    ran: tuple[TaskId, ...] = ()
+    details: str = ""
+    suspicion: str = ""
 
 
 _NOTHING = Death(0, 0, up=False, began=TaskId(0))
@@ -107,8 +115,11 @@ class _Post:
         Whether somebody asked for the end of this life.
     timer
         When the launch (DUE) or the killing (ENDING) is due.
+    reason
+        What to say of this life's end instead of that it was asked for.
     quick, failed
-        How many lives in a row were short; how many never came up, the first at `failing_since`.
+        How many lives in a row were short, the first from `quick_since` on; how many never came
+        up, the first at `failing_since`.
     """
 
     engine: EngineId
@@ -117,9 +128,11 @@ class _Post:
     pid: int = 0
     again: bool = True
     asked: bool = False
+    reason: str = ""
     launched_at: float = 0.0
     timer: float | None = None
     quick: int = 0
+    quick_since: float = 0.0
     failed: int = 0
     failing_since: float = 0.0
 
@@ -155,6 +168,13 @@ class Roster:
         """The processes of engines."""
         return self._by_pid.keys()
 
+    def lives(self) -> list[Launch]:
+        """Return the lives of the engines that are here, 0 for one that is between two lives."""
+        return [
+            Launch(post.engine, 0 if post.stage is Stage.DUE else post.boot)
+            for post in self._posts.values()
+        ]
+
     def engine_of(self, pid: int) -> Launch | None:
         """Return which engine a process is, and which life of it."""
         post = self._by_pid.get(pid)
@@ -173,7 +193,7 @@ class Roster:
         post.boot = next(self._boots)
         post.stage = Stage.LAUNCHED
         post.pid = 0
-        post.again, post.asked = True, False
+        post.again, post.asked, post.reason = True, False, ""
         post.launched_at = now
         post.timer = None
         return Launch(post.engine, post.boot)
@@ -198,14 +218,23 @@ class Roster:
         heapq.heappush(self._timers, (when, post.engine))
 
     def stop(
-        self, engines: Iterable[EngineId], *, again: bool, now: float, grace: float = STOP_GRACE
+        self,
+        engines: Iterable[EngineId],
+        *,
+        again: bool,
+        now: float,
+        grace: float = STOP_GRACE,
+        reason: str = "",
     ) -> list[Effect]:
         """End engines, politely at first; with ``again`` each gets another life.
 
         Engines that are not here are left out. Who is to stop for good is not restarted. Who is
-        ending already is given no more time than was asked for last.
+        ending already is given no more time than was asked for last. ``reason`` is what is said
+        of their end, if not that it was asked for.
         """
         posts = [self._posts[engine] for engine in engines if engine in self._posts]
+        for post in posts:
+            post.reason = post.reason if post.asked else reason
         return self._stop(posts, grace, again=again, now=now)
 
     def _stop(
@@ -251,9 +280,11 @@ class Roster:
         post.pid = 0
         post.stage = Stage.DUE
         if post.asked:
-            verb = "restarted" if post.again else "stopped"
-            cause = f"{verb} on request" if death.code >= 0 else f"{verb} on request ({cause})"
+            wish = post.reason or ("restarted on request" if post.again else "stopped on request")
+            cause = wish if death.code >= 0 else f"{wish} ({cause})"
         else:
+            if death.suspicion:
+                cause = f"{cause}, {death.suspicion}"
             self._count(post, up=death.up, now=now)
             if post.failed >= MOST_FAILURES:
                 post.again = False
@@ -263,7 +294,9 @@ class Roster:
     def _count(self, post: _Post, *, up: bool, now: float) -> None:
         """Count the lives that were short, and those that never came up."""
         lasted = now - post.launched_at
-        post.quick = post.quick + 1 if lasted < STEADY_AFTER else 1
+        if lasted >= STEADY_AFTER or not post.quick:
+            post.quick, post.quick_since = 0, post.launched_at
+        post.quick += 1
         if up:
             post.failed = 0
             return
@@ -272,15 +305,24 @@ class Roster:
         post.failed += 1
 
     def _follow(self, post: _Post, cause: str, death: Death, now: float) -> list[Effect]:
+        if post.asked:
+            post.quick = post.failed = 0
+        delay = _delay(post.quick)
         report = EngineExited(
-            post.engine, post.boot, cause, death.began, post.again, list(death.others)
+            post.engine,
+            post.boot,
+            cause,
+            death.began,
+            post.again,
+            list(death.others),
+            list(death.ran),
+            death.details,
+            _warning(post, cause, delay, now),
+            post.asked,
         )
         if not post.again:
             del self._posts[post.engine]
             return [report]
-        if post.asked:
-            post.quick = post.failed = 0
-        delay = _delay(post.quick)
         if delay:
             self._wake(post, now + delay)
             return [report]
@@ -307,6 +349,20 @@ def _delay(quick: int) -> float:
     if quick <= FREE_DEATHS:
         return 0.0
     return min(FIRST_DELAY * 2.0 ** min(quick - FREE_DEATHS - 1, 30), LONGEST_DELAY)
+
+
+def _warning(post: _Post, cause: str, delay: float, now: float) -> str:
+    """Write what users are to be told of a death; not of each, where one follows the other."""
+    if post.asked:
+        return ""
+    if not post.again:
+        return f"engine {post.engine} is given up: {cause}"
+    if not delay or post.quick & (post.quick - 1):
+        return ""
+    return (
+        f"engine {post.engine} failed {post.quick} times in {now - post.quick_since:.0f} s, the "
+        f"last time: {cause}; next try in {delay:g} s"
+    )
 
 
 def _given_up(cause: str, post: _Post, last_words: str, now: float) -> str:

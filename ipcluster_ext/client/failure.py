@@ -75,7 +75,7 @@ def _lost(failure: Failure) -> BaseException:
     if failure.ename == "NoSuchEngine":
         return NoSuchEngine(engine, (), failure.evalue)
     lost = PoisonTask if failure.ename == "PoisonTask" else EngineLost
-    return lost(engine, failure.evalue)
+    return lost(engine, failure.evalue, failure.traceback)
 
 
 def raised(failure: Failure) -> RemoteError:

@@ -46,7 +46,9 @@ class Retry:
     jitter
         By how much of itself a wait is made longer at most, at random: 0.1 is 10 %.
     on_engine_lost
-        Whether it runs again after its engine died with it.
+        Whether it runs again after its engine died with it, or how many engines may die with it
+        before it does not. True is 2: what three engines died of is not tried on a fourth unless
+        that is asked for.
 
     Raises
     ------
@@ -66,7 +68,7 @@ class Retry:
     backoff: float = field(default=0.0, kw_only=True)
     max_backoff: float = field(default=0.0, kw_only=True)
     jitter: float = field(default=0.0, kw_only=True)
-    on_engine_lost: bool = field(default=True, kw_only=True)
+    on_engine_lost: bool | int = field(default=True, kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n", _count("n", self.n))
@@ -74,7 +76,10 @@ class Retry:
             object.__setattr__(self, name, span(name, getattr(self, name)))
         for name in ("on", "not_on"):
             object.__setattr__(self, name, _classes(name, getattr(self, name)))
-        object.__setattr__(self, "on_engine_lost", bool(self.on_engine_lost))
+        if not isinstance(self.on_engine_lost, bool):
+            object.__setattr__(
+                self, "on_engine_lost", _count("on_engine_lost", self.on_engine_lost)
+            )
 
     def on_the_wire(self) -> parts.Retry | None:
         """Return what the hub has to know beside the number, None if that is nothing."""
@@ -83,7 +88,7 @@ class Retry:
             self.backoff,
             self.max_backoff,
             self.jitter,
-            self.on_engine_lost,
+            _most_deaths(self.on_engine_lost),
             b"" if judge is None else judge.stream,
         )
         return None if told == parts.Retry() else told
@@ -91,6 +96,12 @@ class Retry:
     @property
     def _judges(self) -> bool:
         return bool(self.on or self.not_on)
+
+
+def _most_deaths(allowed: bool | int) -> int:  # noqa: FBT001 - one of the values it may have
+    if isinstance(allowed, bool):
+        return parts.Retry().on_engine_lost if allowed else 0
+    return allowed
 
 
 @dataclass(frozen=True, slots=True)

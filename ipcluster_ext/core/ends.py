@@ -9,10 +9,8 @@ from ipcluster_ext.core.state import Client, State
 from ipcluster_ext.core.task import Task
 from ipcluster_ext.protocol.frames import Frame, encode_failure
 from ipcluster_ext.protocol.ids import COUNTER_BITS, EngineId, TaskId, client_of
-from ipcluster_ext.protocol.messages import Notice
 from ipcluster_ext.protocol.parts import Failure, ResultItem
 from ipcluster_ext.protocol.status import TaskStatus
-from ipcluster_ext.protocol.text import legible
 
 HUB = EngineId(-1)
 _DONE = TaskStatus.DONE
@@ -118,18 +116,15 @@ class Ends:
         if task.extra is not None and task.extra.used:
             state.store.done_with(task)
         if task.status is not _DONE and client_of(task.id) == 0:
-            self._notice(task)
+            state.notify(f"preparing engine {task.target} failed: {task.spec.label}")
 
-    def _notice(self, task: Task) -> None:
-        """Tell the clients that a preparation failed."""
-        text = legible(f"preparing engine {task.target} failed: {task.spec.label}")
-        for client in self._state.clients.values():
-            client.line.say(Notice(text))
-
-    def fail(self, task: Task, ename: str, evalue: str, status: TaskStatus) -> None:
+    def fail(
+        self, task: Task, ename: str, evalue: str, status: TaskStatus, details: str = ""
+    ) -> None:
         """End a task by the hub's own decision, and tell its client why."""
         engine = task.engine if task.engine is not None else task.target
-        self.fail_with(task, encode_failure(Failure(ename, evalue, "", engine=engine)), status)
+        failure = Failure(ename, evalue, details, engine=engine)
+        self.fail_with(task, encode_failure(failure), status)
 
     def fail_with(self, task: Task, failure: bytes, status: TaskStatus) -> None:
         """End a task with a failure that is written already; its engine holds it no longer."""

@@ -8,6 +8,7 @@ from ipcluster_ext.core.timers import Alarm
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.frames import decode_failure
 from ipcluster_ext.protocol.ids import EngineId
+from ipcluster_ext.protocol.messages import EngineExited
 from ipcluster_ext.protocol.parts import ResultItem, Retry
 from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
 
@@ -63,27 +64,30 @@ class Retries:
         self._state.timers.set(now + pause, Alarm.PAUSE_OVER, task)
         return False
 
-    def after_death(self, engine: Engine, task: Task, cause: str, now: float) -> bool:
+    def after_death(self, engine: Engine, task: Task, exited: EngineExited, now: float) -> bool:
         """Settle a task that had begun, or may have, when its engine died.
 
         Returns
         -------
         Whether it shall run again at once; else it has ended, or pauses.
         """
-        extra = task.extras
+        extra, cause = task.extras, exited.cause
         if extra.doom:
-            self._ends.fail(task, extra.doom, _DOOMS[extra.doom] + cause, TaskStatus.LOST)
+            text = _DOOMS[extra.doom] + cause
+            self._ends.fail(task, extra.doom, text, TaskStatus.LOST, exited.details)
             return False
-        extra.killed.append(engine.id)
-        if task.retries > 0 and _retry_of(task).on_engine_lost and not extra.unwanted:
+        if not exited.asked:
+            extra.killed.append((engine.id, cause))
+        bearable = len(extra.killed) <= _retry_of(task).on_engine_lost
+        if task.retries > 0 and bearable and not extra.unwanted:
             task.retries -= 1
             return self._after_pause(task, now)
+        ename, text = "EngineLost", cause
         if len(extra.killed) > 1:
-            which = ", ".join(map(str, extra.killed))
-            text = f"it has killed engines {which}, the last: {cause}"
-            self._ends.fail(task, "PoisonTask", text, TaskStatus.LOST)
-        else:
-            self._ends.fail(task, "EngineLost", cause, TaskStatus.LOST)
+            which = ", ".join(str(killed) for killed, _ in extra.killed)
+            causes = "; ".join(dict.fromkeys(cause for _, cause in extra.killed))
+            ename, text = "PoisonTask", f"it has killed engines {which}: {causes}"
+        self._ends.fail(task, ename, text, TaskStatus.LOST, exited.details)
         return False
 
     def elsewhere(self, engine: Engine, task: Task, outcome: ResultItem) -> bool:

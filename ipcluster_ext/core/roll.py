@@ -139,6 +139,8 @@ class Roll:
         engine.status = EngineStatus.STARTING if message.again else EngineStatus.STOPPED
         self._tasks.engine_lost(engine, message, now)
         state.changed.add(engine)
+        if message.warning:
+            state.notify(message.warning)
         if message.again:
             state.tell_clients([engine.info])
             if successor is not None:

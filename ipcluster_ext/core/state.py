@@ -19,9 +19,10 @@ from ipcluster_ext.core.timers import Timers
 from ipcluster_ext.core.values import Store
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, owner_of_blob
-from ipcluster_ext.protocol.messages import Engines, FreeBlobs, SweepBlobs
+from ipcluster_ext.protocol.messages import Engines, FreeBlobs, Notice, SweepBlobs
 from ipcluster_ext.protocol.parts import Buffers, EngineInfo, TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import EngineStatus
+from ipcluster_ext.protocol.text import legible
 
 
 @dataclass(slots=True, eq=False)
@@ -158,6 +159,11 @@ class State:
         self.blobs.hold(names)
         client.line.token.extend(names)
         return bool(names)
+
+    def notify(self, text: str) -> None:
+        """Have every client show something to its user."""
+        for client in self.clients.values():
+            client.line.say(Notice(legible(text)))
 
     def tell_clients(self, engines: list[EngineInfo]) -> None:
         """Tell every client of engines that changed."""

@@ -91,7 +91,7 @@ class Extra:
     conditions
         What it waits for besides.
     killed
-        The engines that died with it.
+        The engines that died with it, and of what.
     doom
         Why its engine was told to end, if it was: the name of the error to come.
     grace
@@ -106,7 +106,7 @@ class Extra:
     awaited: int = 0
     used: list[TaskId] = field(default_factory=list)
     conditions: list["Condition"] = field(default_factory=list)
-    killed: list[EngineId] = field(default_factory=list)
+    killed: list[tuple[EngineId, str]] = field(default_factory=list)
     doom: str = ""
     grace: float = 0.0
     tries: int = 0

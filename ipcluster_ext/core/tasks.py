@@ -401,8 +401,11 @@ class Tasks:
             others = frozenset(exited.others)
             begun += [task for task in rest if task.id in others]
             rest = [task for task in rest if task.id not in others]
+        if begun:
+            what = f"lost with engine {engine.id}: {exited.cause}"
+            self._state.log.note(now, what, [task.id for task in begun])
         for task in begun:
-            if self.retries.after_death(engine, task, exited.cause, now):
+            if self.retries.after_death(engine, task, exited, now):
                 self.run_again(task, now)
         unbegun = self.withdrawals.without_withdrawn(engine, rest)
         self.withdrawals.engine_lost(engine)

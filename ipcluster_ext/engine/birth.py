@@ -1,6 +1,7 @@
 """From a process that has the modules to one that has an engine's place: files, path, chance."""
 
 import contextlib
+import faulthandler
 import os
 import random
 import sys
@@ -49,13 +50,17 @@ def take_place(config: EngineConfig) -> None:
 
 
 def _redirect(log: str) -> None:
-    """Read nothing, and write what goes to file descriptors 1 and 2 to the engine's log."""
+    """Read nothing, and write what goes to file descriptors 1 and 2 to the engine's log.
+
+    So does what Python has to say of its own death, where it has: the stacks of all threads.
+    """
     nothing = os.open(os.devnull, os.O_RDONLY)
     output = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     for fd, place in ((nothing, 0), (output, 1), (output, 2)):
         os.dup2(fd, place)
     os.close(nothing)
     os.close(output)
+    faulthandler.enable(2, all_threads=True)
 
 
 def arranged(path: Sequence[str], more: Sequence[str], stdlib: str) -> list[str]:

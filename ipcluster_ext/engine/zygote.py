@@ -115,9 +115,9 @@ class Zygote:
                     self._fork(self._decode(line))
 
     def _reap(self) -> None:
-        for pid, code in processes.reap(self._engines):
+        for pid, code, (seconds, nbytes) in processes.reap(self._engines):
             self._engines.discard(pid)
-            self.say(Ended(pid=pid, code=code))
+            self.say(Ended(pid=pid, code=code, seconds=seconds, nbytes=nbytes))
 
     def _lines(self) -> Iterator[bytes]:
         data = self._link.recv(_READ_AT_ONCE)

@@ -124,7 +124,8 @@ class EngineExited(_Message, frozen=True, tag=61):
 
     ``began`` is the last task it began in its turn, 0 for none, ``others`` those out of turn, and
     ``ran`` the last ones in their turn, the oldest first. ``cause`` is short; ``details`` is what
-    else is known: what it used, and what it wrote last. ``warning`` is for users to read.
+    else is known: what it used, and what it wrote last. ``warning`` is for users to read. ``asked``
+    says that somebody wanted it to end.
     """
 
     engine: EngineId
@@ -136,6 +137,7 @@ class EngineExited(_Message, frozen=True, tag=61):
     ran: list[TaskId] = []
     details: str = ""
     warning: str = ""
+    asked: bool = False
 
 
 class StartEngines(_Message, frozen=True, tag=62):
@@ -149,11 +151,13 @@ class StopEngines(_Message, frozen=True, tag=63):
     """Stop these engines; ``again`` asks for a new process under the same id.
 
     One that has not ended after ``grace`` seconds is killed; 0 for the agent's own choice.
+    ``reason`` is the cause of its end, if it is not simply that somebody asked for it.
     """
 
     engines: list[EngineId]
     again: bool = False
     grace: float = 0.0
+    reason: str = ""
 
 
 class SignalEngines(_Message, frozen=True, tag=64):

@@ -55,15 +55,15 @@ class Retry(Part, frozen=True):
     """How a task runs again, beyond how often.
 
     The n-th time it waits ``backoff * 2**(n-1)`` seconds, at most ``max_backoff`` (0 for no
-    limit), made longer by up to ``jitter`` times that at random. ``on_engine_lost`` tells whether
-    the death of an engine counts as a failure to be tried again. ``judge`` is for the engine: the
-    pickled exception classes to try again on, and those not to.
+    limit), made longer by up to ``jitter`` times that at random. ``on_engine_lost`` is how many
+    engines may die with it before it is not tried again, 0 for none. ``judge`` is for the engine:
+    the pickled exception classes to try again on, and those not to.
     """
 
     backoff: float = 0.0
     max_backoff: float = 0.0
     jitter: float = 0.0
-    on_engine_lost: bool = True
+    on_engine_lost: int = 2
     judge: bytes = b""
 
 

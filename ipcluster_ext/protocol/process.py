@@ -143,7 +143,10 @@ class Unborn(_Line, frozen=True, tag="unborn"):
 
 
 class Ended(_Line, frozen=True, tag="ended"):
-    """A forked engine ended; ``code`` as in `subprocess`: negative numbers are signals."""
+    """A forked engine ended; ``code`` as in `subprocess`: negative numbers are signals.
+
+    It used so many ``seconds`` of CPU time, and ``nbytes`` of memory at most.
+    """
 
     pid: int
     code: int
@@ -155,6 +158,8 @@ FromZygote = Warm | Forked | Unborn | Ended
 def exit_text(code: int) -> str:
     """Write how a process ended, as ``"killed by SIGKILL"`` or ``"exit code 3"``.
 
+    seconds: float = 0.0
+    nbytes: int = 0
     Parameters
     ----------
     code

@@ -1,10 +1,18 @@
-"""An engine's black box: the tasks it has begun, readable after its death.
+"""An engine's black box: the tasks it has begun, readable after its death and while it lives.
 
 A mapped file: writing it costs no system call, and what was written survives any way of dying, as
-the pages belong to the kernel. Its first word is the task that was begun last in its turn; those
-before it have begun as well. The others are tasks that were begun out of turn and have not ended.
+the pages belong to the kernel. They are there from the start, or an engine whose memory file
+system is full would die of writing. Words of 8 bytes::
+
+    0                 where in the ring the task stands that was begun last, 0 for none
+    1 … RING          the tasks begun in their turn, the last `RING` of them
+    RING + 1 …        tasks that were begun out of turn and have not ended, 0 where there is none
+
+A task is written before the word that points to it: whoever reads in between misses it, and it
+has not done anything yet.
 """
 
+import errno
 import mmap
 import os
 import struct
@@ -16,9 +24,11 @@ from typing import NamedTuple
 from ipcluster_ext.protocol.ids import TaskId
 
 _WORD = struct.Struct("=Q")
+RING = 2047
+"""So many tasks begun in their turn are remembered."""
 SLOTS = 1023
 """So many tasks that were begun out of turn are noted at once; any more are not."""
-NBYTES = (1 + SLOTS) * _WORD.size
+NBYTES = (1 + RING + SLOTS) * _WORD.size
 
 
 class Begun(NamedTuple):
@@ -27,13 +37,16 @@ class Begun(NamedTuple):
     Attributes
     ----------
     last
-        The last one in its turn, 0 if there was none.
+        The last one in its turn, 0 if there was none; those before it have begun as well.
     others
         Those out of turn that have not ended.
+    ran
+        The last `RING` that were begun in their turn, the oldest first; `last` is the last.
     """
 
     last: TaskId
     others: tuple[TaskId, ...] = ()
+    ran: tuple[TaskId, ...] = ()
 
 
 class BlackBox:
@@ -43,22 +56,33 @@ class BlackBox:
     ----------
     path
         The file; it is made, of mode 0600, if it is not there.
+    spare
+        Another one, for when there is no room for the first.
+
+    Raises
+    ------
+    OSError
+        There is no room for either.
     """
 
-    def __init__(self, path: Path) -> None:
-        fd = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+    def __init__(self, path: Path, spare: Path | None = None) -> None:
         try:
-            os.ftruncate(fd, 0)
-            os.ftruncate(fd, NBYTES)
-            self._memory = mmap.mmap(fd, NBYTES)
-        finally:
-            os.close(fd)
-        self._pack = _WORD.pack_into
-        self._free = list(range(NBYTES - _WORD.size, 0, -_WORD.size))
+            self._memory = _mapped(path)
+        except OSError as error:
+            if spare is None or error.errno not in _NO_ROOM:
+                raise
+            path.unlink(missing_ok=True)
+            self._memory = _mapped(spare)
+        self._words = memoryview(self._memory).cast("Q")
+        self._place = 1
+        self._free = list(range(RING + SLOTS, RING, -1))
 
     def began(self, task: TaskId) -> None:
         """Note that a task begins in its turn."""
-        self._pack(self._memory, 0, task)
+        place, words = self._place, self._words
+        words[place] = task
+        words[0] = place
+        self._place = place + 1 if place < RING else 1
 
     def enter(self, task: TaskId) -> int:
         """Note that a task begins out of turn, from any thread.
@@ -71,13 +95,13 @@ class BlackBox:
             place = self._free.pop()
         except IndexError:
             return 0
-        self._pack(self._memory, place, task)
+        self._words[place] = task
         return place
 
     def leave(self, place: int) -> None:
         """Note that a task that began out of turn has ended."""
         if place:
-            self._pack(self._memory, place, 0)
+            self._words[place] = 0
             self._free.append(place)
 
     @contextmanager
@@ -91,7 +115,21 @@ class BlackBox:
 
     def close(self) -> None:
         """Unmap the file; it stays."""
+        self._words.release()
         self._memory.close()
+
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def _mapped(path: Path) -> mmap.mmap:
+    fd = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+    try:
+        os.ftruncate(fd, 0)
+        os.posix_fallocate(fd, 0, NBYTES)
+        return mmap.mmap(fd, NBYTES)
+    finally:
+        os.close(fd)
 
 
 def begun_in(path: Path) -> Begun:
@@ -102,5 +140,10 @@ def begun_in(path: Path) -> Begun:
         return Begun(TaskId(0))
     if len(data) != NBYTES:
         return Begun(TaskId(0))
-    last, *others = (TaskId(word) for (word,) in _WORD.iter_unpack(data))
-    return Begun(last, tuple(other for other in others if other))
+    newest, *words = (word for (word,) in _WORD.iter_unpack(data))
+    if newest > RING:
+        return Begun(TaskId(0))
+    ring = [*words[newest:RING], *words[:newest]]
+    ran = tuple(TaskId(task) for task in ring if task)
+    others = tuple(TaskId(task) for task in words[RING:] if task)
+    return Begun(TaskId(words[newest - 1]) if newest else TaskId(0), others, ran)

@@ -19,18 +19,40 @@ CLUSTER_VARIABLE = "IPCLUSTER_EXT_CLUSTER"
 _PROC = Path("/proc")
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
-_STATE, _PARENT, _STARTED = 0, 1, 19
+_STATE, _PARENT, _USER_TIME, _SYSTEM_TIME, _STARTED, _RESIDENT = 0, 1, 11, 12, 19, 21
+_TICK = 1.0 / os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_KIB = 1024
 _TURN = 0.005
 _DEAD = frozenset("ZXx")
 
 FileAction = tuple[int, ...]
 
 
+class Usage(NamedTuple):
+    """What a process has used: seconds of CPU time, and bytes of memory."""
+
+    seconds: float = 0.0
+    nbytes: int = 0
+
+
+_NOTHING = Usage()
+
+
 class Exit(NamedTuple):
-    """The end of a process; ``code`` as in `subprocess`: negative numbers are signals."""
+    """The end of a process.
+
+    Attributes
+    ----------
+    code
+        As in `subprocess`: negative numbers are signals.
+    used
+        What it used in all; the most memory it ever had.
+    """
 
     pid: int
     code: int
+    used: Usage = _NOTHING
 
 
 def _stat(pid: int) -> list[str] | None:
@@ -52,8 +74,17 @@ def start_of(pid: int) -> int | None:
     return None if fields is None or fields[_STATE] in _DEAD else int(fields[_STARTED])
 
 
+def usage_of(pid: int) -> Usage | None:
+    """Return what a process has used until now, None if there is no such process."""
+    fields = _stat(pid)
+    if fields is None:
+        return None
+    ticks = int(fields[_USER_TIME]) + int(fields[_SYSTEM_TIME])
+    return Usage(ticks * _TICK, int(fields[_RESIDENT]) * _PAGE)
+
+
 def _prctl(option: int, value: int) -> None:
-    import ctypes  # takes a while to import, and a hub never needs it
+    import ctypes  # takes a while to import, and clients never need it
 
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(option, value, 0, 0, 0):
@@ -72,6 +103,14 @@ def die_with(parent: int) -> None:
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def wake_at_end_of_parent() -> None:
+    """Have the system continue this process when the thread that started it ends.
+
+    So it notices that end even if it is stopped by then.
+    """
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGCONT)
 
 
 def adopt_orphans() -> None:
@@ -154,10 +193,11 @@ def reap(leaders: Iterable[int]) -> Iterator[Exit]:
                 return
             if ended.si_pid in groups:
                 signal_group(ended.si_pid, signal.SIGKILL)
-            pid, status = os.waitpid(ended.si_pid, 0)
+            pid, status, used = os.wait4(ended.si_pid, 0)
         except ChildProcessError:
             return
-        yield Exit(pid, os.waitstatus_to_exitcode(status))
+        usage = Usage(used.ru_utime + used.ru_stime, used.ru_maxrss * _KIB)
+        yield Exit(pid, os.waitstatus_to_exitcode(status), usage)
 
 
 def has_children() -> bool:

@@ -34,11 +34,32 @@ def test_reaping_tells_how_each_child_ended() -> None:
         for code in ("raise SystemExit(3)", "import os; os.kill(os.getpid(), 9)")
     ]
     seen: dict[int, int] = {}
-    wait_until(lambda: seen.update(processes.reap(())) or len(seen) == 2)
+    wait_until(lambda: seen.update(exited[:2] for exited in processes.reap(())) or len(seen) == 2)
 
     assert [seen[child.pid] for child in children] == [3, -9]
     for child in children:
         child.returncode = seen[child.pid]
+
+
+def test_reaping_tells_what_each_child_used() -> None:
+    code = "b = bytearray(50_000_000); n = sum(range(2_000_000))"
+    with subprocess.Popen([sys.executable, "-c", code]) as child:
+        found: list[processes.Exit] = []
+        wait_until(lambda: found.extend(processes.reap(())) or found)
+        child.returncode = 0
+
+    [exited] = found
+    assert exited.used.seconds > 0
+    assert 50_000_000 < exited.used.nbytes < 1_000_000_000
+
+
+def test_what_a_process_uses_can_be_seen_while_it_lives() -> None:
+    used = processes.usage_of(os.getpid())
+
+    assert used is not None
+    assert used.seconds > 0
+    assert used.nbytes > 1_000_000
+    assert processes.usage_of(2**22 + 1) is None
 
 
 def test_reaping_a_leader_kills_its_group() -> None:
@@ -48,7 +69,7 @@ def test_reaping_a_leader_kills_its_group() -> None:
         member = int(leader.stdout.readline())
     assert processes.start_of(member) is not None
     seen: dict[int, int] = {}
-    wait_until(lambda: seen.update(processes.reap([leader.pid])) or seen)
+    wait_until(lambda: seen.update(e[:2] for e in processes.reap([leader.pid])) or seen)
 
     wait_until(lambda: processes.start_of(member) is None)
     leader.returncode = seen[leader.pid]

@@ -45,7 +45,7 @@ retry_ways = st.none() | st.builds(
     backoff=st.sampled_from([0.0, 0.001, 1.0]),
     max_backoff=st.sampled_from([0.0, 1.5]),
     jitter=st.sampled_from([0.0, 0.5]),
-    on_engine_lost=st.booleans(),
+    on_engine_lost=st.sampled_from([0, 1, 2, 9]),
     judge=st.sampled_from([b"", b"judge"]),
 )
 wishes = st.one_of(

@@ -1,3 +1,4 @@
+import errno
 import os
 import stat
 import tempfile
@@ -8,7 +9,7 @@ import pytest
 
 from ipcluster_ext.errors import ClusterError
 from ipcluster_ext.protocol.ids import TaskId
-from ipcluster_ext.transport.blackbox import NBYTES, SLOTS, BlackBox, begun_in
+from ipcluster_ext.transport.blackbox import NBYTES, RING, SLOTS, BlackBox, begun_in
 from ipcluster_ext.transport.files import (
     LONGEST_SOCKET_NAME,
     ConnectionFile,
@@ -203,6 +204,38 @@ class TestBlackBox:
         assert begun_in(folder / "box").last == (1 << 63) - 1
         box.close()
 
+    @pytest.mark.parametrize("count", [1, RING - 1, RING, RING + 1, 2 * RING, 2 * RING + 3])
+    def test_it_tells_of_the_last_ones_in_order(self, count: int, folder: Path) -> None:
+        box = BlackBox(folder / "box")
+
+        for number in range(1, count + 1):
+            box.began(TaskId(number))
+
+        begun = begun_in(folder / "box")
+        assert begun.ran == tuple(range(max(1, count + 1 - RING), count + 1))
+        assert begun.last == count
+        box.close()
+
+    def test_where_there_is_no_room_for_it_another_place_is_taken(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tried: list[int] = []
+
+        def allocate(fd: int, start: int, length: int) -> None:
+            tried.append(fd)
+            if len(tried) == 1:
+                raise OSError(errno.ENOSPC, "no room")
+            os.ftruncate(fd, start + length)
+
+        monkeypatch.setattr(os, "posix_fallocate", allocate)
+
+        box = BlackBox(folder / "box", folder / "spare")
+        box.began(TaskId(7))
+
+        assert begun_in(folder / "spare").ran == (7,)
+        assert not (folder / "box").exists()
+        box.close()
+
     def test_it_can_be_read_after_the_writer_was_killed(self, folder: Path) -> None:
         pid = os.fork()
         if pid == 0:
@@ -242,8 +275,8 @@ class TestBlackBox:
         with box.noting(TaskId(5)):
             within = begun_in(folder / "box")
 
-        assert within == (1, (2, 5, 4))
-        assert begun_in(folder / "box") == (1, (2, 4))
+        assert within == (1, (2, 5, 4), (1,))
+        assert begun_in(folder / "box") == (1, (2, 4), (1,))
         box.close()
 
     def test_it_has_room_for_so_many_and_no_more(self, folder: Path) -> None:

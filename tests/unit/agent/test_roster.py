@@ -39,8 +39,11 @@ def death(pid: int = 100, code: int = -9, *, up: bool = True, words: str = "") -
     return Death(pid, code, up, NO_TASK, words)
 
 
-def exited(engine: EngineId, boot: int, cause: str, *, again: bool) -> EngineExited:
-    return EngineExited(engine, boot, cause, NO_TASK, again)
+def exited(
+    engine: EngineId, boot: int, cause: str, *, again: bool, warning: str = ""
+) -> EngineExited:
+    asked = " on request" in cause
+    return EngineExited(engine, boot, cause, NO_TASK, again, warning=warning, asked=asked)
 
 
 class TestStarting:
@@ -90,6 +93,30 @@ class TestDeath:
         report = running(0).ended(death(code=code), now=1.0)[0]
 
         assert report == exited(E0, 1, cause, again=True)
+
+    def test_its_report_holds_what_is_known_of_it(self) -> None:
+        one, two, three = TaskId(1), TaskId(2), TaskId(3)
+        found = Death(
+            100, -9, up=True, began=two, others=(three,), ran=(one, two), details="it wrote this",
+            suspicion="probably for memory",
+        )  # fmt: skip
+
+        report = running(0).ended(found, now=1.0)[0]
+
+        cause = "killed by SIGKILL, probably for memory"
+        assert report == EngineExited(
+            E0, 1, cause, two, again=True, others=[three], ran=[one, two], details="it wrote this"
+        )
+
+    def test_that_the_agent_brought_about_is_not_put_down_to_memory(self) -> None:
+        roster = running(0)
+        roster.stop([E0], again=True, now=1.0, reason="it did not answer")
+        found = Death(100, -9, up=True, began=NO_TASK, suspicion="probably for memory")
+
+        [report, _] = roster.ended(found, now=2.0)
+
+        assert isinstance(report, EngineExited)
+        assert report.cause == "it did not answer (killed by SIGKILL)"
 
     def test_of_a_stranger_means_nothing(self) -> None:
         assert running(0).ended(death(pid=4242), now=1.0) == []
@@ -184,16 +211,46 @@ class TestDyingAgainAndAgain:
             death(pid=pid, code=1, up=False, words="ImportError: no module"), now=5.1
         )
 
-        assert effects == [
-            exited(
-                E0,
-                5,
-                "exit code 1; it did not come up 5 times in 5.1 s and is not started again; "
-                "its last words: ImportError: no module",
-                again=False,
-            )
-        ]
+        cause = (
+            "exit code 1; it did not come up 5 times in 5.1 s and is not started again; "
+            "its last words: ImportError: no module"
+        )
+        warning = f"engine 0 is given up: {cause}"
+        assert effects == [exited(E0, 5, cause, again=False, warning=warning)]
         assert roster.empty
+
+    def test_is_told_to_users_with_its_cause_less_and_less_often(self) -> None:
+        roster, now, warnings = running(0), 0.0, {}
+        for deaths in range(1, 40):
+            [pid] = roster.pids
+            now += 2.0
+            report, *effects = roster.ended(death(pid=pid, code=-11), now=now)
+            assert isinstance(report, EngineExited)
+            if report.warning:
+                warnings[deaths] = report.warning
+            if not effects:
+                now = roster.deadline or now
+                effects = roster.tick(now=now)
+            [launch] = effects
+            assert isinstance(launch, Launch)
+            roster.born(E0, launch.boot, 100 + deaths, now=now)
+
+        assert list(warnings) == [4, 8, 16, 32]
+        assert warnings[4] == (
+            "engine 0 failed 4 times in 8 s, the last time: killed by SIGSEGV; next try in 0.1 s"
+        )
+        assert warnings[16].endswith("; next try in 5 s")
+
+    def test_is_no_news_where_it_was_asked_for(self) -> None:
+        roster = running(0)
+        delays(roster, 7)
+        [pid] = roster.pids
+        roster.stop([E0], again=True, now=20.0)
+
+        [report, _] = roster.ended(death(pid=pid, code=0), now=20.1)
+
+        assert isinstance(report, EngineExited)
+        assert (report.warning, report.asked) == ("", True)
 
     def test_after_having_come_up_once_is_not_given_up(self) -> None:
         roster = running(0)

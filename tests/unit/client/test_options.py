@@ -33,7 +33,7 @@ class TestRetry:
         )
 
         assert flags.count == 5
-        assert flags.wire == parts.Options(parts.Retry(0.5, 8.0, 0.1, on_engine_lost=False))
+        assert flags.wire == parts.Options(parts.Retry(0.5, 8.0, 0.1, on_engine_lost=0))
 
     @pytest.mark.parametrize(
         ("parameters", "error", "text"),

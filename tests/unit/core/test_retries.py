@@ -113,7 +113,7 @@ class TestOfDeaths:
     def test_a_death_need_not_count_as_a_failure_to_be_tried_again(
         self, client: Client, engine: Engine
     ) -> None:
-        options = Options(retry=Retry(on_engine_lost=False))
+        options = Options(retry=Retry(on_engine_lost=0))
         [task] = client.submit(retries=5, options=options)
 
         engine.die(began=task)
