@@ -10,6 +10,7 @@ keeps what is said until its owner has begun the conversation anew (`begin_again
 import contextlib
 import os
 import select
+import socket
 import threading
 import time
 from collections import deque
@@ -70,6 +71,11 @@ class Channel:
     def owes_ack(self) -> bool:
         """Whether something was received that the hub has not been told of."""
         return self._ledger.owes_ack
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection, as far as is known; `wait` makes one."""
+        return self._dealer.connected
 
     @property
     def closed(self) -> bool:
@@ -134,11 +140,11 @@ class Channel:
         The watched file descriptors that are readable.
         """
         dealer = self._dealer
+        if self._closed or self._arrived:
+            timeout = 0.0
+        elif not dealer.connected:
+            timeout = self._connect(timeout)
         with self._lock:
-            if self._closed or self._arrived:
-                timeout = 0.0
-            elif not dealer.connected:
-                timeout = self._connect(timeout)
             self._waiting = True
         ready = self._poll.poll(None if timeout is None else max(0.0, timeout * 1000))
         self._waiting = False
@@ -154,12 +160,19 @@ class Channel:
         return fds
 
     def _connect(self, timeout: float | None) -> float | None:
-        """Try to connect; return how long to wait at most."""
-        again = self._dealer.connect(time.monotonic())
-        if again:
-            return again if timeout is None else min(timeout, again)
-        if self._may_mention:
-            self._send(self._ledger.ping())  # who is there, and what is lost?
+        """Try to connect, while others may say something; return how long to wait at most."""
+        reached = self._dealer.reach(time.monotonic())
+        if not isinstance(reached, socket.socket):
+            return reached if timeout is None else min(timeout, reached)
+        with self._lock:
+            if self._closed:
+                reached.close()
+                return 0.0
+            # The ledger has what was said; it is the answer that tells whether, and to whom, to say
+            # it again.
+            self._dealer.enter(reached, anew=self._ledger.other != 0)
+            if self._may_mention:
+                self._send(self._ledger.ping())
         return timeout
 
     def receive(self) -> list[Said]:

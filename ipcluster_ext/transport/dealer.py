@@ -32,7 +32,7 @@ from ipcluster_ext.transport.zmtp import (
 )
 
 RETRY = 0.01
-RETRY_MAX = 0.5
+RETRY_MAX = 0.1
 HANDSHAKE_WITHIN = 2.0
 GRACE = 0.1
 """How long a sender waits while the hub reads nothing; then the thread that receives goes on."""
@@ -84,19 +84,40 @@ class Dealer:
         -------
         Seconds until the next attempt, 0 if there is a connection now.
         """
+        reached = self.reach(now)
+        if isinstance(reached, float):
+            return reached
+        self.enter(reached)
+        return 0.0
+
+    def reach(self, now: float) -> socket.socket | float:
+        """Try to reach the ROUTER, if it is time to.
+
+        That may take a while; what is sent meanwhile, on other threads, is kept.
+
+        Returns
+        -------
+        What to `enter`, or else seconds until the next attempt.
+        """
         if now < self._retry_at:
             return self._retry_at - now
         try:
             peer = self._shake_hands()
         except (OSError, ProtocolError):
             self._retry_at = now + self._retry
-            self._retry = min(2 * self._retry, RETRY_MAX)
-            return self._retry_at - now
+            pause, self._retry = self._retry, min(2 * self._retry, RETRY_MAX)
+            return pause
         self._retry = RETRY
-        self._stream = Stream(peer, self._poll, self._unsent)
-        self._unsent = []
+        return peer
+
+    def enter(self, peer: socket.socket, *, anew: bool = False) -> None:
+        """Use a connection that was reached.
+
+        ``anew`` drops what has been kept for it: its owner is going to send that again.
+        """
+        unsent, self._unsent = self._unsent, []
+        self._stream = Stream(peer, self._poll, [] if anew else unsent)
         self._stream.flush(GRACE)
-        return 0.0
 
     def _shake_hands(self) -> socket.socket:
         """Connect, and exchange greetings.

@@ -323,6 +323,25 @@ def test_bytes_that_are_no_packet_are_counted_and_what_follows_is_heard(
     assert [messages for messages, _ in heard] == [words(1)]
 
 
+def test_what_is_said_while_the_hub_hesitates_to_let_one_in_waits_for_nobody(path: Path) -> None:
+    first = Hub(path)
+    with opened(path) as channel:
+        meet(channel, first)
+        first.close()
+        path.unlink()
+        with listen(path) as door, attended(channel):
+            door.settimeout(PATIENCE)
+            visitor, _ = door.accept()
+            visitor.recv(4096)
+
+            channel.say(words(1))
+
+            visitor.settimeout(0)
+            with pytest.raises(BlockingIOError):
+                visitor.recv(1)  # it waits for an answer to its greeting still
+            visitor.close()
+
+
 class TestAnotherHub:
     """A hub that was started again knows nothing of the one before."""
 

@@ -171,5 +171,5 @@ def test_attempts_to_connect_become_rarer(path: Path) -> None:
         pauses.append(dealer.connect(now))
         now += pauses[-1]
 
-    assert pauses == pytest.approx([0.02, 0.04, 0.08, 0.16, 0.32, 0.5, 0.5, 0.5])
+    assert pauses == pytest.approx([0.02, 0.04, 0.08, 0.1, 0.1, 0.1, 0.1, 0.1])
     assert dealer.connect(now - 0.25) == pytest.approx(0.25)
