@@ -12,12 +12,12 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 from ipcluster_ext.agent.engines import Engines
+from ipcluster_ext.agent.hub import HubProcess
 from ipcluster_ext.agent.leavings import end_children, last_lines, sweep
 from ipcluster_ext.agent.nursery import Nursery
-from ipcluster_ext.agent.wakeups import SignalPipe, end_of, wait_for_end
+from ipcluster_ext.agent.wakeups import SignalPipe, end_of
 from ipcluster_ext.protocol.messages import (
     AgentHello,
     FreeBlobs,
@@ -29,10 +29,10 @@ from ipcluster_ext.protocol.messages import (
     SweepBlobs,
     Welcome,
 )
-from ipcluster_ext.protocol.process import AgentConfig, exit_text
+from ipcluster_ext.protocol.process import AgentConfig
 from ipcluster_ext.transport import processes
 from ipcluster_ext.transport.blobs import free_blobs, host_identity, sweep_blobs
-from ipcluster_ext.transport.channel import Channel
+from ipcluster_ext.transport.channel import Channel, Said
 from ipcluster_ext.transport.files import engine_socket
 
 GREETING = 0.5
@@ -48,13 +48,6 @@ _EXPLAINED = ("hub.log", "agent.log")
 log = logging.getLogger(__name__)
 
 
-class Hub(NamedTuple):
-    """The hub's process, and the file descriptor that keeps it alive."""
-
-    pid: int
-    lifeline: int
-
-
 class Agent:
     """Serves the hub on this host.
 
@@ -68,7 +61,7 @@ class Agent:
         The hub, started already.
     """
 
-    def __init__(self, config: AgentConfig, nursery: Nursery, hub: Hub) -> None:
+    def __init__(self, config: AgentConfig, nursery: Nursery, hub: HubProcess) -> None:
         self._config = config
         self._folder = Path(config.folder)
         self._hub = hub
@@ -82,6 +75,7 @@ class Agent:
         self._link = -1
         self._greeted = False
         self._said_at = 0.0
+        self._heard_at = self._channel.heard_at
         self._leave_at: float | None = None
         self._code = 0
 
@@ -130,16 +124,20 @@ class Agent:
             self._end("told to stop")
         if self._owner in ready:
             self._end("the owner is gone")
-        for messages, _ in self._channel.receive():
-            for message in messages:
-                self._obey(message)
+        self._hear()
         self._engines.tick()
         self._engines.hear()
         if signal.SIGCHLD in caught:
             self._reap()
+        self._have_hub()
 
     def _timeout(self) -> float:
-        deadlines = (self._said_at + self._interval, self._engines.deadline, self._leave_at)
+        deadlines = (
+            self._said_at + self._interval,
+            self._engines.deadline,
+            self._hub.deadline,
+            self._leave_at,
+        )
         soonest = min(at for at in deadlines if at is not None)
         return max(0.0, soonest - time.monotonic())
 
@@ -154,9 +152,9 @@ class Agent:
             self._channel.watch(self._link)
 
     def _reap(self) -> None:
-        for pid, code in self._engines.reap():
-            if pid == self._hub.pid:
-                self._hub_died(processes.Exit(pid, code))
+        for exited in self._engines.reap():
+            if self._hub.is_(exited.pid):
+                self._lose_hub(exited.code)
 
     # ------------------------------------------------------------ the hub
 
@@ -171,6 +169,7 @@ class Agent:
         if now - self._said_at < self._interval:
             return
         self._said_at = now
+        self._hub.asked(every=self._interval)
         if self._greeted:
             self._channel.ping()
         else:
@@ -181,7 +180,7 @@ class Agent:
             case StartEngines():
                 self._engines.start(message.engines, message.resources)
             case StopEngines():
-                self._engines.stop(message.engines, again=message.again, grace=message.grace)
+                self._engines.stop(message)
             case SignalEngines():
                 self._engines.signal(message.engines, message.signum)
             case FreeBlobs():
@@ -201,9 +200,45 @@ class Agent:
             log.info("the hub has answered")
             _say_up()
 
-    def _hub_died(self, exited: processes.Exit) -> None:
-        """Do what the death of the hub asks for: end the cluster, as nothing can follow it yet."""
-        self._fail(f"the hub died: {exit_text(exited.code)}")
+    def _hear(self) -> None:
+        """Do what the hub says; if it is another one than it was, tell it who is here."""
+        for messages, _ in self._channel.receive():
+            for message in messages:
+                self._obey(message)
+        if self._channel.heard_at != self._heard_at:
+            self._heard_at = self._channel.heard_at
+            self._hub.answered()
+        if self._channel.reborn:
+            log.info("the hub is another one")
+            self._channel.begin_again(self._greeting)
+
+    def _greeting(self, unheard: list[Said]) -> list[Said]:
+        """Make the greeting for a hub that remembers nothing, with what the last one missed.
+
+        All in one packet: what is neither among the engines nor among the deaths never was.
+        """
+        hello = AgentHello(
+            self._hello.agent,
+            self._hello.host,
+            self._hello.pid,
+            self._hello.count,
+            again=True,
+            engines=self._engines.lives(),
+        )
+        missed = [message for messages, _ in unheard for message in messages]
+        return [([hello, *(said for said in missed if not isinstance(said, AgentHello))], ())]
+
+    def _lose_hub(self, code: int) -> None:
+        """Have another hub follow one that died, unless everything ends."""
+        if self._leave_at is not None:
+            self._hub.buried()
+        elif reason := self._hub.died(code):
+            self._fail(reason)
+
+    def _have_hub(self) -> None:
+        """Start another hub if that is due."""
+        if self._leave_at is None and (reason := self._hub.tick()):
+            self._fail(reason)
 
     # ------------------------------------------------------------ the end
 
@@ -234,8 +269,7 @@ class Agent:
     def _leave(self) -> None:
         """End whatever still runs, and delete every file of the cluster."""
         self._engines.close()
-        os.close(self._hub.lifeline)
-        wait_for_end(self._hub.pid, HUB_WITHIN)
+        self._hub.close(HUB_WITHIN)
         end_children(within=STRAYS_WITHIN)
         self._channel.close()
         sweep(self._config.blobs, self._config.folder)

@@ -6,6 +6,8 @@ So the three import at the same time; the zygote, which has the most to import, 
 import os
 import socket
 import sys
+from functools import partial
+from pathlib import Path
 
 from ipcluster_ext.transport import processes
 
@@ -33,19 +35,24 @@ def main() -> int:
         cluster=config.cluster,
         folder=config.folder,
         blobs=config.blobs,
+        journal=f"{config.folder}/journal.db",
         policy=config.policy,
         hwm=config.hwm,
         history=config.history,
         history_age=config.history_age,
     )
-    hub_pid, lifeline = start_hub(config.folder, msgspec.json.encode(hub_config) + b"\n")
+    output = Path(config.folder, "hub.log")
+    start = partial(start_hub, output, msgspec.json.encode(hub_config) + b"\n")
+    pid, lifeline = start()
 
-    from ipcluster_ext.agent.agent import Agent, Hub
+    from ipcluster_ext.agent.agent import Agent
+    from ipcluster_ext.agent.hub import HubProcess
     from ipcluster_ext.agent.nursery import Nursery
 
     _detach()
     nursery = Nursery(zygote_pid, link, start_zygote)
-    return Agent(config, nursery, Hub(hub_pid, lifeline)).run()
+    hub = HubProcess(pid, lifeline, start=start, output=output, silence=config.hub_silence)
+    return Agent(config, nursery, hub).run()
 
 
 def start_zygote() -> tuple[int, socket.socket]:
@@ -62,23 +69,39 @@ def start_zygote() -> tuple[int, socket.socket]:
     return pid, ours
 
 
-def start_hub(folder: str, config: bytes) -> tuple[int, int]:
-    """Start the hub.
+def start_hub(output: Path, config: bytes) -> tuple[int, int]:
+    """Start a hub.
+
+    Parameters
+    ----------
+    output
+        The file to which it writes its log.
+    config
+        What it is told: a line of JSON.
 
     Returns
     -------
     Its process id and its lifeline: it ends when this is closed.
+
+    Raises
+    ------
+    OSError
+        It cannot be started.
     """
+    flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW
     reader, lifeline = os.pipe()
-    log = os.open(
-        f"{folder}/hub.log",
-        os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW,
-        0o600,
-    )
-    pid = processes.start("ipcluster_ext.hub", stdin=reader, stdout=log, stderr=log)
-    os.close(reader)
-    os.close(log)
-    os.write(lifeline, config)
+    try:
+        log = os.open(output, flags, 0o600)
+        try:
+            pid = processes.start("ipcluster_ext.hub", stdin=reader, stdout=log, stderr=log)
+        finally:
+            os.close(log)
+        os.write(lifeline, config)
+    except BaseException:
+        os.close(lifeline)
+        raise
+    finally:
+        os.close(reader)
     return pid, lifeline
 
 

@@ -1,5 +1,6 @@
 """The hub's process: reads its configuration, binds its sockets, runs its loop."""
 
+import faulthandler
 import gc
 import logging
 import os
@@ -13,9 +14,11 @@ import msgspec
 from ipcluster_ext.core.hub import Hub
 from ipcluster_ext.core.state import Place
 from ipcluster_ext.hub.loop import Loop
+from ipcluster_ext.hub.orphaned import end_cluster
 from ipcluster_ext.hub.ports import Ports
-from ipcluster_ext.protocol.process import HubConfig
+from ipcluster_ext.protocol.process import END_OF_HUB, HubConfig
 from ipcluster_ext.protocol.versions import versions_of
+from ipcluster_ext.transport import processes
 from ipcluster_ext.transport.blobs import host_identity
 from ipcluster_ext.transport.files import client_socket, engine_socket
 from ipcluster_ext.transport.router import Router
@@ -26,11 +29,14 @@ log = logging.getLogger(__name__)
 def main() -> int:
     """Run a hub until its standard input ends.
 
+    If that ends without a word, the agent has died, and everything is ended here.
+
     Returns
     -------
     The exit code.
     """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    faulthandler.enable()
     config = msgspec.json.decode(sys.stdin.buffer.raw.readline(), type=HubConfig)  # type: ignore[union-attr]
     _tame_the_collector()
     folder = Path(config.folder)
@@ -45,11 +51,14 @@ def main() -> int:
         remembered_for=config.history_age,
     )
     ports = Ports(router, secrets.randbits(31))
+    processes.wake_at_end_of_parent()
     try:
         Loop(core, ports, router).run()
         ports.farewell()
     finally:
         router.close()
+    if END_OF_HUB not in router.last_words:
+        end_cluster(config)
     return 0
 
 

@@ -16,6 +16,10 @@ PolicyName = Literal["leastload", "lru", "plainrandom", "twobin", "weighted", "p
 POLICIES: tuple[PolicyName, ...] = get_args(PolicyName)
 
 
+END_OF_HUB = b"end\n"
+"""What an agent that ends in good order writes to its hub's lifeline before it closes that."""
+
+
 class _Line(msgspec.Struct, frozen=True, kw_only=True):
     """A line of JSON."""
 
@@ -68,6 +72,9 @@ class AgentConfig(_Line, frozen=True):
         Where engines look for modules, after the standard library and before what is installed.
     resources
         What each engine has, by name; for those that are started without saying so.
+    hub_silence
+        A hub that has answered nothing for so many seconds, although it lives, is killed, and
+        another takes its place.
     """
 
     cluster: str
@@ -82,6 +89,7 @@ class AgentConfig(_Line, frozen=True):
     cwd: str = ""
     sys_path: list[str] = []
     resources: dict[str, float] = {}
+    hub_silence: float = 20.0
 
 
 class EngineConfig(_Line, frozen=True):
@@ -150,6 +158,8 @@ class Ended(_Line, frozen=True, tag="ended"):
 
     pid: int
     code: int
+    seconds: float = 0.0
+    nbytes: int = 0
 
 
 FromZygote = Warm | Forked | Unborn | Ended
@@ -158,8 +168,6 @@ FromZygote = Warm | Forked | Unborn | Ended
 def exit_text(code: int) -> str:
     """Write how a process ended, as ``"killed by SIGKILL"`` or ``"exit code 3"``.
 
-    seconds: float = 0.0
-    nbytes: int = 0
     Parameters
     ----------
     code

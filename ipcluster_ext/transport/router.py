@@ -69,6 +69,11 @@ class Router:
         Their socket files; a peer's `Address.door` is an index of this list.
     lifeline
         A file descriptor whose end means that this process should end.
+
+    Attributes
+    ----------
+    last_words
+        What was read from it.
     """
 
     def __init__(self, doors: Sequence[Path], *, lifeline: int) -> None:
@@ -88,6 +93,7 @@ class Router:
         self._lookout = Lookout(self._poll)
         self._talking = False
         self._last_door = -1
+        self.last_words = b""
 
     def wait(self, timeout: float) -> bool:
         """Wait until something has come, or for so many seconds.
@@ -99,7 +105,9 @@ class Router:
         self._ready = self._lookout.wait(max(0.0, timeout), talking=self._talking)
         for fd, _ in self._ready:
             if fd == self._lifeline:
-                return os.read(fd, 1024) != b""
+                said = os.read(fd, 1024)
+                self.last_words += said
+                return said != b""
         return True
 
     def receive(self) -> list[Arrival]:

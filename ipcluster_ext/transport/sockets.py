@@ -54,12 +54,15 @@ def listen(path: Path) -> socket.socket:
     Raises
     ------
     ClusterError
-        The folder or the path will not do.
+        The folder or the path will not do, or somebody listens there.
     OSError
         Something else is in the way.
     """
     check_folder(path.parent)
     check_path(path)
+    if _has_listener(path):
+        msg = f"somebody listens at {path} already; is another hub running there?"
+        raise ClusterError(msg)
     path.unlink(missing_ok=True)
     door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -71,3 +74,16 @@ def listen(path: Path) -> socket.socket:
         door.close()
         raise
     return door
+
+
+def _has_listener(path: Path) -> bool:
+    """Whether a process, be it stopped or overloaded, has a socket at this file."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as visitor:
+        visitor.settimeout(0)
+        try:
+            visitor.connect(os.fspath(path))
+        except BlockingIOError:
+            return True  # so many others wait there
+        except OSError:
+            return False
+    return True

@@ -65,16 +65,6 @@ class TestFailures:
             ipp.Cluster(n=1, engine_timeout=0.0).start_and_connect_sync()
         assert leftovers_of(runtime) == []
 
-    def test_of_the_hub_later_end_the_cluster(self, runtime: Path) -> None:
-        cluster = ipp.Cluster(n=1)
-        client = cluster.start_and_connect_sync()
-        os.kill(client.hub_pid, signal.SIGKILL)
-
-        wait_until(lambda: not cluster.running)
-        assert processes_of(runtime) == []
-        client.close()
-        cluster.stop()
-
     def test_of_the_zygote_cost_a_restart_of_the_engines(
         self, started: Started, runtime: Path
     ) -> None:

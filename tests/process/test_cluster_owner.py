@@ -114,6 +114,8 @@ class TestLeftovers:
             cluster = ipp.Cluster(n=1)
             rc = cluster.start_and_connect_sync()
             print(cluster.cluster_id, cluster.agent_pid, flush=True)
+            os.kill(cluster.agent_pid, signal.SIGSTOP)  # or it would start another hub
+            os.kill(rc.hub_pid, signal.SIGKILL)  # which would end the cluster
             os.kill(cluster.agent_pid, signal.SIGKILL)
             os.kill(os.getpid(), signal.SIGKILL)
         """
