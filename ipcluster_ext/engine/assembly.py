@@ -69,7 +69,7 @@ class Engine:
         self._lane, self._timer = Lane(self._channel.wake), Timer()
         self._current = Current(self._lane)
         self._news = Newsroom(self._channel.say, self._timer)
-        self._box, self._forks = BlackBox(Path(config.box)), Forks()
+        self._box, self._forks = _box(config), Forks()
         self._limits = Limits(self._timer, lambda task, error: self._orders.want(task, error))
         self.interrupts = Interrupts(lambda: self._lane.current, self._channel.wake)
         self._feeds = self._make_feeds()
@@ -130,6 +130,7 @@ class Engine:
             lane=self._lane,
             printed=Printed(self._current.task),
             box=self._box,
+            lease=self._config.lease,
         )
 
     def _make_surroundings(self, connection: Path) -> Surroundings:
@@ -141,6 +142,11 @@ class Engine:
             interrupts=self.interrupts,
             connection_file=connection,
         )
+
+
+def _box(config: EngineConfig) -> BlackBox:
+    box = Path(config.box)
+    return BlackBox(box, Path(config.folder, box.name))
 
 
 def _hello(config: EngineConfig, host: str) -> EngineHello:

@@ -3,6 +3,7 @@
 from typing import NoReturn
 
 from ipcluster_ext.engine.apply import Applier
+from ipcluster_ext.engine.feeds import RESUMED
 from ipcluster_ext.engine.forks import Forks
 from ipcluster_ext.engine.lane import Assignment
 from ipcluster_ext.engine.news import Newsroom
@@ -11,6 +12,7 @@ from ipcluster_ext.protocol.ids import TaskId
 from ipcluster_ext.protocol.parts import ResultItem
 from ipcluster_ext.transport.blackbox import BlackBox
 from ipcluster_ext.transport.blobs import Body
+from ipcluster_ext.transport.channel import CLOCK
 
 
 class Desk:
@@ -51,7 +53,15 @@ class Desk:
             del assignment
 
     def do(self, assignment: Assignment) -> None:
-        """Do a task."""
+        """Do a task, unless the hub has not answered for so long that it may be another's.
+
+        That is looked at when the black box names the task already: an engine that is stopped
+        between the two does not begin it, however long it is stopped.
+        """
+        if CLOCK() > self._wire.leased_until and assignment.item.inline != RESUMED:
+            self._lane.put_back(assignment)
+            self._wire.renew_lease()
+            return
         outcome = self._perform(assignment)
         if self._forks.is_fork:
             self._forks.end()

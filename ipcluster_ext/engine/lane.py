@@ -158,6 +158,13 @@ class Lane:
         with self._lock:
             return sum(map(counted, self._tasks))
 
+    def put_back(self, assignment: Assignment) -> None:
+        """Put a task back that was taken and not begun after all; it comes next."""
+        with self._lock:
+            self.current = self.doing = None
+            self._tasks.appendleft(assignment)
+            self.changes += 1
+
     def leave(self) -> None:
         """Put the current task aside."""
         self.current = self.doing = None

@@ -40,16 +40,18 @@ from ipcluster_ext.protocol.messages import (
     Welcome,
 )
 from ipcluster_ext.protocol.parts import TaskSpec
+from ipcluster_ext.protocol.process import PATIENT
 from ipcluster_ext.transport.baton import Baton
 from ipcluster_ext.transport.blackbox import BlackBox
 from ipcluster_ext.transport.blobs import BlobStore
-from ipcluster_ext.transport.channel import Channel
+from ipcluster_ext.transport.channel import CLOCK, Channel
 
 STEP_IN_AFTER = 0.02
 WATCHING = 0.002
 BUSY = 0.05
 IDLE = 2.0
 GREETING = 0.5
+RENEWING = 0.1
 REFUSED_EXIT = 3
 
 log = logging.getLogger(__name__)
@@ -89,6 +91,14 @@ class Wire:
         What they write.
     box
         Notes which have begun.
+    lease
+        How long tasks may begin after the hub was asked whether it is there, and answered.
+
+    Attributes
+    ----------
+    leased_until
+        When that is over, by `CLOCK`. The hub gives what has not begun to other engines if it has
+        not heard of this one for longer.
     """
 
     def __init__(
@@ -102,8 +112,12 @@ class Wire:
         lane: Lane,
         printed: Printed,
         box: BlackBox,
+        lease: float = PATIENT.lease,
     ) -> None:
         self._channel = channel
+        self._lease = lease
+        self._early: list[Assignment] = []
+        self.leased_until = CLOCK() + lease
         self._hello = hello
         self._functions = functions
         self._blobs = blobs
@@ -198,6 +212,20 @@ class Wire:
             if self._parked:
                 self._resume.set()
 
+    def renew_lease(self) -> None:
+        """Wait, on the main thread, until the hub has answered and so tasks may begin."""
+        self._baton.take()
+        self._idle = True
+        try:
+            while CLOCK() > self.leased_until:
+                self._channel.ping()
+                self._step(RENEWING)
+        finally:
+            self._idle = False
+            self._baton.give()
+            if self._parked:
+                self._resume.set()
+
     def wait_until(self, ready: Callable[[], bool], timeout: float) -> None:
         """Receive, on the main thread in the midst of a task, until something is the case.
 
@@ -227,6 +255,7 @@ class Wire:
         while not self._channel.closed:
             seen = self.lane.current
             self._rest()
+            self._ping()
             if self.lane.current is None or self.lane.current != seen:
                 continue
             if not self._baton.try_take():
@@ -269,6 +298,10 @@ class Wire:
         except ProtocolError:
             log.exception("the hub sent what this engine does not understand")
             os._exit(REFUSED_EXIT)
+        self.leased_until = max(self.leased_until, self._channel.answered + self._lease)
+        if self._early and CLOCK() <= self.leased_until:
+            early, self._early = self._early, []
+            self._orders.begin(early)
 
     def _timeout(self) -> float:
         if self.lane.watched:
@@ -289,13 +322,19 @@ class Wire:
         if current is not None and current == seen and current != self._told:
             self._told = current
             self._channel.say([Started([current])])
-        now = time.monotonic()
-        if now - self._pinged_at >= IDLE:
-            self._pinged_at = now
-            self._channel.ping()
+        if self._ping():
             self._blobs.trim()
         if not self._greeted:
             self._channel.mention(self._hello)
+
+    def _ping(self) -> bool:
+        """Ask the hub every now and then whether it is there; tell whether that was done."""
+        now = time.monotonic()
+        if now - self._pinged_at < IDLE:
+            return False
+        self._pinged_at = now
+        self._channel.ping()
+        return True
 
     def _hear(self, messages: Sequence[Message], frames: Iterator[Frame]) -> None:
         assignments: list[Assignment] = []
@@ -307,8 +346,10 @@ class Wire:
                 for item in message.items:
                     own = [next(frames) for _ in range(frames_of(item.buffers))]
                     taken.append(Assignment(spec, item, own))
-                if at_once:
+                if at_once and CLOCK() <= self.leased_until:
                     self._orders.begin(taken)
+                elif at_once:
+                    self._early.extend(taken)
                 continue
             if assignments:
                 self.lane.put(assignments)
@@ -327,7 +368,7 @@ class Wire:
             case Recall():
                 self._channel.say([Returned(self.lane.take_back(message.count))])
             case Drop():
-                self._channel.say([Returned(self.lane.drop(message.ids))])
+                self._channel.say([Returned(self._dropped(message.ids))])
             case Values() | Forget() | Halt() | More():
                 self._orders.obey(message, frames)
             case FreeBlobs():
@@ -339,3 +380,10 @@ class Wire:
                 os._exit(REFUSED_EXIT)
             case _:
                 log.warning("unexpected %s from the hub", type(message).__name__)
+
+    def _dropped(self, ids: Sequence[TaskId]) -> list[TaskId]:
+        """Take back those of these tasks that have not begun."""
+        early = [each.item.id for each in self._early if each.item.id in ids]
+        if early:
+            self._early = [each for each in self._early if each.item.id not in early]
+        return self.lane.drop(ids) + early

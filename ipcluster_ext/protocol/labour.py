@@ -140,6 +140,16 @@ class EngineExited(_Message, frozen=True, tag=61):
     asked: bool = False
 
 
+class Peeked(_Message, frozen=True, tag=68):
+    """Answer to `Peek`: what the engine has begun, as in `EngineExited`."""
+
+    engine: EngineId
+    boot: int
+    mark: int
+    began: TaskId
+    others: list[TaskId] = []
+
+
 class StartEngines(_Message, frozen=True, tag=62):
     """Start engines under these ids."""
 
@@ -158,6 +168,14 @@ class StopEngines(_Message, frozen=True, tag=63):
     again: bool = False
     grace: float = 0.0
     reason: str = ""
+
+
+class Peek(_Message, frozen=True, tag=67):
+    """Look into the black box of an engine that does not answer; ``mark`` comes back."""
+
+    engine: EngineId
+    boot: int
+    mark: int
 
 
 class SignalEngines(_Message, frozen=True, tag=64):

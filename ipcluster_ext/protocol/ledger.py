@@ -75,12 +75,17 @@ class Ledger:
     ----------
     received
         The number of the last packet that was received in order.
+    answered
+        When the last `Ping` was sent that the other side has answered, and before whose answer
+        it said nothing that was not received; 0.0 if there was none. The other side has been here
+        since then.
     """
 
     def __init__(self, boot: int, *, other: int = 0, patient: bool = False) -> None:
         self.boot = boot
         self.other = other
         self.received = 0
+        self.answered = 0.0
         self._patient = patient
         self._settled = 0
         self.unacked_nbytes = 0
@@ -154,9 +159,9 @@ class Ledger:
         ack = self._acked = self._ack
         return [encode(Packet(PROTOCOL_VERSION, self.boot, self.other, 0, ack, list(messages)))]
 
-    def ping(self) -> Wire:
-        """Make the packet that finds out whether anything was lost."""
-        return self.mention(Ping(self._last))
+    def ping(self, at: float = 0.0) -> Wire:
+        """Make the packet that finds out whether anything was lost; ``at`` is the time."""
+        return self.mention(Ping(self._last, at))
 
     def take(self, packet: Packet) -> Taken:
         """Read a packet from the other side.
@@ -198,8 +203,10 @@ class Ledger:
         rest: list[Message] = []
         for message in packet.messages:
             if isinstance(message, Ping):
-                taken.resend.append(self.mention(Pong(message.mark)))
+                taken.resend.append(self.mention(Pong(message.mark, message.at, self._last)))
             elif isinstance(message, Pong):
+                if message.at > self.answered and message.said <= self.received:
+                    self.answered = message.at
                 if self._kept and self._kept[0].seq <= message.mark:
                     taken.resend.extend(entry.wire for entry in self._kept)
             else:

@@ -34,6 +34,12 @@ from ipcluster_ext.protocol.labour import (
     Halt as Halt,
 )
 from ipcluster_ext.protocol.labour import (
+    Peek as Peek,
+)
+from ipcluster_ext.protocol.labour import (
+    Peeked as Peeked,
+)
+from ipcluster_ext.protocol.labour import (
     Recall as Recall,
 )
 from ipcluster_ext.protocol.labour import (
@@ -84,15 +90,21 @@ class _Message(msgspec.Struct, frozen=True, array_like=True, gc=False, tag_field
 
 
 class Ping(_Message, frozen=True, tag=1):
-    """Ask for a `Pong`; ``mark`` is the last packet number sent before it."""
+    """Ask for a `Pong`; ``mark`` is the last packet number sent before it, ``at`` is when."""
 
     mark: int
+    at: float = 0.0
 
 
 class Pong(_Message, frozen=True, tag=2):
-    """Answer a `Ping` with its mark: whatever was sent up to it has arrived, or is lost."""
+    """Answer a `Ping` with its mark: whatever was sent up to it has arrived, or is lost.
+
+    ``at`` is the `Ping`'s; ``said`` is the last packet number sent before this answer.
+    """
 
     mark: int
+    at: float = 0.0
+    said: int = 0
 
 
 class Bye(_Message, frozen=True, tag=3):
@@ -395,7 +407,7 @@ Message = (
     | Started | News | Lack | Fetched | Records | Purged | Notice
     | Run | Recall | Drop | Undefine | Values | Forget | Halt
     | EngineHello | Done | Returned | Waiting | FreeBlobs | SweepBlobs
-    | AgentHello | EngineExited | StartEngines | StopEngines | SignalEngines
+    | AgentHello | EngineExited | Peeked | StartEngines | StopEngines | SignalEngines | Peek
 )  # fmt: skip
 
 FROM_CLIENT = (
@@ -403,7 +415,7 @@ FROM_CLIENT = (
     Fetch, HistoryQuery, Purge, Resubmit, More, Prepare, Awaiting, Bye,
 )  # fmt: skip
 FROM_ENGINE = (EngineHello, Done, Returned, Output, Started, News, Waiting, Bye)
-FROM_AGENT = (AgentHello, EngineExited, Bye)
+FROM_AGENT = (AgentHello, EngineExited, Peeked, Bye)
 """What clients, engines and agents may say to the hub, beside `Ping` and `Pong`."""
 
 

@@ -24,6 +24,30 @@ class _Line(msgspec.Struct, frozen=True, kw_only=True):
     """A line of JSON."""
 
 
+class Patience(_Line, frozen=True):
+    """How long it is borne that an engine does not answer; all in seconds.
+
+    Attributes
+    ----------
+    quiet
+        After so long it gets no more work, and users are told that it does not respond.
+    lease
+        An engine that the hub has not answered for so long begins no task.
+    handover
+        After so long, which is longer than that, what it has not begun is given to others.
+    silence
+        After so long it is killed, and started again; 0 for never, as long as its process lives.
+    """
+
+    quiet: float = 4.0
+    lease: float = 10.0
+    handover: float = 12.0
+    silence: float = 0.0
+
+
+PATIENT = Patience()
+
+
 class HubConfig(_Line, frozen=True):
     """What the hub is told.
 
@@ -41,6 +65,8 @@ class HubConfig(_Line, frozen=True):
         How many unfinished tasks an engine may have at most; 0 for as many as pay.
     history, history_age
         How many ended tasks it remembers, and for how many seconds.
+    patience
+        How long it is borne that an engine does not answer.
     journal
         The file that keeps what must outlive this process; empty for none.
     """
@@ -53,6 +79,7 @@ class HubConfig(_Line, frozen=True):
     hwm: int = 0
     history: int = 10_000
     history_age: float = 604_800.0
+    patience: Patience = PATIENT
 
 
 class AgentConfig(_Line, frozen=True):
@@ -60,7 +87,7 @@ class AgentConfig(_Line, frozen=True):
 
     Attributes
     ----------
-    cluster, folder, blobs, policy, hwm, history, history_age
+    cluster, folder, blobs, policy, hwm, history, history_age, patience
         As for the hub; this agent starts the hub, and deletes both folders in the end.
     count
         How many engines to start.
@@ -85,6 +112,7 @@ class AgentConfig(_Line, frozen=True):
     hwm: int = 0
     history: int = 10_000
     history_age: float = 604_800.0
+    patience: Patience = PATIENT
     owner: int = 0
     cwd: str = ""
     sys_path: list[str] = []
@@ -113,6 +141,8 @@ class EngineConfig(_Line, frozen=True):
         The file that takes what is written to its file descriptors 1 and 2.
     resources
         What it has, by name.
+    lease
+        If the hub has not answered for so many seconds it begins no task.
     """
 
     engine: EngineId
@@ -126,6 +156,7 @@ class EngineConfig(_Line, frozen=True):
     cwd: str = ""
     sys_path: list[str] = []
     resources: dict[str, float] = {}
+    lease: float = PATIENT.lease
 
 
 class Warm(_Line, frozen=True, tag="warm"):

@@ -15,6 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from ipcluster_ext.errors import ProtocolError
@@ -24,6 +25,8 @@ from ipcluster_ext.protocol.messages import Message
 from ipcluster_ext.transport.dealer import Dealer
 
 LINGER = 0.2
+CLOCK = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+"""The clock of pings; it goes on while the machine sleeps."""
 
 Said = tuple[Sequence[Message], Sequence[Frame]]
 """Messages and their frames."""
@@ -73,6 +76,14 @@ class Channel:
         return self._ledger.owes_ack
 
     @property
+    def answered(self) -> float:
+        """When the last ping was sent that the hub has answered, by `CLOCK`; 0.0 if none was.
+
+        Whatever the hub had said before that answer has been received.
+        """
+        return self._ledger.answered
+
+    @property
     def connected(self) -> bool:
         """Whether there is a connection, as far as is known; `wait` makes one."""
         return self._dealer.connected
@@ -100,7 +111,7 @@ class Channel:
         """Ask the hub for a sign of life; what was lost is sent again with its answer."""
         with self._lock:
             if self._may_mention:
-                self._send(self._ledger.ping())
+                self._send(self._ledger.ping(CLOCK()))
 
     @property
     def _may_mention(self) -> bool:
@@ -172,7 +183,7 @@ class Channel:
             # it again.
             self._dealer.enter(reached, anew=self._ledger.other != 0)
             if self._may_mention:
-                self._send(self._ledger.ping())
+                self._send(self._ledger.ping(CLOCK()))
         return timeout
 
     def receive(self) -> list[Said]:
