@@ -1,0 +1,86 @@
+"""How ZeroMQ's attempts to connect went, as the socket's monitor tells it."""
+
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+from ipcluster_ext.transport.curve import Socket
+
+_TOLD = (
+    zmq.EVENT_CONNECTED
+    | zmq.EVENT_CONNECT_RETRIED
+    | zmq.EVENT_DISCONNECTED
+    | zmq.EVENT_HANDSHAKE_SUCCEEDED
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+)
+NOBODY = "nobody answers there"
+NOT_ADMITTED = "the hub there does not admit this key; it may have been replaced by another"
+SOMEBODY_ELSE = "who listens there is not this hub: it has another key, or none"
+
+
+class Knocking:
+    """Follows a socket that connects.
+
+    Parameters
+    ----------
+    socket
+        The socket, not yet connected.
+
+    Attributes
+    ----------
+    monitor
+        What to read from when it is readable.
+    admitted
+        The number of the connection, from 1, whose two ends have proved who they are; 0 while
+        there is none.
+    trouble
+        Why there is none, as far as is known; empty if not.
+    given_up
+        Whether ZeroMQ does not try again.
+    """
+
+    def __init__(self, socket: Socket) -> None:
+        self._socket = socket
+        self.monitor: Socket = socket.get_monitor_socket(_TOLD)
+        self.monitor.setsockopt(zmq.LINGER, 0)
+        self.admitted = 0
+        self.trouble = ""
+        self.given_up = False
+        self._met = False
+        self._admissions = 0
+
+    @property
+    def turned_away(self) -> bool:
+        """Whether somebody is there and did not let the socket in."""
+        return self.trouble in {NOT_ADMITTED, SOMEBODY_ELSE}
+
+    def hear(self) -> None:
+        """Take note of what has happened, without waiting."""
+        while int(self.monitor.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+            self._take(recv_monitor_message(self.monitor)["event"])
+
+    def _take(self, event: int) -> None:
+        match event:
+            case zmq.EVENT_CONNECTED:
+                self._met = True
+            case zmq.EVENT_CONNECT_RETRIED:
+                if not self._met:
+                    self.trouble = NOBODY
+                self._met = False
+            case zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                self._admissions += 1
+                self.admitted, self.trouble = self._admissions, ""
+            case zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+                self.trouble, self.given_up = NOT_ADMITTED, True
+            case zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
+                self.trouble, self.given_up = SOMEBODY_ELSE, True
+            case zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+                self.trouble = SOMEBODY_ELSE
+            case _:
+                self.admitted = 0
+
+    def close(self) -> None:
+        """Follow it no longer."""
+        self._socket.disable_monitor()
+        self.monitor.close(linger=0)

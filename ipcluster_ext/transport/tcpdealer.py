@@ -1,0 +1,155 @@
+"""A peer's connection to a hub on another host: libzmq's DEALER, with CURVE.
+
+It has the ways of `transport.dealer`, which is its twin for socket files: sends at once or keeps,
+never waits, and connects again by itself. libzmq tells of news by a file descriptor only once, so
+whoever has sent something looks whether something came meanwhile.
+"""
+
+import contextlib
+import os
+import select
+import time
+from typing import NamedTuple
+
+import zmq
+
+from ipcluster_ext.errors import ProtocolError
+from ipcluster_ext.protocol.frames import Frame
+from ipcluster_ext.protocol.ledger import Wire
+from ipcluster_ext.transport.curve import Context, make_dealer
+from ipcluster_ext.transport.keys import TcpAddress
+from ipcluster_ext.transport.knocking import Knocking
+from ipcluster_ext.transport.pieces import cut, put_together
+
+KNOCK_AGAIN = 1.0
+"""One whom a hub has turned away tries again so often, in seconds: libzmq does not."""
+LOOK_EVERY = 0.5
+
+
+class Reached(NamedTuple):
+    """A connection that was made, the first or a later one."""
+
+    number: int
+
+    def close(self) -> None:
+        """Do nothing: it ends with the socket."""
+
+
+class TcpDealer:
+    """One peer's connection to a hub; its owner sees to it that one thread at a time uses it.
+
+    Parameters
+    ----------
+    address
+        Where the hub is, and the keys; nobody need be there yet.
+    identity
+        The name by which the hub tells this peer from others of the same key.
+    poll
+        Where to enter what the thread that waits has to wait for.
+
+    Attributes
+    ----------
+    backlog
+        Whether something waits to be written; libzmq does that by itself.
+    """
+
+    backlog = False
+
+    def __init__(self, address: TcpAddress, *, identity: bytes, poll: select.poll) -> None:
+        self._name = identity
+        self._endpoint = f"tcp://{address.host}:{address.port}"
+        self._poll = poll
+        self._context: Context = zmq.Context()
+        self._socket = make_dealer(self._context, address.keys, address.server)
+        self._knocking = Knocking(self._socket)
+        self._again = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._fds = [
+            self._again,
+            int(self._socket.getsockopt(zmq.FD)),
+            int(self._knocking.monitor.getsockopt(zmq.FD)),
+        ]
+        for fd in self._fds:
+            poll.register(fd, select.POLLIN)
+        self._closed = False
+        self._entered = 0
+        self._knocked_at = time.monotonic()
+        self._socket.connect(self._endpoint)
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection, as far as is known, that was entered."""
+        return self._knocking.admitted == self._entered > 0
+
+    @property
+    def trouble(self) -> str:
+        """Why there is no connection, as far as is known."""
+        return self._knocking.trouble
+
+    def reach(self, now: float) -> Reached | float:
+        """Look whether there is a connection on which both ends have proved who they are.
+
+        Returns
+        -------
+        What to `enter`, or else seconds until it is time to look again.
+        """
+        del now
+        self._knocking.hear()
+        if self._knocking.admitted == 0:
+            return LOOK_EVERY
+        return Reached(self._knocking.admitted)
+
+    def enter(self, reached: Reached, *, anew: bool = False) -> None:
+        """Use a connection that was reached; what was sent before leaves by itself."""
+        del anew
+        self._entered = reached.number
+
+    def send(self, wire: Wire) -> None:
+        """Send a message, or leave it to the ledger if too much waits already."""
+        with contextlib.suppress(zmq.Again):
+            self._socket.send_multipart(cut(wire, self._name), zmq.NOBLOCK)
+        self._look_again()
+
+    def _look_again(self) -> None:
+        if int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+            os.eventfd_write(self._again, 1)
+
+    def flush(self) -> None:
+        """Do nothing: libzmq writes what waits."""
+
+    def receive(self) -> list[list[Frame]]:
+        """Return messages that have come, without waiting."""
+        messages: list[list[Frame]] = []
+        if self._closed:
+            return messages
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._again)
+        self._knocking.hear()
+        self._knock_again(time.monotonic())
+        while True:
+            try:
+                parts = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                return messages
+            with contextlib.suppress(ProtocolError):  # what the hub cannot have said
+                messages.append(put_together([part.buffer for part in parts])[1])
+
+    def _knock_again(self, now: float) -> None:
+        """Try once more where this peer was turned away."""
+        knocking = self._knocking
+        if knocking.given_up and now - self._knocked_at >= KNOCK_AGAIN:
+            self._knocked_at = now
+            knocking.given_up = False
+            with contextlib.suppress(zmq.ZMQError):  # libzmq may have forgotten it already
+                self._socket.disconnect(self._endpoint)
+            self._socket.connect(self._endpoint)
+
+    def close(self, linger: float = 0.0) -> None:
+        """Close the connection, giving what has not left so many seconds."""
+        if self._closed:
+            return
+        self._closed = True
+        for fd in self._fds:
+            self._poll.unregister(fd)
+        self._knocking.close()
+        self._context.destroy(linger=round(linger * 1000) if self._knocking.admitted else 0)
+        os.close(self._again)
