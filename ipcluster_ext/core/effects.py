@@ -25,13 +25,14 @@ class Send:
     frames
         The payload buffers of the messages, in order.
     token
-        To come back in a `Delivered` event; None if nobody waits for it.
+        To come back in a `Delivered` event: the page of the journal where the outcomes stand that
+        it tells of, 0 for none, and the blobs that it names; None if nobody waits for it.
     """
 
     peer: PeerId
     messages: list[Message]
     frames: list[Frame]
-    token: Any = None
+    token: tuple[int, list[str]] | None = None
 
 
 @dataclass(slots=True)
@@ -109,10 +110,15 @@ class Line:
             self.messages.append(self._gathering(self._key, self._items))  # type: ignore[arg-type]
             self._gathering, self._key, self._items = None, None, []
 
-    def take(self) -> Send:
-        """Return everything added since the last time as one effect."""
+    def take(self, page: int = 0) -> Send:
+        """Return everything added since the last time as one effect.
+
+        ``page`` is where the outcomes among it stand in the journal.
+        """
         self._close()
         self._is_open = False
-        send = Send(self.peer, self.messages, self.frames, tuple(self.token) or None)
+        tells = page and any(type(message) is Results for message in self.messages)
+        token = (page if tells else 0, self.token) if tells or self.token else None
+        send = Send(self.peer, self.messages, self.frames, token)
         self.messages, self.frames, self.token = [], [], []
         return send

@@ -62,6 +62,8 @@ class Ends:
                 state.store.hold(item, frames)
         elif item.buffers:
             state.blobs.offer(names_of(item.buffers))
+        if task.row:
+            state.journal.ended(item, frames, engine)
         state.history.add(task, item, engine, frames, state.now, client is None)
         if state.watchers or state.dependents or state.awaiting or state.sharers:
             self._tell_others(task.id, item, frames, engine)
@@ -113,8 +115,10 @@ class Ends:
             state.blobs.release(names_of(task.item.buffers))
         if state.waiting:
             state.waiting.pop(task.id, None)
-        if task.extra is not None and task.extra.used:
-            state.store.done_with(task)
+        if task.extra is not None:
+            if task.extra.used:
+                state.store.done_with(task)
+            state.journal.release(task.extra.row)
         if task.status is not _DONE and client_of(task.id) == 0:
             state.notify(f"preparing engine {task.target} failed: {task.spec.label}")
 

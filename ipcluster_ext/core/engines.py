@@ -75,10 +75,16 @@ class Engine:
         how many of its unfinished tasks are not.
     resources
         What it has.
+    silent_since
+        When it was heard last, if it has not been heard for a while.
+    peeked
+        The mark of the last `Peek` since then, 0 if there was none.
     ended
         How many tasks it has ended, in all its lives.
     successor
         The greeting of its next life, if that came before the news of its death.
+    wanted
+        With what resources it was to be started.
     """
 
     id: EngineId
@@ -106,8 +112,11 @@ class Engine:
     unsuited: int = 0
     python: str = ""
     resources: dict[str, float] = field(default_factory=dict)
+    silent_since: float | None = None
+    peeked: int = 0
     ended: int = 0
     successor: tuple[EngineHello, Line] | None = None
+    wanted: dict[str, float] = field(default_factory=dict)
 
     def __lt__(self, other: "Engine") -> bool:
         return self.id < other.id
@@ -148,15 +157,23 @@ class Engine:
 
     @property
     def _works(self) -> bool:
-        if self.stalled or self.leaving or self.restarting:
+        return self.reachable and not (self.stalled or self.leaving)
+
+    @property
+    def reachable(self) -> bool:
+        """Whether it may be sent what is for it."""
+        if self.restarting or self.silent_since is not None:
             return False
         return self.status is EngineStatus.READY
 
     @property
     def info(self) -> EngineInfo:
         """What clients are told of it."""
+        status = self.status
+        if status is EngineStatus.READY and self.silent_since is not None:
+            status = EngineStatus.UNRESPONSIVE
         return EngineInfo(
-            self.id, self.status, self.host, self.pid, self.reason, self.python, self.resources
+            self.id, status, self.host, self.pid, self.reason, self.python, self.resources
         )
 
     def has(self, resources: tuple[tuple[str, float], ...]) -> bool:
@@ -169,4 +186,4 @@ class Engine:
         self.values.clear()
         self.unneeded.clear()
         self.awaiting = self.waiting = self.unsuited = 0
-        self.above = None
+        self.above = self.silent_since = None

@@ -39,10 +39,25 @@ class Left:
 
 
 @dataclass(slots=True)
+class Silent:
+    """A peer has not been heard for a while; ``since`` is when it was, by the hub's clock."""
+
+    peer: PeerId
+    since: float
+
+
+@dataclass(slots=True)
+class Heard:
+    """A peer that was silent is heard again; to be handled before whatever came with it."""
+
+    peer: PeerId
+
+
+@dataclass(slots=True)
 class Delivered:
-    """A peer has received what was sent with this token."""
+    """A peer has received what was sent with this token, or never will."""
 
     token: Any
 
 
-Event = Said | Left | Delivered
+Event = Said | Left | Silent | Heard | Delivered

@@ -28,12 +28,15 @@ class Function:
         How many tasks use it that have not ended.
     seconds
         Smoothed duration of its tasks; None before the first ended.
+    row
+        The page of the journal that it stands on.
     """
 
     digest: bytes
     pickled: bytes | None = None
     live: int = 0
     seconds: float | None = None
+    row: int = 0
 
     def took(self, seconds: float) -> None:
         """Learn from a task that ended, by a clock that may have jumped meanwhile."""

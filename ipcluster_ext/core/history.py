@@ -22,6 +22,7 @@ from itertools import chain
 import msgspec
 
 from ipcluster_ext.core.blobs import names_of
+from ipcluster_ext.core.journal import NOWHERE, Journal, Past
 from ipcluster_ext.core.task import Task
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.frames import Frame, decode_failure
@@ -69,6 +70,8 @@ class Entry(msgspec.Struct, gc=False):
         The task that did the same once more; 0 for none.
     orphan
         Whether its client was gone when it ended.
+    row, end_row
+        The pages of the journal where it stands that it came, and how it ended.
     """
 
     id: TaskId
@@ -86,6 +89,8 @@ class Entry(msgspec.Struct, gc=False):
     why: tuple[str, str] | None = None
     resubmitted: TaskId = TaskId(0)
     orphan: bool = False
+    row: int = NOWHERE
+    end_row: int = NOWHERE
 
     @property
     def nbytes(self) -> int:
@@ -188,6 +193,8 @@ class History:
         How many bytes are kept, blobs included, of results whose client was gone.
     hold, release
         Called with the names of blobs that are kept from now on, or not any more.
+    journal
+        Keeps it beyond the hub's life.
 
     Attributes
     ----------
@@ -205,7 +212,9 @@ class History:
         most_orphan_nbytes: int = MOST_ORPHAN_NBYTES,
         hold: Names | None = None,
         release: Names | None = None,
+        journal: Journal | None = None,
     ) -> None:
+        self._journal = journal if journal is not None else Journal()
         self._most = most
         self._max_age = max_age
         self._hold = hold
@@ -233,6 +242,7 @@ class History:
         frames: Sequence[Frame],
         now: float,
         orphan: bool = False,  # noqa: FBT001, FBT002 - this is called for every task
+        end_row: int = NOWHERE,
     ) -> None:
         """Remember a task that has ended. Whatever is beyond the limits is forgotten.
 
@@ -251,12 +261,16 @@ class History:
             The hub's monotonic clock, in seconds.
         orphan
             Whether nobody gets the outcome, as the client is gone.
+        end_row
+            The page of the journal where the outcome stands, if not the one of now.
         """
         request = task.item
         entry = Entry(
             task.id, task.spec, request, task.frames, item, frames, engine, task.target,
-            task.submitted, now, task.spec.retries - task.retries + 1,
+            task.submitted, now, task.spec.retries - task.retries + 1, row=task.row,
         )  # fmt: skip
+        if task.row:
+            entry.end_row = end_row or self._journal.page
         if orphan or request.buffers or item.buffers:
             self._shelve(entry, orphan=orphan)
             return
@@ -270,8 +284,11 @@ class History:
         """Note what a client is called; of the latest clients only."""
         self.names.pop(client, None)
         self.names[client] = name
+        self._journal.named(client, name)
         if len(self.names) > MOST_NAMES:
-            del self.names[next(iter(self.names))]
+            oldest = next(iter(self.names))
+            del self.names[oldest]
+            self._journal.unnamed(oldest)
 
     def get(self, task: TaskId) -> Entry | None:
         """Return a task that has ended, None if it is not remembered (any more)."""
@@ -294,12 +311,37 @@ class History:
         for segment in (self._open, *self._closed):
             if (entry := segment.entries.pop(task, None)) is not None:
                 segment.nbytes -= entry.nbytes
+                self._unrecord(entry)
                 return True
         for shelf in self._shelves:
             if (entry := shelf.take(task)) is not None:
                 self._let_go(entry.blobs)
+                self._unrecord(entry)
                 return True
         return False
+
+    def _unrecord(self, entry: Entry) -> None:
+        self._journal.release(entry.row)
+        self._journal.release(entry.end_row)
+
+    def _record_anew(self, entry: Entry) -> None:
+        """Have the journal keep of a task what is kept of it here: nothing but the facts."""
+        if entry.row:
+            self._unrecord(entry)
+            entry.row = self._journal.past(past_of(entry))
+            entry.end_row = NOWHERE
+
+    def restore(self, past: Past, row: int) -> None:
+        """Remember what the hub before this one remembered of a task."""
+        self._forget(past.id)
+        item = ResultItem(past.id, past.status, past.started, past.completed, b"")
+        entry = Entry(
+            past.id, past.spec, None, (), item, (), past.engine, past.target, past.submitted,
+            past.ended, past.tries, kept=False, why=past.why, resubmitted=past.resubmitted,
+            orphan=past.orphan, row=row,
+        )  # fmt: skip
+        self._journal.need(row)
+        self._bare.put(entry)
 
     # ------------------------------------------------------------ what can be asked
 
@@ -342,14 +384,17 @@ class History:
             if nbytes <= self._most_small:
                 break
             nbytes -= segment.nbytes
-            segment.strip()
+            if segment.nbytes:
+                segment.strip()
+                for entry in segment.entries.values():
+                    self._record_anew(entry)
         self.shrink(now)
 
     def shrink(self, now: float) -> None:
         """Forget what is too old, and the oldest of what is too much."""
         horizon = now - self._max_age
         while self._closed and self._closed[0].latest < horizon:
-            self._closed.popleft()
+            self._drop_segment()
         for shelf in self._shelves:
             while (oldest := shelf.oldest) is not None and oldest.ended < horizon:
                 self._forget(oldest.id)
@@ -369,9 +414,17 @@ class History:
         if oldest is None and not self._closed:
             return self._most
         if oldest is None or (self._closed and self._closed[0].latest < oldest.ended):
-            return len(self._closed.popleft().entries)
+            return self._drop_segment()
         self._forget(oldest.id)
         return 1
+
+    def _drop_segment(self) -> int:
+        """Forget the oldest segment; return how many tasks were in it."""
+        entries = self._closed.popleft().entries
+        for entry in entries.values():
+            if entry.row:
+                self._unrecord(entry)
+        return len(entries)
 
     # ------------------------------------------------------------ large payloads
 
@@ -380,6 +433,8 @@ class History:
         self._forget(entry.id)  # its client may have used the id once more
         entry.orphan = orphan
         shelf = self._shelf_for(entry)
+        if not entry.kept:
+            self._record_anew(entry)
         names = entry.blobs
         if names and self._hold is not None:
             self._hold(names)
@@ -410,11 +465,22 @@ class History:
         self._let_go(entry.blobs)
         entry.drop_request()
         entry.drop_result()
+        self._record_anew(entry)
         self._bare.put(entry)
 
     def _let_go(self, names: list[str]) -> None:
         if names and self._release is not None:
             self._release(names)
+
+
+def past_of(entry: Entry) -> Past:
+    """Return the facts of a task that has ended."""
+    item = entry.item
+    return Past(
+        entry.id, entry.spec, item.status, item.started, item.completed, entry.engine,
+        entry.target, entry.submitted, entry.ended, entry.tries, entry.failure,
+        entry.resubmitted, entry.orphan,
+    )  # fmt: skip
 
 
 def payload_nbytes(item: TaskItem | ResultItem) -> int:

@@ -5,7 +5,7 @@ itself: rules for tasks are in `core.tasks`, for those who come and go in `core.
 gets what in `core.dispatch`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import assert_never
 
 from ipcluster_ext.core.blobs import names_of
@@ -13,18 +13,22 @@ from ipcluster_ext.core.chance import Chance
 from ipcluster_ext.core.dispatch import Dispatcher
 from ipcluster_ext.core.effects import Effect
 from ipcluster_ext.core.engines import Agent, Engine
-from ipcluster_ext.core.events import Delivered, Event, Left, PeerId, Said
+from ipcluster_ext.core.events import Delivered, Event, Heard, Left, PeerId, Said, Silent
 from ipcluster_ext.core.history import MAX_AGE, MOST
+from ipcluster_ext.core.journal import Written
 from ipcluster_ext.core.policies import make_policy
 from ipcluster_ext.core.records import Records
+from ipcluster_ext.core.recovery import Recovery
 from ipcluster_ext.core.roll import Roll
+from ipcluster_ext.core.silence import Silence
 from ipcluster_ext.core.state import Client, Place, State
 from ipcluster_ext.core.story import Chapter
 from ipcluster_ext.core.tasks import Tasks, take_frames
 from ipcluster_ext.protocol.frames import Frame
-from ipcluster_ext.protocol.ids import TaskId, client_of
+from ipcluster_ext.protocol.ids import EngineId, TaskId, client_of
 from ipcluster_ext.protocol.messages import (
     AgentHello,
+    Awaiting,
     Bye,
     Cancel,
     ClientHello,
@@ -40,6 +44,7 @@ from ipcluster_ext.protocol.messages import (
     More,
     News,
     Output,
+    Peeked,
     Prepare,
     Purge,
     QueueQuery,
@@ -55,7 +60,7 @@ from ipcluster_ext.protocol.messages import (
     Undefine,
     Waiting,
 )
-from ipcluster_ext.protocol.process import PolicyName
+from ipcluster_ext.protocol.process import PATIENT, Patience, PolicyName
 from ipcluster_ext.protocol.status import TaskStatus
 
 
@@ -74,6 +79,8 @@ class Hub:
         Where chance begins.
     most_remembered, remembered_for
         How many ended tasks it remembers, and for how many seconds.
+    patience
+        How long it bears that an engine does not answer.
     """
 
     def __init__(
@@ -85,6 +92,7 @@ class Hub:
         seed: int = 1,
         most_remembered: int = MOST,
         remembered_for: float = MAX_AGE,
+        patience: Patience = PATIENT,
     ) -> None:
         chance = Chance(seed)
         self.state = State(
@@ -95,9 +103,11 @@ class Hub:
             remembered_for=remembered_for,
         )
         self._tasks = Tasks(self.state)
-        self._roll = Roll(self.state, self._tasks)
+        self._recovery = Recovery(self.state, self._tasks)
+        self._roll = Roll(self.state, self._tasks, self._recovery)
         self._records = Records(self.state, self._tasks)
         self._dispatcher = Dispatcher(self.state, self._tasks, hwm)
+        self._silence = Silence(self.state, self._tasks, patience)
 
     def handle(self, events: Sequence[Event], *, now: float) -> list[Effect]:
         """Take what happened, and decide.
@@ -122,16 +132,24 @@ class Hub:
                         self._said(event.peer, message, frames, now)
                 case Left():
                     self._roll.left(event.peer, event.reason, now)
+                case Silent():
+                    self._silence.begins(event.peer, event.since)
+                case Heard():
+                    self._silence.ends(event.peer, now)
                 case Delivered():
-                    self.state.blobs.release(event.token)
+                    self.state.received(event.token)
                 case _:
                     assert_never(event)
+        if self.state.recovered.forget_at is not None and self._recovery.look(now):
+            self._roll.welcome_all()
+        self._silence.look(now)
         self._tasks.follow_up(now)
         self._dispatcher.run(now)
         while self._tasks.ends.verdicts:  # of tasks that were refused as hopeless
             self._tasks.follow_up(now)
             self._dispatcher.run(now)
         self._forget_functions()
+        self._record_staff()
         if not self.state.tasks:
             self.state.tasks.clear()  # a dict that was large keeps its table until then
         return self.state.take_effects()
@@ -139,8 +157,42 @@ class Hub:
     @property
     def deadline(self) -> float | None:
         """When `handle` wants to be called even if nothing happens, by the same clock."""
-        deadlines = (self._dispatcher.deadline, self.state.timers.deadline)
+        deadlines = (
+            self._dispatcher.deadline, self.state.timers.deadline, self._recovery.deadline,
+            self._silence.deadline,
+        )  # fmt: skip
         return min((at for at in deadlines if at is not None), default=None)
+
+    def keep_journal(self, pages: Iterable[tuple[int, Sequence[Frame]]], *, now: float) -> int:
+        """Record from now on what must outlive this hub, and take over from the one before.
+
+        Parameters
+        ----------
+        pages
+            What that recorded: numbers and bytes, as `take_pages` returned them. None for a hub
+            that is the first.
+        now
+            The hub's monotonic clock, in seconds; it goes on from one hub to the next.
+
+        Returns
+        -------
+        How many pages could not be read.
+        """
+        found = list(pages)
+        self.state.journal.open(after=max((number for number, _ in found), default=0))
+        return self._recovery.read(found, now) if found else 0
+
+    def take_pages(self) -> list[Written]:
+        """Return the pages to be written since the last time: numbers and bytes."""
+        return self.state.journal.take(self.state.now)
+
+    def take_unneeded_pages(self) -> list[int]:
+        """Return the numbers of the pages that may be erased, since the last time."""
+        return self.state.journal.take_unneeded()
+
+    def announce(self, text: str) -> None:
+        """Have every client show its user a sentence, with the next batch."""
+        self.state.notify(text)
 
     def story(self, task: TaskId) -> list[Chapter]:
         """Tell what is remembered of a task, the oldest first."""
@@ -157,6 +209,8 @@ class Hub:
         elif isinstance(who, Agent):
             if isinstance(message, EngineExited):
                 self._roll.engine_exited(who, message, now)
+            elif isinstance(message, Peeked):
+                self._silence.peeked(message, now)
         else:
             self._stranger_said(peer, message, now)
 
@@ -169,7 +223,7 @@ class Hub:
             case EngineHello():
                 self._roll.engine(peer, message, now)
             case AgentHello():
-                self._roll.agent(peer, message)
+                self._roll.agent(peer, message, now)
             case _:
                 self.state.line(peer).say(Refused("the first message has to be a greeting"))
                 self.state.dismiss(peer)
@@ -211,6 +265,8 @@ class Hub:
                 self._records.resubmit(client, message, now)
             case Fetch():
                 self._fetch(client, message)
+            case Awaiting():
+                self._recovery.client_waits(client, message)
             case More():
                 self._pass_to_engine(client, message)
             case _:
@@ -280,10 +336,22 @@ class Hub:
                 self._tasks.ends.tell(client, entry.item, entry.frames, entry.engine)
         client.line.say(Fetched(message.request, missing))
 
+    def _record_staff(self) -> None:
+        """Record which engines there are to be, where that has changed."""
+        state = self.state
+        for agent in state.restaffed:
+            if agent.id in state.agents:
+                wanted = {engine: state.engines[engine].wanted for engine in sorted(agent.engines)}
+                state.journal.posted(agent.id, wanted, EngineId(state.next_engine))
+        state.restaffed.clear()
+
     def _forget_functions(self) -> None:
-        gone = self.state.library.evict()
-        if not gone:
+        evicted = self.state.library.evict()
+        if not evicted:
             return
+        for function in evicted:
+            self.state.journal.release(function.row)
+        gone = [function.digest for function in evicted]
         for engine in self.state.engines.values():
             if engine.line is not None and (known := [d for d in gone if d in engine.known]):
                 engine.known.difference_update(known)

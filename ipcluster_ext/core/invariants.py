@@ -4,6 +4,7 @@ from collections import Counter
 
 from ipcluster_ext.core.blobs import names_of
 from ipcluster_ext.core.hub import Hub
+from ipcluster_ext.core.journal import NOWHERE
 from ipcluster_ext.core.state import State
 from ipcluster_ext.core.task import ANYWHERE, Task
 from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
@@ -31,6 +32,7 @@ def check(hub: Hub) -> None:
     _values_count_their_uses(state)
     _engines_count_what_they_have(state)
     _everybody_who_waits_will_be_woken(state)
+    _pages_that_are_needed_are_kept(state)
 
 
 def _hold(condition: object, what: str) -> None:
@@ -40,6 +42,7 @@ def _hold(condition: object, what: str) -> None:
 
 def _places(state: State) -> list[Task]:
     places = [*state.queue, *state.library.waiting, *state.waiting.values()]
+    places += state.recovered.unclaimed.values()
     for engine in state.engines.values():
         places += [*engine.unfinished.values(), *engine.held]
     return places
@@ -66,7 +69,7 @@ def _status_tells_the_place(state: State) -> None:
             _hold(task.status is TaskStatus.WAITING, f"task {task.id} is held, not waiting")
         if engine.status is not EngineStatus.READY:
             _hold(not engine.unfinished, f"engine {engine.id} is not ready and has tasks")
-        elif not engine.restarting:
+        elif engine.reachable:
             _hold(not engine.held, f"engine {engine.id} is ready and tasks wait for it")
 
 
@@ -83,6 +86,8 @@ def _functions_count_their_tasks(state: State) -> None:
 def _blobs_that_are_needed_are_held(state: State) -> None:
     needed = Counter(n for task in state.tasks.values() for n in names_of(task.item.buffers))
     needed.update(state.history.blobs)
+    for outcome in state.recovered.ended.values():
+        needed.update(names_of(outcome.item.buffers))
     counts = state.blobs.counts
     for name, count in needed.items():
         _hold(counts.get(name, 0) >= count, f"blob {name} is needed and would be freed")
@@ -121,6 +126,20 @@ def _engines_count_what_they_have(state: State) -> None:
         _hold(not engine.unneeded & needs.keys(), f"engine {engine.id} may forget what it needs")
         awaiting = sum(task.spec.options is not None and task.spec.options.awaits for task in tasks)
         _hold(engine.awaiting == awaiting, f"engine {engine.id} miscounts its coroutines")
+
+
+def _pages_that_are_needed_are_kept(state: State) -> None:
+    needed = Counter(task.row for task in state.tasks.values())
+    needed.update(task.extra.row for task in state.tasks.values() if task.extra is not None)
+    for entry in state.history:
+        needed.update([entry.row, entry.end_row])
+    needed.update(function.row for function in state.library)
+    needed.update(kept.row for kept in state.preparations.values())
+    needed.update(outcome.row for outcome in state.recovered.ended.values())
+    del needed[NOWHERE]
+    kept = state.journal.needed
+    for page, count in needed.items():
+        _hold(kept.get(page, 0) >= count, f"page {page} of the journal is needed and may go")
 
 
 def _everybody_who_waits_will_be_woken(state: State) -> None:

@@ -85,14 +85,14 @@ class Library:
             if task.function.live <= 1:  # else others will, that wait for something else as yet
                 del self._functions[digest]
 
-    def evict(self) -> list[bytes]:
+    def evict(self) -> list[Function]:
         """Forget unused functions until the rest is within the limit.
 
         Returns
         -------
-        Their digests; engines should forget them too.
+        Those that went; engines should forget them too.
         """
-        gone: list[bytes] = []
+        gone: list[Function] = []
         count = len(self._functions)
         if self._nbytes <= self._limit and count <= self._most:
             return gone
@@ -106,8 +106,8 @@ class Library:
                 break
             if function.live == 0 and digest:
                 self._nbytes -= len(function.pickled or b"")
-                gone.append(digest)
-        for digest in gone:
-            del self._functions[digest]
+                gone.append(function)
+        for function in gone:
+            del self._functions[function.digest]
         self._pause = 0 if gone else count // _SCANNED
         return gone

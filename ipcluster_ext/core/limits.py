@@ -48,9 +48,9 @@ class Limits:
         if options is None:
             return False
         if options.expires > 0:
-            state.timers.set(state.now + options.expires, Alarm.EXPIRED, task)
+            state.timers.set(task.submitted + options.expires, Alarm.EXPIRED, task)
         if options.patience > 0:
-            state.timers.set(state.now + options.patience, Alarm.IMPATIENT, task)
+            state.timers.set(task.submitted + options.patience, Alarm.IMPATIENT, task)
         return bool(options.key) and self._shares(task, options.key)
 
     def _shares(self, task: Task, key: str) -> bool:

@@ -59,6 +59,7 @@ class Retries:
         if not 0 < pause < float("inf"):
             return True
         task.engine = None
+        self._state.journal.changed(task)
         task.move(TaskStatus.WAITING)
         self._state.waiting[task.id] = task
         self._state.timers.set(now + pause, Alarm.PAUSE_OVER, task)

@@ -3,6 +3,7 @@
 from ipcluster_ext.core.effects import Line
 from ipcluster_ext.core.engines import Agent, Engine
 from ipcluster_ext.core.events import PeerId
+from ipcluster_ext.core.recovery import Recovery
 from ipcluster_ext.core.state import Client, State
 from ipcluster_ext.core.tasks import Tasks
 from ipcluster_ext.protocol.ids import EngineId, TaskId, client_owner, engine_owner
@@ -22,6 +23,8 @@ from ipcluster_ext.protocol.messages import (
 from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
 
 MOST_ENGINES = 10_000
+NO_PEER = PeerId(0)
+"""Whoever is not there yet."""
 _HOW_MANY = f"at most {MOST_ENGINES} can be asked for"
 
 
@@ -34,11 +37,14 @@ class Roll:
         The hub's tables.
     tasks
         The rules for tasks.
+    recovery
+        The rules for those who knew the hub before.
     """
 
-    def __init__(self, state: State, tasks: Tasks) -> None:
+    def __init__(self, state: State, tasks: Tasks, recovery: Recovery) -> None:
         self._state = state
         self._tasks = tasks
+        self._recovery = recovery
 
     def client(self, peer: PeerId, hello: ClientHello) -> None:
         """Admit a client, or refuse one whose number is taken."""
@@ -51,24 +57,46 @@ class Roll:
         state.peers[peer] = state.clients[hello.client] = Client(hello.client, line)
         state.makers[client_owner(hello.client)] = line
         state.history.introduce(hello.client, hello.name)
-        infos = [engine.info for engine in state.engines.values()]
-        place = state.place
+        if state.recovered.settled:
+            self._welcome(line)
+        else:
+            state.recovered.unwelcomed.append((hello.client, line))
+
+    def _welcome(self, line: Line) -> None:
+        infos = [engine.info for engine in self._state.engines.values()]
+        place = self._state.place
         line.say(Welcome(place.pid, place.host, place.blobs, infos, place.versions))
 
-    def agent(self, peer: PeerId, hello: AgentHello) -> None:
-        """Admit an agent and have it start its engines."""
+    def welcome_all(self) -> None:
+        """Welcome the clients that came while not everybody was back."""
+        state = self._state
+        unwelcomed, state.recovered.unwelcomed = state.recovered.unwelcomed, []
+        for client_id, line in unwelcomed:
+            client = state.clients.get(client_id)
+            if client is not None and client.line is line:
+                self._welcome(line)
+
+    def agent(self, peer: PeerId, hello: AgentHello, now: float) -> None:
+        """Admit an agent, and have it start its engines if it has not been told to before."""
         state, place = self._state, self._state.place
         line = state.line(peer)
         if not 0 <= hello.count <= MOST_ENGINES:
             line.say(Refused(f"an agent cannot start {hello.count} engines; {_HOW_MANY}"))
             state.dismiss(peer)
             return
-        if hello.agent in state.agents:
+        agent = state.agents.get(hello.agent)
+        if agent is not None and agent.line.peer != NO_PEER:
             return
-        agent = Agent(hello.agent, hello.host, line)
-        state.peers[peer] = state.agents[hello.agent] = agent
+        if agent is None:
+            agent = state.agents[hello.agent] = Agent(hello.agent, hello.host, line)
+        agent.line = line
+        state.peers[peer] = agent
         agent.line.say(Welcome(place.pid, place.host, place.blobs))
-        self._start(agent, hello.count)
+        if hello.again or hello.agent in state.recovered.posted:
+            self._recovery.begin(now)
+            self._recovery.agent_is_back(agent, hello.engines)
+        else:
+            self._start(agent, hello.count)
 
     def _start(
         self, agent: Agent, count: int, resources: dict[str, float] | None = None
@@ -77,8 +105,10 @@ class Roll:
         ids = [EngineId(state.next_engine + place) for place in range(count)]
         state.next_engine += count
         for engine_id in ids:
-            state.engines[engine_id] = Engine(engine_id, agent, host=agent.host)
+            engine = Engine(engine_id, agent, host=agent.host, wanted=resources or {})
+            state.engines[engine_id] = engine
             agent.engines.add(engine_id)
+        state.restaffed.add(agent)
         if ids:
             agent.line.say(StartEngines(ids, resources or {}))
             state.tell_clients([state.engines[engine_id].info for engine_id in ids])
@@ -87,7 +117,11 @@ class Roll:
     def engine(self, peer: PeerId, hello: EngineHello, now: float) -> None:
         """Admit an engine that an agent was asked to start, in this or its next life."""
         state, line = self._state, self._state.line(peer)
+        if hello.again:
+            self._recovery.begin(now)
         engine = state.engines.get(hello.engine)
+        if engine is None and not state.recovered.settled:
+            engine = self._recovery.engine(hello.engine, self._agent_to_come(hello))
         if engine is None or engine.agent.id != hello.agent:
             line.say(Refused(f"no agent was asked to start engine {hello.engine}"))
             state.dismiss(peer)
@@ -102,6 +136,16 @@ class Roll:
         else:
             self._admit(engine, hello, line, now)
 
+    def _agent_to_come(self, hello: EngineHello) -> Agent:
+        """Return the agent of an engine that comes back, perhaps before its agent does."""
+        state = self._state
+        agent = state.agents.get(hello.agent)
+        if agent is None:
+            agent = Agent(hello.agent, hello.host, state.line(NO_PEER))
+            state.agents[hello.agent] = agent
+            state.recovered.agents.add(hello.agent)
+        return agent
+
     def _admit(self, engine: Engine, hello: EngineHello, line: Line, now: float) -> None:
         state, place = self._state, self._state.place
         state.peers[line.peer] = engine
@@ -112,7 +156,9 @@ class Roll:
         engine.progress = now
         state.makers[engine_owner(engine.id, engine.boot)] = line
         line.say(Welcome(place.pid, place.host, place.blobs))
-        self._tasks.prepare(engine, now)
+        if hello.again:
+            self._recovery.engine_is_back(engine, hello.held, now)
+        self._tasks.prepare(engine, now, done=hello.prepared)
         held, engine.held = engine.held, []
         for task in held:
             self._tasks.assign(engine, task, now)
@@ -126,6 +172,7 @@ class Roll:
         if engine is None or engine.agent is not agent:
             return
         engine.buried.append(message.boot)
+        self._recovery.engine_exited(engine, message)
         if engine.status is EngineStatus.READY and engine.boot != message.boot:
             return
         successor, engine.successor = engine.successor, None
@@ -155,6 +202,7 @@ class Roll:
         state = self._state
         del state.engines[engine.id]
         engine.agent.engines.discard(engine.id)
+        state.restaffed.add(engine.agent)
         for task in engine.held:
             self._tasks.ends.fail(task, "EngineLost", engine.reason, TaskStatus.LOST)
         engine.held = []
@@ -172,6 +220,7 @@ class Roll:
         state.dismiss(peer)
         if isinstance(who, Client):
             state.clients.pop(who.id, None)
+            state.journal.client_left(who.id)
             state.forget_maker(client_owner(who.id))
             self._tasks.client_left(who)
         elif isinstance(who, Engine):
@@ -179,6 +228,7 @@ class Roll:
                 who.successor = None
         elif isinstance(who, Agent):
             state.agents.pop(who.id, None)
+            state.journal.agent_left(who.id)
             for engine_id in sorted(who.engines):
                 engine = state.engines[engine_id]
                 exited = EngineExited(
@@ -190,6 +240,10 @@ class Roll:
     def steer(self, client: Client, message: Steer) -> None:
         """Do what a client asks with engines, or say why not."""
         state, engines = self._state, message.engines
+        before = state.recovered.answered.get(client.id)
+        if before is not None and before.message.request == message.request:
+            client.line.say(Steered(message.request, before.engines, before.refused))
+            return
         missing = [engine for engine in engines if engine not in state.engines]
         refused = ""
         if missing:
@@ -203,6 +257,8 @@ class Roll:
                 agent.line.say(SignalEngines(ids, message.signum))
         else:
             refused = f"unknown action {message.action!r}"
+        boots = [state.engines[e].boot for e in engines if e in state.engines]
+        state.journal.steered(client.id, message, engines, boots, refused)
         client.line.say(Steered(message.request, engines, refused))
 
     def _start_more(self, count: int, resources: dict[str, float]) -> tuple[list[EngineId], str]:

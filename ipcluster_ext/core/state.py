@@ -5,14 +5,16 @@ from dataclasses import dataclass, field
 
 from ipcluster_ext.core.blobs import Blobs, names_of
 from ipcluster_ext.core.chance import Chance
-from ipcluster_ext.core.effects import Dismiss, Effect, Line
+from ipcluster_ext.core.effects import Dismiss, Effect, Line, Send
 from ipcluster_ext.core.engines import Agent, Engine
 from ipcluster_ext.core.events import PeerId
 from ipcluster_ext.core.function import Function
 from ipcluster_ext.core.history import MAX_AGE, MOST, History
+from ipcluster_ext.core.journal import NOWHERE, Journal
 from ipcluster_ext.core.library import Library
 from ipcluster_ext.core.policy import LeastLoad
 from ipcluster_ext.core.queue import Queue
+from ipcluster_ext.core.recovered import Claim, Outcome, Recovered
 from ipcluster_ext.core.story import Log
 from ipcluster_ext.core.task import Condition, Task
 from ipcluster_ext.core.timers import Timers
@@ -41,6 +43,8 @@ class Preparation:
     ----------
     owner
         The client that wants it.
+    row
+        The page of the journal that it stands on.
     """
 
     owner: ClientId
@@ -48,6 +52,7 @@ class Preparation:
     item: TaskItem
     frames: Sequence[Frame]
     function: Function
+    row: int = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,8 @@ class State:
         Who made blobs whose names begin so.
     changed
         Engines whose load or availability changed in this batch.
+    restaffed
+        Agents whose engines came or went for good in this batch.
     choosy
         Engines that take work of some priorities only, or did so lately.
     waiting
@@ -88,6 +95,10 @@ class State:
         The last task of each key, and the later ones that get its outcome.
     store
         Values that tasks need.
+    journal
+        What must outlive the hub.
+    recovered
+        What is known of the hub before this one.
     now
         The hub's monotonic clock, at this batch.
     """
@@ -108,6 +119,7 @@ class State:
     log: Log = field(default_factory=Log)
     changed: set[Engine] = field(default_factory=set)
     choosy: set[Engine] = field(default_factory=set)
+    restaffed: set[Agent] = field(default_factory=set)
     dismissed: list[PeerId] = field(default_factory=list)
     waiting: dict[TaskId, Task] = field(default_factory=dict)
     dependents: dict[TaskId, list[Task]] = field(default_factory=dict)
@@ -118,6 +130,8 @@ class State:
     chance: Chance = field(default_factory=Chance)
     preparations: dict[str, Preparation] = field(default_factory=dict)
     timers: Timers = field(default_factory=Timers)
+    journal: Journal = field(default_factory=Journal)
+    recovered: Recovered = field(default_factory=Recovered)
     history: History = field(init=False)
     store: Store = field(init=False)
     next_engine: int = 0
@@ -134,6 +148,7 @@ class State:
             max_age=self.remembered_for,
             hold=self.blobs.hold,
             release=self.blobs.release,
+            journal=self.journal,
         )
 
     def line(self, peer: PeerId) -> Line:
@@ -165,15 +180,32 @@ class State:
         for client in self.clients.values():
             client.line.say(Notice(legible(text)))
 
+    def received(self, token: tuple[int, list[str]]) -> None:
+        """Let go of what was kept until a packet had been received."""
+        page, names = token
+        self.journal.release(page)
+        if names:
+            self.blobs.release(names)
+
     def tell_clients(self, engines: list[EngineInfo]) -> None:
         """Tell every client of engines that changed."""
         for client in self.clients.values():
             client.line.say(Engines(engines))
 
     @property
+    def claims(self) -> dict[TaskId, Claim]:
+        """What engines have that this hub does not know."""
+        return self.recovered.claims
+
+    @property
+    def over(self) -> dict[TaskId, Outcome]:
+        """How tasks ended that the hub before this one knew."""
+        return self.recovered.ended
+
+    @property
     def hopeless(self) -> bool:
         """Whether no engine is here and none is on its way."""
-        return not any(
+        return self.recovered.settled and not any(
             engine.status in {EngineStatus.READY, EngineStatus.STARTING} and not engine.leaving
             for engine in self.engines.values()
         )
@@ -183,7 +215,12 @@ class State:
         unneeded = self.blobs.take_unneeded()
         if unneeded:
             self._free(unneeded)
-        effects: list[Effect] = [line.take() for line in self.open_lines]
+        journal = self.journal
+        effects: list[Effect] = [line.take(journal.page) for line in self.open_lines]
+        if journal.on:
+            for effect in effects:
+                if isinstance(effect, Send) and effect.token is not None:
+                    journal.need(effect.token[0])
         self.open_lines.clear()
         if not self.dismissed:
             return effects

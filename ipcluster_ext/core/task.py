@@ -100,6 +100,8 @@ class Extra:
         How often it was tried in vain.
     unwanted
         Whether it was interrupted: it is not tried again.
+    row
+        The page of the journal that says what has become of it.
     """
 
     lane: Lane | None = None
@@ -111,6 +113,7 @@ class Extra:
     grace: float = 0.0
     tries: int = 0
     unwanted: bool = False
+    row: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -182,6 +185,8 @@ class Task:
         When it came, by the hub's monotonic clock.
     extra
         What only few tasks have; None for the others.
+    row
+        The page of the journal that it stands on; 0 if it stands on none.
     """
 
     __slots__ = (
@@ -192,6 +197,7 @@ class Task:
         "id",
         "item",
         "retries",
+        "row",
         "spec",
         "status",
         "submitted",
@@ -207,6 +213,7 @@ class Task:
         function: Function,
         target: EngineId | None = None,
         submitted: float = 0.0,
+        row: int = 0,
     ) -> None:
         self.id = task_id
         self.spec = spec
@@ -217,6 +224,7 @@ class Task:
         self.engine: EngineId | None = None
         self.retries = spec.retries
         self.submitted = submitted
+        self.row = row
         self.extra: Extra | None = None
         self.status = TaskStatus.WAITING
 

@@ -6,6 +6,7 @@ from ipcluster_ext.core.blobs import names_of
 from ipcluster_ext.core.ends import HUB, Ends
 from ipcluster_ext.core.engines import Engine
 from ipcluster_ext.core.limits import Limits
+from ipcluster_ext.core.recovered import Outcome
 from ipcluster_ext.core.retries import Retries
 from ipcluster_ext.core.state import Client, Preparation, State
 from ipcluster_ext.core.task import Task
@@ -59,26 +60,36 @@ class Tasks:
     # ------------------------------------------------------------ from clients
 
     def submit(self, client: Client, message: Submit, frames: Iterator[Frame], now: float) -> None:
-        """Take balanced tasks; ids that are known already, or not the client's, are passed over."""
+        """Take balanced tasks; ids that were known before, or not the client's, are passed over."""
         state, spec = self._state, message.spec
         function = state.library.get(spec.function)
         known, mine = state.tasks, client.id
         special = spec.options is not None
+        row, claims, over = state.journal.page, state.claims, state.over
+        beside: list[Frame] = []
+        count = 0
         for item in message.items:
-            own = take_frames(frames, item) if item.buffers else ()
-            if item.id in known or item.id >> COUNTER_BITS != mine:
+            own: Sequence[Frame] = ()
+            if item.buffers:
+                own = take_frames(frames, item)
+                beside.extend(own)
+            if item.id in known or item.id >> COUNTER_BITS != mine or (over and item.id in over):
                 state.stale += 1
                 continue
-            task = known[item.id] = Task(item.id, spec, item, own, function, None, now)
+            task = known[item.id] = Task(item.id, spec, item, own, function, None, now, row)
             function.live += 1
+            count += 1
             if item.buffers:
                 state.blobs.hold(names_of(item.buffers))
-            if special or item.needs:
+            if claims and item.id in claims:
+                self.reclaim(task, now)
+            elif special or item.needs:
                 self._admit(client, task)
             elif function.pickled is None:
                 self._wait_for_function(client, task)
             else:
                 state.queue.push(task)
+        state.journal.submitted(message, beside, count)
         state.log.note(now, "submitted", [item.id for item in message.items])
 
     def submit_each(
@@ -90,29 +101,38 @@ class Tasks:
         function = state.library.get(spec.function)
         names = names_of(first.buffers)
         state.blobs.hold(names, len(message.engines))
+        count = 0
         for place, engine_id in enumerate(message.engines):
             task_id = TaskId(first.id + place)
-            if task_id in state.tasks or client_of(task_id) != client.id:
+            if task_id in state.tasks or client_of(task_id) != client.id or task_id in state.over:
                 state.stale += 1
                 state.blobs.release(names)
                 continue
             item = first
             if place:
                 item = TaskItem(task_id, first.inline, first.buffers, first.needs)
-            task = Task(task_id, spec, item, own, function, engine_id, now)
+            row = state.journal.page
+            task = Task(task_id, spec, item, own, function, engine_id, now, row)
             state.tasks[task_id] = task
             function.live += 1
-            if spec.options is not None or item.needs:
+            count += 1
+            if task_id in state.claims:
+                self.reclaim(task, now)
+            elif spec.options is not None or item.needs:
                 self._admit(client, task)
             else:
                 self._start(client, task)
+        state.journal.submitted(message, own, count)
         ids = range(first.id, first.id + len(message.engines))
         state.log.note(now, "submitted to each", map(TaskId, ids))
 
     def _admit(self, client: Client | None, task: Task) -> None:
         """Take a task that wants more than to be run."""
-        if self.limits.admit(task):
-            return
+        if not self.limits.admit(task):
+            self.resume(client, task)
+
+    def resume(self, client: Client | None, task: Task) -> None:
+        """Have a task run as soon as what it depends on has ended."""
         verdict = self.ends.dependencies.admit(client, task)
         if verdict is None:
             self._state.waiting[task.id] = task
@@ -136,6 +156,9 @@ class Tasks:
 
     def define(self, digest: bytes, pickled: bytes, now: float) -> None:
         """Take a function; tasks that waited for it go on."""
+        if not self._state.library.has(digest):
+            page = self._state.journal.defined(digest, pickled)
+            self._state.library.get(digest).row = page
         for task in self._state.library.define(digest, pickled):
             if task.target is None:
                 self._state.queue.push(task)
@@ -193,24 +216,27 @@ class Tasks:
     ) -> None:
         """Keep what every engine has to run first; run it where that has not been done."""
         state = self._state
-        self._drop_preparation(message.name)
+        self.drop_preparation(message.name)
         own = take_frames(frames, message.item)
         if not message.spec.function:
             return
         function = state.library.get(message.spec.function)
         function.live += 1
         state.blobs.hold(names_of(message.item.buffers))
-        kept = Preparation(client.id, message.spec, message.item, own, function)
+        row = state.journal.prepared(client.id, message, own)
+        kept = Preparation(client.id, message.spec, message.item, own, function, row)
         state.preparations[message.name] = kept
         for engine in list(state.engines.values()):
             if engine.id not in message.engines and engine.status is EngineStatus.READY:
                 self._prepare(engine, kept, now)
 
-    def _drop_preparation(self, name: str) -> None:
+    def drop_preparation(self, name: str) -> None:
+        """Have engines run something first no longer."""
         old = self._state.preparations.pop(name, None)
         if old is not None:
             old.function.live -= 1
             self._state.blobs.release(names_of(old.item.buffers))
+            self._state.journal.release(old.row)
 
     def _drop_preparations_of(self, client: Client) -> set[bytes]:
         """Drop what a client that is gone prepared without having sent the function.
@@ -224,15 +250,15 @@ class Tasks:
             if kept.function.pickled is not None:
                 continue
             if kept.owner == client.id:
-                self._drop_preparation(name)
+                self.drop_preparation(name)
             elif (owner := self._state.clients.get(kept.owner)) is not None:
                 awaited.add(kept.function.digest)
                 owner.line.say(Need(kept.function.digest))
         return awaited
 
-    def prepare(self, engine: Engine, now: float) -> None:
-        """Have an engine that has come up run first what every engine has to."""
-        for preparation in self._state.preparations.values():
+    def prepare(self, engine: Engine, now: float, *, done: int = 0) -> None:
+        """Have an engine run first what every engine has to, but for so many that it had."""
+        for preparation in list(self._state.preparations.values())[done:]:
             self._prepare(engine, preparation, now)
 
     def _prepare(self, engine: Engine, preparation: Preparation, now: float) -> None:
@@ -259,7 +285,7 @@ class Tasks:
             there = ", ".join(map(str, ids[:20])) or "none"
             text = f"there is no engine {task.target}; engines: {there}"
             self.ends.fail(task, "NoSuchEngine", text, TaskStatus.LOST)
-        elif engine.status is EngineStatus.READY and not engine.restarting:
+        elif engine.reachable:
             self.assign(engine, task, now)
         else:
             engine.held.append(task)
@@ -299,8 +325,7 @@ class Tasks:
             own = take_frames(frames, item) if item.buffers else ()
             task = unfinished.pop(item.id, None)
             if task is None:
-                state.stale += 1
-                state.blobs.offer(names_of(item.buffers))
+                self._not_its_own(engine, item, own)
                 continue
             if task.extra is not None or task.spec.options is not None:
                 self._takes_leave(engine, task)
@@ -315,6 +340,58 @@ class Tasks:
         engine.stalled = False
         state.changed.add(engine)
         state.log.note(now, f"ended on engine {engine.id}", [item.id for item in message.items])
+
+    def _not_its_own(self, engine: Engine, item: ResultItem, frames: Sequence[Frame]) -> None:
+        """Drop an outcome, unless it is of a task that the hub before knew and this one will."""
+        state, names = self._state, names_of(item.buffers)
+        claim = state.claims.get(item.id)
+        if claim is None or claim.engine is not engine:
+            state.stale += 1
+            state.blobs.offer(names)
+            return
+        state.blobs.hold(names)
+        claim.outcome = Outcome(item, frames, engine.id)
+        waits = state.clients.get(state.recovered.awaited.get(item.id, THE_HUB))
+        if waits is not None:
+            self.ends.tell(waits, item, frames, engine.id)
+
+    def reclaim(self, task: Task, now: float) -> None:
+        """Take a task that an engine had before this hub knew it."""
+        state = self._state
+        claim = state.claims.pop(task.id)
+        state.recovered.awaited.pop(task.id, None)
+        self.adopt(claim.engine, task, now)
+        if claim.exited is not None:
+            self.died_with(claim.engine, task, claim.exited, now)
+        elif claim.outcome is not None:
+            item = claim.outcome.item
+            self.done(claim.engine, Done([item]), iter(claim.outcome.frames), now)
+            state.blobs.release(names_of(item.buffers))
+
+    def adopt(self, engine: Engine, task: Task, now: float) -> None:
+        """Note that an engine has a task which this hub did not send."""
+        task.move(_ASSIGNED)
+        task.engine = engine.id
+        engine.unfinished[task.id] = task
+        for need in task.item.needs:
+            engine.values[need] = engine.values.get(need, 0) + 1
+        if task.spec.options is not None:
+            self.limits.assigned(engine, task, now)
+        self._state.changed.add(engine)
+
+    def died_with(self, engine: Engine, task: Task, exited: EngineExited, now: float) -> None:
+        """Settle a task that was with an engine when that died."""
+        del engine.unfinished[task.id]
+        self._takes_leave(engine, task)
+        self._begun_by_the_dead(engine, [task], exited, now)
+
+    def _begun_by_the_dead(
+        self, engine: Engine, tasks: Sequence[Task], exited: EngineExited, now: float
+    ) -> None:
+        """Settle tasks that an engine has begun, or may have, and that died with it."""
+        for task in tasks:
+            if self.retries.after_death(engine, task, exited, now):
+                self.run_again(task, now)
 
     def _not_over(self, engine: Engine, task: Task, outcome: ResultItem, now: float) -> None:
         """Settle a task whose outcome is not the last word, or none at all."""
@@ -340,6 +417,7 @@ class Tasks:
     def run_again(self, task: Task, now: float) -> None:
         """Have a task run once more, now."""
         task.engine = None
+        self._state.journal.changed(task)
         if task.target is None:
             self._state.queue.push(task)
         else:
@@ -385,6 +463,40 @@ class Tasks:
                 task.move(TaskStatus.WAITING)
                 self.send_to_target(task, now)
 
+    def give_held(self, engine: Engine, now: float) -> None:
+        """Send an engine what has waited for it."""
+        if engine.reachable:
+            held, engine.held = engine.held, []
+            for task in held:
+                self.assign(engine, task, now)
+
+    def give_away(
+        self, engine: Engine, began: TaskId, others: Sequence[TaskId], now: float
+    ) -> list[TaskId]:
+        """Take back the balanced tasks that an engine has not begun, although it cannot be asked.
+
+        Parameters
+        ----------
+        engine
+            The engine.
+        began, others
+            What its black box says: the last task that it has begun in its turn, and those out of
+            turn.
+
+        Returns
+        -------
+        Those that it has to drop when it is back, whether they run elsewhere or are cancelled.
+        """
+        _, rest = _parted(list(engine.unfinished.values()), began, others)
+        given = [task for task in rest if task.target is None]
+        for task in given:
+            del engine.unfinished[task.id]
+            self._takes_leave(engine, task)
+        self.take_back(self.withdrawals.without_withdrawn(engine, given), now)
+        ids = [task.id for task in given]
+        self._state.log.note(now, f"taken from engine {engine.id}, which does not respond", ids)
+        return ids
+
     def engine_lost(self, engine: Engine, exited: EngineExited, now: float) -> None:
         """Settle the tasks of an engine that died.
 
@@ -395,18 +507,11 @@ class Tasks:
         tasks = list(engine.unfinished.values())
         engine.unfinished.clear()
         engine.dropped()
-        count = next((n for n, task in enumerate(tasks, 1) if task.id == exited.began), 0)
-        begun, rest = tasks[:count], tasks[count:]
-        if exited.others:
-            others = frozenset(exited.others)
-            begun += [task for task in rest if task.id in others]
-            rest = [task for task in rest if task.id not in others]
+        begun, rest = _parted(tasks, exited.began, exited.others)
         if begun:
             what = f"lost with engine {engine.id}: {exited.cause}"
             self._state.log.note(now, what, [task.id for task in begun])
-        for task in begun:
-            if self.retries.after_death(engine, task, exited, now):
-                self.run_again(task, now)
+        self._begun_by_the_dead(engine, begun, exited, now)
         unbegun = self.withdrawals.without_withdrawn(engine, rest)
         self.withdrawals.engine_lost(engine)
         self.take_back(unbegun, now)
@@ -423,6 +528,19 @@ class Tasks:
         if len(queue) and self._state.hopeless:
             for task in list(queue):
                 self.ends.fail(task, "NoEnginesRegistered", "", TaskStatus.LOST)
+
+
+def _parted(
+    tasks: list[Task], began: TaskId, others: Sequence[TaskId]
+) -> tuple[list[Task], list[Task]]:
+    """Part an engine's tasks into those it has begun, by its black box, and the others."""
+    count = next((n for n, task in enumerate(tasks, 1) if task.id == began), 0)
+    begun, rest = tasks[:count], tasks[count:]
+    if others:
+        aside = frozenset(others)
+        begun += [task for task in rest if task.id in aside]
+        rest = [task for task in rest if task.id not in aside]
+    return begun, rest
 
 
 def take_frames(frames: Iterator[Frame], item: TaskItem | ResultItem | News) -> Sequence[Frame]:

@@ -59,6 +59,7 @@ class Withdrawals:
             for task_id in ids:
                 task = self._state.tasks[task_id]
                 task.extras.unwanted = True
+                self._state.journal.changed(task)
                 if not graces:
                     continue
                 task.extras.doom = "TaskInterrupted"

@@ -21,6 +21,7 @@ from ipcluster_ext.protocol.versions import versions_of
 from ipcluster_ext.transport import processes
 from ipcluster_ext.transport.blobs import host_identity
 from ipcluster_ext.transport.files import client_socket, engine_socket
+from ipcluster_ext.transport.journal import Journal
 from ipcluster_ext.transport.router import Router
 
 log = logging.getLogger(__name__)
@@ -49,17 +50,38 @@ def main() -> int:
         seed=secrets.randbits(63),
         most_remembered=config.history,
         remembered_for=config.history_age,
+        patience=config.patience,
     )
-    ports = Ports(router, secrets.randbits(31))
+    journal = Journal(Path(config.journal) if config.journal else None)
+    if config.journal:
+        _take_over(core, journal)
+    boot = secrets.randbelow(2**31 - 1) + 1
+    ports = Ports(router, boot, journal=bool(config.journal), quiet=config.patience.quiet)
     processes.wake_at_end_of_parent()
     try:
-        Loop(core, ports, router).run()
+        Loop(core, ports, router, journal).run()
         ports.farewell()
     finally:
         router.close()
+        journal.close()
     if END_OF_HUB not in router.last_words:
         end_cluster(config)
     return 0
+
+
+def _take_over(core: Hub, journal: Journal) -> None:
+    """Have the core go on where the hub before it ended, if there was one."""
+    rows, journal.recovered = journal.recovered, []
+    began = time.monotonic()
+    damaged = core.keep_journal(((row.number, row.data) for row in rows), now=began)
+    if rows:
+        took = time.monotonic() - began
+        log.warning("took over from another hub: %d pages read in %.3f s", len(rows), took)
+    if damaged or journal.lost:
+        core.announce(
+            f"{damaged + journal.lost} pages of the hub's journal are damaged: tasks that stood "
+            "there are lost unless an engine or a client still knows them"
+        )
 
 
 def _tame_the_collector() -> None:

@@ -8,6 +8,7 @@ import time
 
 from ipcluster_ext.core.hub import Hub
 from ipcluster_ext.hub.ports import Ports
+from ipcluster_ext.transport.journal import Journal
 from ipcluster_ext.transport.router import Router
 
 LONGEST_WAIT = 2.0
@@ -24,12 +25,17 @@ class Loop:
         The peers.
     router
         The sockets, to wait on.
+    journal
+        Where what must outlive this process is written.
     """
 
-    def __init__(self, core: Hub, ports: Ports, router: Router) -> None:
+    def __init__(self, core: Hub, ports: Ports, router: Router, journal: Journal) -> None:
         self._core = core
         self._ports = ports
         self._router = router
+        self._journal = journal
+        self._page = journal.written
+        self._trouble = ""
 
     def run(self) -> None:
         """Run until the lifeline ends."""
@@ -48,8 +54,24 @@ class Loop:
         events = self._ports.hear(now)
         while True:
             effects = self._core.handle(events, now=now)
+            self._record()
             events = self._ports.carry(effects)
             if not events:
                 events = self._ports.keep_up(now)
                 if not events:
                     return
+
+    def _record(self) -> None:
+        """Have written what must outlive this process, and acknowledge what was."""
+        core, journal = self._core, self._journal
+        for number, data in core.take_pages():
+            journal.append(number, data)
+            self._page = number
+        unneeded = core.take_unneeded_pages()
+        if unneeded:
+            journal.drop(unneeded)
+        journal.give_way()
+        self._ports.settle(self._page, journal.written)
+        if journal.trouble != self._trouble:
+            self._trouble = journal.trouble
+            core.announce(self._trouble or "the hub's journal works again")

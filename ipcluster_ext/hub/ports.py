@@ -6,11 +6,12 @@ told so and forgotten.
 """
 
 import logging
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ipcluster_ext.core.effects import Dismiss, Effect, Send
-from ipcluster_ext.core.events import Delivered, Event, Left, PeerId, Said
+from ipcluster_ext.core.events import Delivered, Event, Heard, Left, PeerId, Said, Silent
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.frames import decode
 from ipcluster_ext.protocol.ledger import Ledger
@@ -23,12 +24,15 @@ from ipcluster_ext.protocol.messages import (
     Packet,
     Refused,
 )
+from ipcluster_ext.protocol.process import PATIENT
 from ipcluster_ext.transport.router import Address, Arrival, Router
 
 CLIENTS = 0
 ENGINES = 1
 PING_EVERY = 2.0
 ACK_WITHIN = 0.02
+AWAY = 5.0
+"""A hub that did nothing for so long was stopped itself, and cannot say who was silent."""
 
 _MAY_SAY = {
     CLIENTS: frozenset(FROM_CLIENT),
@@ -46,6 +50,10 @@ class Peer:
     ----------
     boot
         Its incarnation; another one under the same address is another peer.
+    heard_at
+        When it was heard last.
+    silent
+        Whether the core was told that this was a while ago.
     """
 
     id: PeerId
@@ -53,6 +61,8 @@ class Peer:
     boot: int
     ledger: Ledger
     allowed: frozenset[type] = field(default_factory=frozenset)
+    heard_at: float = 0.0
+    silent: bool = False
 
 
 class Ports:
@@ -64,15 +74,26 @@ class Ports:
         The hub's sockets.
     boot
         The hub's incarnation.
+    journal
+        Whether what is heard is acknowledged only once `settle` says so.
+    quiet
+        How long, in seconds, an engine may not be heard before the core is told.
     """
 
-    def __init__(self, router: Router, boot: int) -> None:
+    def __init__(
+        self, router: Router, boot: int, *, journal: bool = False, quiet: float = PATIENT.quiet
+    ) -> None:
         self._router = router
         self._boot = boot
+        self._quiet = quiet
+        self._now = self._look_at = self._looked_at = 0.0
+        self._patient = journal
+        self._unsettled: deque[tuple[int, list[tuple[Peer, int]]]] = deque()
         self._peers: dict[Address, Peer] = {}
         self._by_id: dict[PeerId, Peer] = {}
         self._next = 1
         self._owing: set[Peer] = set()
+        self._heard: set[Peer] = set()
         self._ack_at: float | None = None
         self._ping_at = 0.0
         self.malformed = 0
@@ -81,6 +102,7 @@ class Ports:
     def hear(self, now: float) -> list[Event]:
         """Return what the peers said since the last time."""
         events: list[Event] = []
+        self._now = now
         for arrival in self._router.receive():
             try:
                 packet = decode(arrival.header, frame_count=len(arrival.frames))
@@ -108,6 +130,10 @@ class Ports:
             peer = None
         if peer is None:
             peer = self._meet(arrival.address, packet.boot)
+        peer.heard_at = self._now
+        if peer.silent:
+            peer.silent = False
+            events.insert(0, Heard(peer.id))
         taken = peer.ledger.take(packet)
         if taken.released:
             events.extend(Delivered(token) for token in taken.released)
@@ -115,6 +141,8 @@ class Ports:
             self._router.send(peer.address, wire)
         if packet.seq:
             self._owing.add(peer)
+            if self._patient:
+                self._heard.add(peer)
         if taken.messages:
             said = self._permitted(peer, taken.messages)
             if said:
@@ -127,7 +155,8 @@ class Ports:
         return said
 
     def _meet(self, address: Address, boot: int) -> Peer:
-        peer = Peer(PeerId(self._next), address, boot, Ledger(self._boot), _MAY_SAY[address.door])
+        ledger = Ledger(self._boot, other=boot, patient=self._patient)
+        peer = Peer(PeerId(self._next), address, boot, ledger, _MAY_SAY[address.door])
         self._next += 1
         self._peers[address] = self._by_id[peer.id] = peer
         return peer
@@ -178,15 +207,53 @@ class Ports:
                 if peer.ledger.owes_ack:
                     self._router.send(peer.address, peer.ledger.mention())
             self._owing.clear()
-            self._ack_at = None
-        if now < self._ping_at:
-            return []
-        self._ping_at = now + PING_EVERY
-        return [
-            Left(peer.id, "its connection is gone")
-            for peer in list(self._peers.values())
-            if not self._router.send(peer.address, peer.ledger.ping())
-        ]
+            self._ack_at = now + ACK_WITHIN if self._unsettled else None
+        events: list[Event] = []
+        if now >= self._look_at:
+            self._look(now, events)
+        if now >= self._ping_at:
+            self._ping_at = now + PING_EVERY
+            events += [
+                Left(peer.id, "its connection is gone")
+                for peer in list(self._peers.values())
+                if not self._router.send(peer.address, peer.ledger.ping())
+            ]
+        return events
+
+    def _look(self, now: float, events: list[Event]) -> None:
+        """Find out which engines have not been heard for a while."""
+        was_away, self._looked_at = now - self._looked_at > AWAY + self._quiet, now
+        soonest = now + self._quiet
+        for peer in self._peers.values():
+            if peer.address.door != ENGINES or peer.silent:
+                continue
+            if was_away:
+                peer.heard_at = now
+            if now - peer.heard_at >= self._quiet:
+                peer.silent = True
+                events.append(Silent(peer.id, peer.heard_at))
+            else:
+                soonest = min(soonest, peer.heard_at + self._quiet)
+        self._look_at = soonest
+
+    def settle(self, page: int, written: int) -> None:
+        """Learn what of what was heard may be acknowledged.
+
+        Parameters
+        ----------
+        page
+            The last page of the journal that follows from what was heard up to now.
+        written
+            The last that is written.
+        """
+        unsettled = self._unsettled
+        if self._heard:
+            unsettled.append((page, [(peer, peer.ledger.received) for peer in self._heard]))
+            self._heard.clear()
+        while unsettled and unsettled[0][0] <= written:
+            for peer, received in unsettled.popleft()[1]:
+                peer.ledger.may_acknowledge(received)
+                self._owing.add(peer)
 
     def farewell(self) -> None:
         """Tell the clients that the hub ends."""
@@ -197,4 +264,5 @@ class Ports:
     @property
     def deadline(self) -> float:
         """When `keep_up` wants to be called next."""
-        return self._ping_at if self._ack_at is None else min(self._ping_at, self._ack_at)
+        soonest = min(self._ping_at, self._look_at)
+        return soonest if self._ack_at is None else min(soonest, self._ack_at)

@@ -237,7 +237,7 @@ class Resubmit(_Message, frozen=True, tag=72):
 
 
 class More(_Message, frozen=True, tag=73):
-    """A stream's reader is ready for so many more items. To the hub, and on to the engine."""
+    """A stream's reader has taken so many items. To the hub, and on to the engine."""
 
     id: TaskId
     count: int

@@ -42,6 +42,8 @@ class EngineStatus(IntEnum):
     STARTING = 0
     READY = 1
     STOPPED = 2
+    UNRESPONSIVE = 3
+    """It has not answered for a while: it may be stopped, cut off, or too busy to."""
 
 
 class Kind(IntEnum):

@@ -41,6 +41,7 @@ from ipcluster_ext.protocol.parts import ResultItem, TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import Kind, TaskStatus
 from ipcluster_ext.transport.channel import Channel
 from ipcluster_ext.transport.files import client_socket, engine_socket
+from ipcluster_ext.transport.journal import Journal
 from ipcluster_ext.transport.router import Router
 from tests.support.libzmq import connect_dealer
 from tests.support.waiting import wait_until
@@ -61,7 +62,7 @@ class Running:
         self._router = Router(doors, lifeline=self._lifeline)
         self.ports = Ports(self._router, 1)
         self._thread = threading.Thread(
-            target=Loop(self.core, self.ports, self._router).run, daemon=True
+            target=Loop(self.core, self.ports, self._router, Journal(None)).run, daemon=True
         )
         self._thread.start()
 

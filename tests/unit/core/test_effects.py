@@ -67,7 +67,7 @@ def test_the_token_names_every_blob(line: Line) -> None:
     line.say(Need(b"f"))
     line.token.extend(["a", "b"])
 
-    assert line.take().token == ("a", "b")
+    assert line.take().token == (0, ["a", "b"])
 
 
 def test_a_packet_without_blobs_has_no_token(line: Line) -> None:

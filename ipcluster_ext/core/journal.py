@@ -1,0 +1,360 @@
+"""What must outlive the hub: its decisions, recorded page by page.
+
+Each batch of events fills two pages: one of facts that live long (functions, engines, names, what
+engines run first), one of tasks: what was submitted, how it ended, what became of it in between.
+A page is kept as long as somebody needs one of its records: a task that has not ended, the
+history, a client that has not received an outcome. Whoever writes pages down knows nothing of
+their meaning; `core.recovery` reads them.
+
+Whatever stands on a page that was not written when the hub died is said again by whoever said it:
+nothing is acknowledged before the pages that follow from it are written.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from ipcluster_ext.core.task import Task
+from ipcluster_ext.errors import ProtocolError
+from ipcluster_ext.protocol.frames import Frame
+from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId
+from ipcluster_ext.protocol.messages import Prepare, Steer, Submit, SubmitEach
+from ipcluster_ext.protocol.parts import ResultItem, TaskSpec
+from ipcluster_ext.protocol.status import TaskStatus
+
+NOWHERE = 0
+"""The page of what is not recorded."""
+
+
+class _Record(msgspec.Struct, frozen=True, array_like=True, gc=False, tag_field="r"):
+    """Something on a page; its tag is its number in the file."""
+
+
+class Submitted(_Record, frozen=True, tag=1):
+    """Tasks that came, with their frames; those that were known already are among them."""
+
+    message: Submit | SubmitEach
+
+
+class Ended(_Record, frozen=True, tag=2):
+    """Outcomes, with their frames, of tasks that one engine ended, or the hub (-1)."""
+
+    engine: EngineId
+    items: list[ResultItem]
+
+
+class Changed(_Record, frozen=True, tag=3):
+    """What has become of a task that was tried in vain, or that nobody wants any more."""
+
+    task: TaskId
+    retries: int
+    tries: int
+    killed: list[tuple[EngineId, str]]
+    avoid: tuple[EngineId, ...]
+    unwanted: bool
+
+
+class Defined(_Record, frozen=True, tag=4):
+    """A function."""
+
+    digest: bytes
+    pickled: bytes
+
+
+class Prepared(_Record, frozen=True, tag=5):
+    """What every engine runs first, with its frames."""
+
+    client: ClientId
+    message: Prepare
+
+
+class Posted(_Record, frozen=True, tag=6):
+    """All engines that an agent is to have, with their resources; and the next engine's id."""
+
+    agent: int
+    engines: dict[EngineId, dict[str, float]]
+    next: EngineId
+
+
+class Named(_Record, frozen=True, tag=7):
+    """What a client is called."""
+
+    client: ClientId
+    name: str
+
+
+class Steered(_Record, frozen=True, tag=8):
+    """What a client last asked to be done with engines, which lives it meant, and the answer."""
+
+    client: ClientId
+    message: Steer
+    engines: list[EngineId]
+    boots: list[int]
+    refused: str
+
+
+class Past(_Record, frozen=True, tag=9):
+    """The facts of a task that has ended, in place of what was called and what came of it."""
+
+    id: TaskId
+    spec: TaskSpec
+    status: TaskStatus
+    started: float
+    completed: float
+    engine: EngineId
+    target: EngineId | None
+    submitted: float
+    ended: float
+    tries: int
+    why: tuple[str, str]
+    resubmitted: TaskId
+    orphan: bool
+
+
+Record = Submitted | Ended | Changed | Defined | Prepared | Posted | Named | Steered | Past
+
+
+class Page(msgspec.Struct, frozen=True, array_like=True):
+    """Records of one batch; ``at`` is the hub's monotonic clock."""
+
+    at: float
+    records: list[Record]
+
+
+Written = tuple[int, list[Frame]]
+"""A page as it is written: its number, and its bytes with the frames of its records."""
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Page).decode
+
+
+def read_page(data: Frame) -> Page:
+    """Read a page.
+
+    Raises
+    ------
+    ProtocolError
+        It is none.
+    """
+    try:
+        return _decode(data)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise ProtocolError(f"a page of the journal cannot be read: {error}") from None
+
+
+class Journal:
+    """The pages that are being filled, and who needs which of those before.
+
+    Attributes
+    ----------
+    on
+        Whether anything is recorded at all.
+    page, facts
+        The numbers of the pages for tasks, and for facts, in this batch; `NOWHERE` while nothing
+        is recorded.
+    """
+
+    def __init__(self) -> None:
+        self.on = False
+        self.page = self.facts = NOWHERE
+        self._next = 1
+        self._records: list[Record] = []
+        self._frames: list[Frame] = []
+        self._facts: list[Record] = []
+        self._fact_frames: list[Frame] = []
+        self._ended: list[ResultItem] = []
+        self._ended_on: EngineId | None = None
+        self._needed: dict[int, int] = {}
+        self._unneeded: list[int] = []
+        self._posted: dict[int, int] = {}
+        self._named: dict[ClientId, int] = {}
+        self._steered: dict[ClientId, int] = {}
+
+    @property
+    def needed(self) -> dict[int, int]:
+        """How often each page is needed."""
+        return dict(self._needed)
+
+    def open(self, after: int = 0) -> None:
+        """Begin to record, on pages behind those that are there."""
+        self.on = True
+        self._next = max(self._next, after + 1)
+        self._turn()
+
+    def _turn(self) -> None:
+        self.facts, self.page = self._next, self._next + 1
+
+    # ------------------------------------------------------------ what is recorded
+
+    def submitted(self, message: Submit | SubmitEach, frames: Iterable[Frame], count: int) -> None:
+        """Record tasks that came, so many of them new."""
+        if self.on and count:
+            self._close()
+            self._records.append(Submitted(message))
+            self._frames.extend(frames)
+            self.need(self.page, count)
+
+    def ended(self, item: ResultItem, frames: Sequence[Frame], engine: EngineId) -> None:
+        """Record an outcome, for the history."""
+        if engine != self._ended_on:
+            self._close()
+            self._ended_on = engine
+        self._ended.append(item)
+        if frames:
+            self._frames.extend(frames)
+
+    def _close(self) -> None:
+        if self._ended_on is not None:
+            self._records.append(Ended(self._ended_on, self._ended))
+            self.need(self.page, len(self._ended))
+            self._ended_on, self._ended = None, []
+
+    def changed(self, task: Task) -> None:
+        """Record what has become of a task that goes on."""
+        if not self.on or not task.row:
+            return
+        extra = task.extras
+        self._close()
+        avoid = task.lane.avoid
+        self._records.append(
+            Changed(task.id, task.retries, extra.tries, extra.killed, avoid, extra.unwanted)
+        )
+        self.need(self.page)
+        extra.row = self.instead_of(extra.row, self.page)
+
+    def past(self, past: Past) -> int:
+        """Record the facts of a task that has ended; return the page."""
+        self._close()
+        self._records.append(past)
+        self.need(self.page)
+        return self.page
+
+    def defined(self, digest: bytes, pickled: bytes) -> int:
+        """Record a function; return the page, which is needed as long as the function is."""
+        return self._fact(Defined(digest, pickled))
+
+    def prepared(self, client: ClientId, message: Prepare, frames: Iterable[Frame]) -> int:
+        """Record what every engine runs first; return the page."""
+        return self._fact(Prepared(client, message), frames)
+
+    def posted(
+        self, agent: int, engines: dict[EngineId, dict[str, float]], following: EngineId
+    ) -> None:
+        """Record all engines that an agent is to have, in place of those it had."""
+        page = self._fact(Posted(agent, engines, following))
+        self._posted[agent] = self.instead_of(self._posted.get(agent, NOWHERE), page)
+
+    def agent_left(self, agent: int) -> None:
+        """Forget an agent."""
+        self.release(self._posted.pop(agent, NOWHERE))
+
+    def named(self, client: ClientId, name: str) -> None:
+        """Record what a client is called."""
+        if self.on and client not in self._named:
+            self._named[client] = self._fact(Named(client, name))
+
+    def unnamed(self, client: ClientId) -> None:
+        """Forget what a client is called."""
+        self.release(self._named.pop(client, NOWHERE))
+
+    def steered(
+        self,
+        client: ClientId,
+        message: Steer,
+        engines: list[EngineId],
+        boots: list[int],
+        refused: str,
+    ) -> None:
+        """Record what was done with engines at a client's request, in place of its last one."""
+        page = self._fact(Steered(client, message, engines, boots, refused))
+        self._steered[client] = self.instead_of(self._steered.get(client, NOWHERE), page)
+
+    def client_left(self, client: ClientId) -> None:
+        """Forget what a client asked for last."""
+        self.release(self._steered.pop(client, NOWHERE))
+
+    def _fact(self, record: Record, frames: Iterable[Frame] = ()) -> int:
+        if not self.on:
+            return NOWHERE
+        self._facts.append(record)
+        self._fact_frames.extend(frames)
+        self.need(self.facts)
+        return self.facts
+
+    # ------------------------------------------------------------ what was read
+
+    def found(self, number: int) -> None:
+        """Learn of a page that is there already."""
+        self._needed.setdefault(number, 0)
+        self._next = max(self._next, number + 1)
+
+    def found_posted(self, agent: int, page: int) -> None:
+        """Learn where it stands which engines an agent is to have."""
+        self.need(page)
+        self._posted[agent] = self.instead_of(self._posted.get(agent, NOWHERE), page)
+
+    def found_name(self, client: ClientId, page: int) -> None:
+        """Learn where it stands what a client is called."""
+        self.need(page)
+        self._named[client] = self.instead_of(self._named.get(client, NOWHERE), page)
+
+    def found_steered(self, client: ClientId, page: int) -> None:
+        """Learn where it stands what a client asked for last."""
+        self.need(page)
+        self._steered[client] = self.instead_of(self._steered.get(client, NOWHERE), page)
+
+    def unneeded_so_far(self) -> None:
+        """Let go of the pages that were found and that nobody needs."""
+        for number in [number for number, count in self._needed.items() if count <= 0]:
+            del self._needed[number]
+            self._unneeded.append(number)
+
+    # ------------------------------------------------------------ who needs what
+
+    def need(self, page: int, times: int = 1) -> None:
+        """Note that somebody needs a page."""
+        if page and times:
+            self._needed[page] = self._needed.get(page, 0) + times
+
+    def release(self, page: int) -> None:
+        """Note that one who needed a page needs it no more."""
+        if not page:
+            return
+        left = self._needed.get(page, 1) - 1
+        self._needed[page] = left
+        if left <= 0 and page < self.facts:
+            del self._needed[page]
+            self._unneeded.append(page)
+
+    def instead_of(self, old: int, new: int) -> int:
+        """Let go of one page for another, and return that."""
+        self.release(old)
+        return new
+
+    def take(self, now: float) -> list[Written]:
+        """Return the pages of this batch that have to be written, and begin new ones."""
+        if not self.on:
+            return []
+        self._close()
+        pages: list[Written] = []
+        for number, records, frames in (
+            (self.facts, self._facts, self._fact_frames),
+            (self.page, self._records, self._frames),
+        ):
+            if not records:
+                continue
+            if self._needed.get(number, 0) > 0:
+                pages.append((number, [_encode(Page(now, records)), *frames]))
+            else:
+                self._needed.pop(number, None)
+        if self._facts or self._records:
+            self._next = self.page + 1
+            self._turn()
+            self._facts, self._fact_frames = [], []
+            self._records, self._frames = [], []
+        return pages
+
+    def take_unneeded(self) -> list[int]:
+        """Return the pages that nobody needs any more, since the last time."""
+        unneeded, self._unneeded = self._unneeded, []
+        return unneeded

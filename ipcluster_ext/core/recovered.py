@@ -1,0 +1,106 @@
+"""What a hub knows of the one before it, until everybody is back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ipcluster_ext.core.effects import Line
+from ipcluster_ext.core.engines import Agent, Engine
+from ipcluster_ext.core.task import Task
+from ipcluster_ext.protocol.frames import Frame
+from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId
+from ipcluster_ext.protocol.labour import EngineExited
+from ipcluster_ext.protocol.messages import Steer
+from ipcluster_ext.protocol.parts import ResultItem
+
+NOBODY = EngineId(-1)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a task ended, and the page of the journal where that stands."""
+
+    item: ResultItem
+    frames: Sequence[Frame] = ()
+    engine: EngineId = NOBODY
+    row: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Claim:
+    """What an engine says of a task that the hub does not know yet: its client will name it.
+
+    Attributes
+    ----------
+    engine
+        The engine that has it.
+    outcome
+        How it ended there, if it did.
+    exited
+        How the engine died, if it did with the task.
+    """
+
+    engine: Engine
+    outcome: Outcome | None = None
+    exited: EngineExited | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a client last asked to be done with engines, which lives it meant, and the answer."""
+
+    message: Steer
+    engines: list[EngineId]
+    boots: list[int]
+    refused: str
+
+
+@dataclass(slots=True, eq=False)
+class Recovered:
+    """What is settled as soon as everybody is back, and what is kept a while longer.
+
+    Attributes
+    ----------
+    patience
+        Until when engines that have not come back are waited for, by the hub's monotonic clock.
+    forget_at
+        When the rest is forgotten; None if there is none.
+    settled
+        Whether it was seen to that every task is with an engine or in the queue.
+    unclaimed
+        Tasks that have not ended, and that no engine has claimed.
+    ended
+        The outcomes that were recorded; their clients may not have received them.
+    claims
+        What engines have that the hub does not know.
+    awaited
+        Clients that wait for the outcome of a task that nobody has named yet.
+    agents
+        The agents that have to come back.
+    lives
+        The engines that have to, and which life of each.
+    posted
+        The engines that each agent was asked to start, and with what resources.
+    missing
+        Those of them that it does not have; it may never have heard of them, or say that they died.
+    exits
+        The deaths of engines that this hub has never heard of alive.
+    answered
+        The last request of each client to do something with engines.
+    unwelcomed
+        The clients that came back before everybody else had.
+    """
+
+    patience: float = 0.0
+    forget_at: float | None = None
+    settled: bool = True
+    unclaimed: dict[TaskId, Task] = field(default_factory=dict)
+    ended: dict[TaskId, Outcome] = field(default_factory=dict)
+    claims: dict[TaskId, Claim] = field(default_factory=dict)
+    awaited: dict[TaskId, ClientId] = field(default_factory=dict)
+    agents: set[int] = field(default_factory=set)
+    lives: dict[EngineId, int] = field(default_factory=dict)
+    posted: dict[int, dict[EngineId, dict[str, float]]] = field(default_factory=dict)
+    missing: list[tuple[Agent, EngineId]] = field(default_factory=list)
+    exits: list[tuple[Engine, EngineExited]] = field(default_factory=list)
+    answered: dict[ClientId, Answered] = field(default_factory=dict)
+    unwelcomed: list[tuple[ClientId, Line]] = field(default_factory=list)

@@ -1,0 +1,430 @@
+"""How a hub takes over from one that died: from the journal, and from those who come back.
+
+What was recorded is read first. Then everybody comes back, in any order, and says what the hub
+before may have missed: agents which engines they have, engines which tasks, clients what they
+submitted lately and what they wait for. A task that an engine has stays with it. What nobody has
+claimed once every engine is back (or has been waited for long enough) was with no engine: it is
+queued anew, unless an engine died of which it is known that it had begun it.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from ipcluster_ext.core.blobs import names_of
+from ipcluster_ext.core.ends import HUB
+from ipcluster_ext.core.engines import Agent, Engine
+from ipcluster_ext.core.journal import (
+    Changed,
+    Defined,
+    Ended,
+    Named,
+    Past,
+    Posted,
+    Prepared,
+    Record,
+    Steered,
+    Submitted,
+    read_page,
+)
+from ipcluster_ext.core.recovered import Answered, Claim, Outcome, Recovered
+from ipcluster_ext.core.state import Client, Preparation, State
+from ipcluster_ext.core.task import Task
+from ipcluster_ext.core.tasks import Tasks, take_frames
+from ipcluster_ext.errors import ProtocolError
+from ipcluster_ext.protocol.frames import Frame, encode_failure
+from ipcluster_ext.protocol.ids import EngineId, TaskId, client_of
+from ipcluster_ext.protocol.labour import EngineExited, StartEngines, StopEngines
+from ipcluster_ext.protocol.messages import Awaiting, Submit
+from ipcluster_ext.protocol.parts import Failure, Life, ResultItem, TaskItem, TaskSpec
+from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
+
+PATIENCE = 18.0
+"""So long after its start a hub waits for engines; a silent one begins nothing by then."""
+FORGET_AFTER = 600.0
+"""So long after that, nobody is expected any more who has something to say of the time before."""
+_LOST = "the hub was started again, and knows nothing of the task; it may have run"
+
+
+class Recovery:
+    """Takes over.
+
+    Parameters
+    ----------
+    state
+        The hub's tables.
+    tasks
+        The rules for tasks.
+    """
+
+    def __init__(self, state: State, tasks: Tasks) -> None:
+        self._state = state
+        self._tasks = tasks
+
+    @property
+    def deadline(self) -> float | None:
+        """When `look` has something to do although nothing has happened; None if never."""
+        recovered = self._state.recovered
+        return recovered.forget_at if recovered.settled else recovered.patience
+
+    def begin(self, now: float) -> None:
+        """Begin to wait for those who knew the hub before."""
+        if self._state.recovered.forget_at is None:
+            self._state.recovered = Recovered(now + PATIENCE, now + FORGET_AFTER, settled=False)
+            self._state.next_task = 1 + int(now * 1000) % 2**30  # other than those that came before
+
+    # ------------------------------------------------------------ what was recorded
+
+    def read(self, pages: Iterable[tuple[int, Sequence[Frame]]], now: float) -> int:
+        """Rebuild the tables from the pages of the journal, in order.
+
+        Returns
+        -------
+        How many pages could not be read.
+        """
+        damaged = 0
+        self.begin(now)
+        reader = _Reader(self._state, self._tasks)
+        for number, data in pages:
+            try:
+                page = read_page(data[0])
+            except (ProtocolError, IndexError):
+                damaged += 1
+                continue
+            self._state.journal.found(number)
+            reader.read(number, page.at, page.records, iter(data[1:]))
+        reader.finish(now)
+        self._state.journal.unneeded_so_far()
+        return damaged
+
+    # ------------------------------------------------------------ who comes back
+
+    def agent_is_back(self, agent: Agent, lives: Iterable[Life]) -> None:
+        """Learn which engines an agent has."""
+        state, recovered = self._state, self._state.recovered
+        boots: dict[EngineId, int] = {}
+        for life in lives:
+            boots[life.engine] = life.boot
+            engine = self.engine(life.engine, agent)
+            engine.wanted = life.resources
+            if life.up and engine.status is EngineStatus.STARTING:
+                recovered.lives[life.engine] = life.boot
+        for engine_id, resources in recovered.posted.pop(agent.id, {}).items():
+            if engine_id not in boots:
+                self.engine(engine_id, agent).wanted = resources
+                recovered.missing.append((agent, engine_id))
+        recovered.agents.discard(agent.id)
+        state.restaffed.add(agent)
+        for answered in recovered.answered.values():
+            self._steer_again(agent, answered, boots)
+
+    def _steer_again(self, agent: Agent, answered: Answered, boots: dict[EngineId, int]) -> None:
+        """Repeat an order to stop engines, as far as the agent may not have heard it."""
+        action = answered.message.action
+        if answered.refused or action not in {"stop", "restart"}:
+            return
+        known = zip(answered.engines, answered.boots, strict=False)
+        living = [e for e, boot in known if boots.get(e) == boot]
+        for engine_id in living:
+            engine = self._state.engines[engine_id]
+            engine.leaving = engine.leaving or action == "stop"
+        if living:
+            agent.line.say(StopEngines(living, again=action == "restart"))
+
+    def engine(self, engine_id: EngineId, agent: Agent) -> Engine:
+        """Return an engine that an agent has, known or not."""
+        state = self._state
+        engine = state.engines.get(engine_id)
+        if engine is None:
+            engine = state.engines[engine_id] = Engine(engine_id, agent, host=agent.host)
+            agent.engines.add(engine_id)
+            state.next_engine = max(state.next_engine, engine_id + 1)
+            state.changed.add(engine)
+        return engine
+
+    def engine_is_back(self, engine: Engine, held: Sequence[TaskId], now: float) -> None:
+        """Learn which tasks an engine has."""
+        state, recovered = self._state, self._state.recovered
+        recovered.lives.pop(engine.id, None)
+        for task_id in dict.fromkeys(held):
+            task = recovered.unclaimed.pop(task_id, None)
+            if task is not None:
+                self._tasks.adopt(engine, task, now)
+            elif task_id not in state.tasks and task_id not in recovered.ended:
+                recovered.claims[task_id] = Claim(engine)
+
+    def engine_exited(self, engine: Engine, exited: EngineExited) -> None:
+        """Learn that an engine died, perhaps before this hub heard of it."""
+        recovered = self._state.recovered
+        if recovered.lives.get(engine.id) == exited.boot:
+            del recovered.lives[engine.id]
+        if not recovered.settled and exited.ran:
+            recovered.exits.append((engine, exited))
+        begun = {exited.began, *exited.others, *exited.ran}
+        for task_id, claim in list(recovered.claims.items()):
+            if claim.engine is engine and claim.outcome is None and claim.exited is None:
+                if task_id in begun:
+                    claim.exited = exited
+                else:
+                    del recovered.claims[task_id]
+
+    def client_waits(self, client: Client, message: Awaiting) -> None:
+        """Tell a client the outcomes that it has not received, as far as they are known."""
+        state, recovered = self._state, self._state.recovered
+        for first, count in zip(message.firsts, message.counts, strict=False):
+            for number in range(first, first + count):
+                task = TaskId(number)
+                if task in state.tasks:
+                    if client_of(task) != client.id:
+                        state.watchers.setdefault(task, []).append(client)
+                elif not self._tell(client, task):
+                    recovered.awaited[task] = client.id
+        if recovered.settled:
+            self._disappoint()
+
+    def _tell(self, client: Client, task: TaskId) -> bool:
+        """Tell a client how a task ended; False if that is not known."""
+        recovered = self._state.recovered
+        outcome = recovered.ended.get(task)
+        if outcome is not None and not (outcome.row or outcome.item.inline):
+            outcome = None  # its facts are known, but not what it returned
+        claim = recovered.claims.get(task)
+        if outcome is None and claim is not None:
+            outcome = claim.outcome
+        if outcome is None:
+            entry = self._state.history.get(task)
+            if entry is None or not entry.kept:
+                return False
+            outcome = Outcome(entry.item, entry.frames, entry.engine)
+        self._tasks.ends.tell(client, outcome.item, outcome.frames, outcome.engine)
+        return True
+
+    # ------------------------------------------------------------ what follows
+
+    @property
+    def complete(self) -> bool:
+        """Whether everybody is back who may have tasks."""
+        recovered = self._state.recovered
+        return not (recovered.agents or recovered.lives) and bool(self._state.agents)
+
+    def look(self, now: float) -> bool:
+        """Go on if everybody is back, or time is up.
+
+        Returns
+        -------
+        Whether the recovery is over from now on.
+        """
+        recovered = self._state.recovered
+        if recovered.settled:
+            if recovered.forget_at is not None and now >= recovered.forget_at:
+                self._forget()
+            return False
+        if not self.complete and now < recovered.patience:
+            return False
+        recovered.settled = True
+        missing, recovered.missing = recovered.missing, []
+        for agent, engine_id in missing:  # those whose end is known by now were struck off
+            if (engine := self._state.engines.get(engine_id)) is not None:
+                agent.line.say(StartEngines([engine_id], engine.wanted))
+        self._settle_the_dead(now)
+        unclaimed, recovered.unclaimed = recovered.unclaimed, {}
+        for task in unclaimed.values():
+            self._tasks.resume(self._state.clients.get(client_of(task.id)), task)
+        self._disappoint()
+        return True
+
+    def _settle_the_dead(self, now: float) -> None:
+        """Settle the tasks that engines had begun whose death was told to no hub before."""
+        recovered = self._state.recovered
+        exits, recovered.exits = recovered.exits, []
+        for engine, exited in exits:
+            for task_id in dict.fromkeys([*exited.ran, *exited.others]):
+                task = recovered.unclaimed.pop(task_id, None)
+                if task is not None:
+                    self._tasks.adopt(engine, task, now)
+                    self._tasks.died_with(engine, task, exited, now)
+                elif self._is_unknown(task_id):
+                    recovered.claims[task_id] = Claim(engine, exited=exited)
+
+    def _is_unknown(self, task: TaskId) -> bool:
+        recovered = self._state.recovered
+        return not (
+            task in self._state.tasks
+            or task in recovered.ended
+            or task in recovered.claims
+            or self._state.history.get(task) is not None
+        )
+
+    def _disappoint(self) -> None:
+        """Tell clients which of the tasks that they wait for are lost."""
+        state, recovered = self._state, self._state.recovered
+        for task, who in list(recovered.awaited.items()):
+            if task in recovered.claims and recovered.claims[task].exited is None:
+                continue  # an engine has it
+            del recovered.awaited[task]
+            client = state.clients.get(who)
+            if client is not None and task not in state.tasks:
+                failure = encode_failure(Failure("EngineLost", _LOST, ""))
+                item = ResultItem(task, TaskStatus.LOST, 0.0, 0.0, failure)
+                client.line.result(HUB, item, ())
+
+    def _forget(self) -> None:
+        """Keep nothing any more for those who have not come back."""
+        state, recovered = self._state, self._state.recovered
+        for outcome in recovered.ended.values():
+            state.blobs.release(names_of(outcome.item.buffers))
+            state.journal.release(outcome.row)
+        for claim in recovered.claims.values():
+            if claim.outcome is not None:
+                state.blobs.release(names_of(claim.outcome.item.buffers))
+        state.recovered = Recovered()
+
+
+class _Reader:
+    """Reads pages; tasks come to life when all of them were read."""
+
+    def __init__(self, state: State, tasks: Tasks) -> None:
+        self._state = state
+        self._tasks = tasks
+        self._came: dict[TaskId, tuple[Task, int]] = {}
+        self._ended: dict[TaskId, tuple[Outcome, float]] = {}
+        self._changed: dict[TaskId, tuple[Changed, int]] = {}
+        self._past: dict[TaskId, tuple[Past, int]] = {}
+
+    def read(
+        self, number: int, at: float, records: Iterable[Record], frames: Iterator[Frame]
+    ) -> None:
+        """Read a page."""
+        for record in records:
+            match record:
+                case Submitted():
+                    self._submitted(number, at, record, frames)
+                case Ended():
+                    for item in record.items:
+                        own = take_frames(frames, item)
+                        self._ended[item.id] = Outcome(item, own, record.engine, number), at
+                case Changed():
+                    self._changed[record.task] = record, number
+                case Past():
+                    self._past[record.id] = record, number
+                case _:
+                    self._fact(number, record, frames)
+
+    def _submitted(
+        self, number: int, at: float, record: Submitted, frames: Iterator[Frame]
+    ) -> None:
+        message = record.message
+        if isinstance(message, Submit):
+            for item in message.items:
+                self._came_in(number, at, message.spec, item, take_frames(frames, item), None)
+            return
+        own, first = take_frames(frames, message.item), message.item
+        for place, engine in enumerate(message.engines):
+            item = TaskItem(TaskId(first.id + place), first.inline, first.buffers, first.needs)
+            self._came_in(number, at, message.spec, item, own, engine)
+
+    def _came_in(
+        self,
+        number: int,
+        at: float,
+        spec: TaskSpec,
+        item: TaskItem,
+        frames: Sequence[Frame],
+        target: EngineId | None,
+    ) -> None:
+        if item.id not in self._came:
+            function = self._state.library.get(spec.function)
+            task = Task(item.id, spec, item, frames, function, target, at, number)
+            self._came[item.id] = task, number
+
+    def _fact(self, number: int, record: Record, frames: Iterator[Frame]) -> None:
+        state, journal = self._state, self._state.journal
+        match record:
+            case Defined():
+                if not state.library.has(record.digest):
+                    state.library.define(record.digest, record.pickled)
+                    state.library.get(record.digest).row = number
+                    journal.need(number)
+            case Prepared():
+                self._prepared(number, record, frames)
+            case Posted():
+                state.recovered.posted[record.agent] = record.engines
+                state.recovered.agents.add(record.agent)
+                state.next_engine = max(state.next_engine, record.next)
+                journal.found_posted(record.agent, number)
+            case Named():
+                state.history.names[record.client] = record.name
+                journal.found_name(record.client, number)
+            case Steered():
+                answer = Answered(record.message, record.engines, record.boots, record.refused)
+                state.recovered.answered[record.client] = answer
+                journal.found_steered(record.client, number)
+            case _:
+                raise TypeError(record)
+
+    def _prepared(self, number: int, record: Prepared, frames: Iterator[Frame]) -> None:
+        state, message = self._state, record.message
+        own = take_frames(frames, message.item)
+        self._tasks.drop_preparation(message.name)
+        if message.spec.function:
+            function = state.library.get(message.spec.function)
+            function.live += 1
+            state.blobs.hold(names_of(message.item.buffers))
+            state.journal.need(number)
+            state.preparations[message.name] = Preparation(
+                record.client, message.spec, message.item, own, function, number
+            )
+
+    def finish(self, now: float) -> None:
+        """Bring tasks to life, and the history."""
+        state, journal, history = self._state, self._state.journal, self._state.history
+        state.now = now
+        for past, number in self._past.values():
+            history.restore(past, number)
+            if past.id not in self._ended:
+                state.recovered.ended[past.id] = Outcome(_bare(past), (), past.engine)
+        for task_id, (task, number) in self._came.items():
+            if task_id in self._past and task_id not in self._ended:
+                continue
+            changed = self._changed.get(task_id)
+            if changed is not None:
+                _apply(task, changed[0])
+            if task_id not in self._ended:
+                self._go_on(task, number, 0 if changed is None else changed[1])
+            elif task_id not in self._past:
+                outcome, at = self._ended[task_id]
+                journal.need(number)
+                journal.need(outcome.row)
+                kept = bool(outcome.item.buffers)  # perhaps nobody has received it
+                history.add(
+                    task, outcome.item, outcome.engine, outcome.frames, at, kept, outcome.row
+                )
+        for task_id, (outcome, _) in self._ended.items():
+            state.blobs.hold(names_of(outcome.item.buffers))
+            journal.need(outcome.row)
+            state.recovered.ended[task_id] = outcome
+        history.shrink(now)
+
+    def _go_on(self, task: Task, number: int, changed_on: int) -> None:
+        state = self._state
+        state.tasks[task.id] = task
+        task.function.live += 1
+        state.journal.need(number)
+        if changed_on:
+            state.journal.need(changed_on)
+            task.extras.row = changed_on
+        state.blobs.hold(names_of(task.item.buffers))
+        if not self._tasks.limits.admit(task):
+            state.recovered.unclaimed[task.id] = task
+
+
+def _apply(task: Task, changed: Changed) -> None:
+    """Make of a task what had become of it."""
+    extra = task.extras
+    task.retries = changed.retries
+    extra.tries, extra.unwanted = changed.tries, changed.unwanted
+    extra.killed = list(changed.killed)
+    if changed.avoid:
+        extra.lane = task.lane._replace(avoid=changed.avoid)
+
+
+def _bare(past: Past) -> ResultItem:
+    return ResultItem(past.id, past.status, past.started, past.completed, b"")

@@ -1,0 +1,273 @@
+"""What can still be read of a journal's file once SQLite refuses it: its rows, page by page.
+
+A file of SQLite is a list of pages; those called leaves hold the rows, and need none of the other
+pages to be understood. So one damaged page costs the rows on it, and no more. A row counts only
+if its checksum is right, so nothing of what is read here has to be trusted. Rows that were deleted
+stay behind in pages that are free; the file's own map of its pages tells which those are, or
+tasks that have ended long ago would come back to life.
+
+The format is SQLite's (https://www.sqlite.org/fileformat2.html); page size, the map of pages
+(incremental vacuum) and the log beside the file (WAL) are those with which `rowfile` makes it.
+"""
+
+import contextlib
+import struct
+from collections import Counter
+from collections.abc import Iterator
+from enum import Enum
+from typing import NamedTuple
+
+from ipcluster_ext.transport.rows import Row, unpack
+
+PAGE = 4096
+VERSION = 1
+APPLICATION = 0x49505800
+"""Stands in the file with the version added, so that a damaged version is no other version."""
+_MAGIC = b"SQLite format 3\0"
+_HEAD_NBYTES = 100
+_LOG_HEAD = struct.Struct(">8I")
+_FRAME_HEAD = struct.Struct(">6I")
+_FRAME = _FRAME_HEAD.size + PAGE
+_MAPPED = PAGE // 5
+"""So many pages does each page of the map tell of; it stands before the first of them."""
+_MAP_ENTRY = 5
+_FREE, _OVERFLOWS, _TREE = 2, (3, 4), (1, 5)
+_LEAF, _INNER = 13, 5
+_LARGEST_LOCAL = PAGE - 35
+_SMALLEST_LOCAL = (PAGE - 12) * 32 // 255 - 23
+
+
+class Head(Enum):
+    """What the beginning of a file says about it."""
+
+    OURS = "a journal"
+    EMPTY = "nothing"
+    OTHER = "a file of another version or program"
+    DAMAGED = "a damaged journal, or no database"
+
+
+class Salvage(NamedTuple):
+    """What was read of a damaged file.
+
+    Attributes
+    ----------
+    rows
+        Those that are as they were written, in order of number.
+    damaged
+        The numbers of those that are not, as far as the numbers can be read.
+    pages
+        How many pages hold, or held, rows that nobody can tell apart any more.
+    """
+
+    rows: list[Row]
+    damaged: list[int]
+    pages: int
+
+
+def judge(head: bytes) -> Head:
+    """Say what a file is, from its first 100 bytes."""
+    if not head:
+        return Head.EMPTY
+    if len(head) < _HEAD_NBYTES or not head.startswith(_MAGIC):
+        return Head.DAMAGED
+    version, application = struct.unpack_from(">I4xI", head, 60)
+    if application - APPLICATION != version:
+        ours = version == VERSION or application == APPLICATION + VERSION
+        return Head.DAMAGED if ours else Head.OTHER
+    if version != VERSION:
+        return Head.OTHER
+    # Page size, WAL for writers and readers, nothing reserved, three fractions; the format of the
+    # schema; the map of pages is kept, the text is UTF-8; vacuum is incremental.
+    fixed = (head[16:24], head[44:48], head[52:60], head[64:68])
+    sizes = PAGE.to_bytes(2, "big") + bytes((2, 2, 0, 64, 32, 32))
+    return (
+        Head.OURS
+        if fixed == (sizes, b"\0\0\0\4", b"\0\0\0\3\0\0\0\1", b"\0\0\0\1")
+        else Head.DAMAGED
+    )
+
+
+def committed(log: bytes) -> int:
+    """Return how many frames of a log are followed by, or are, the end of a transaction.
+
+    The log is emptied whenever its pages have been moved into the file, so what stands in it
+    whole was written whole: SQLite has to find as many.
+    """
+    return max((index for index, _, nbytes in _frames(log) if nbytes), default=0)
+
+
+def salvage(file: bytes, log: bytes) -> Salvage:
+    """Read every row that can be read.
+
+    Parameters
+    ----------
+    file, log
+        The contents of the file, and of the log beside it.
+    """
+    return _Pages(_overlay(file, log)).salvage()
+
+
+def _frames(log: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield the number of each frame, its page, and the file's size in pages if it ends something.
+
+    Frames of one log share two random numbers; the head's may be what is damaged.
+    """
+    heads = [
+        _FRAME_HEAD.unpack_from(log, at)
+        for at in range(_LOG_HEAD.size, len(log) - _FRAME + 1, _FRAME)
+    ]
+    common = Counter(head[2:4] for head in heads).most_common(1)
+    for index, (page, size, *rest) in enumerate(heads, 1):
+        if tuple(rest[:2]) == common[0][0]:
+            yield index, page, size
+
+
+def _overlay(file: bytes, log: bytes) -> bytearray:
+    """Return the file as it is once the log's transactions have been carried out."""
+    pages = bytearray(file)
+    end = committed(log)
+    size = largest = 0
+    for index, page, after in _frames(log):
+        at = (page - 1) * PAGE
+        if index <= end and 0 <= at <= len(pages) + len(log):
+            start = _LOG_HEAD.size + (index - 1) * _FRAME + _FRAME_HEAD.size
+            if at > len(pages):
+                pages.extend(bytes(at - len(pages)))
+            pages[at : at + PAGE] = log[start : start + PAGE]
+            size, largest = after or size, max(largest, page)
+            if after:
+                largest = 0
+    if size and largest <= size:
+        del pages[size * PAGE :]
+    return pages
+
+
+class _Broken(Exception):
+    """A page or a row is not as SQLite leaves it."""
+
+
+class _Pages:
+    """The pages of a file, the first of which is number 1."""
+
+    def __init__(self, data: bytearray) -> None:
+        data.extend(bytes(-len(data) % PAGE))  # what is left of a page that was cut off
+        self._data = memoryview(data)
+        self._count = len(data) // PAGE
+        self._rows: dict[int, Row] = {}
+        self._damaged: list[int] = []
+        self._broken = 0
+
+    def salvage(self) -> Salvage:
+        for number, kind in self._mapped():
+            if number > self._count:
+                self._broken += kind in _TREE
+            elif kind != _FREE and kind not in _OVERFLOWS:
+                self._read(number, certain=kind in _TREE)
+        rows = [self._rows[number] for number in sorted(self._rows)]
+        damaged = sorted({number for number in self._damaged if number not in self._rows})
+        return Salvage(rows, damaged, self._broken)
+
+    def _mapped(self) -> Iterator[tuple[int, int]]:
+        """Yield each page that can hold rows, and what the map says about it."""
+        for at in range(2, self._count + 1, _MAPPED + 1):
+            entries = self._page(at)
+            for place in range(_MAPPED):
+                yield at + 1 + place, entries[place * _MAP_ENTRY]
+
+    def _page(self, number: int) -> memoryview:
+        if not 1 <= number <= self._count:
+            raise _Broken
+        return self._data[(number - 1) * PAGE : number * PAGE]
+
+    def _read(self, number: int, *, certain: bool) -> None:
+        """Read a page; if it is certain to belong to a table, count it when it makes no sense."""
+        page = self._page(number)
+        kind = page[0]
+        if kind not in (_LEAF, _INNER):
+            self._broken += certain
+            return
+        if kind == _INNER and not certain:
+            return
+        try:
+            first = 8 if kind == _LEAF else 12
+            places = struct.unpack_from(f">{int.from_bytes(page[3:5], 'big')}H", page, first)
+            unused = _unused(page, first + 2 * len(places))
+        except (_Broken, IndexError, struct.error):
+            self._broken += 1
+            return
+        lengths = [self._cell(page[place:], kind) for place in places]
+        self._broken += sum(lengths) + unused != PAGE
+
+    def _cell(self, cell: memoryview, kind: int) -> int:
+        """Take the row of a cell, if it is one; return the cell's length, 0 if it has none."""
+        try:
+            if kind == _INNER:
+                return _varint(cell, 4)[1]
+            size, at = _varint(cell, 0)
+            number, at = _varint(cell, at)
+        except IndexError:
+            return 0
+        number -= (number >> 63) << 64
+        local = _local(size)
+        row = None
+        with contextlib.suppress(_Broken, IndexError, struct.error):
+            record = self._record(cell[at : at + local], size, cell[at + local : at + local + 4])
+            row = unpack(number, _blob_of(record))
+        if row is None:
+            self._damaged.append(number)
+        else:
+            self._rows[number] = row
+        return max(4, at + local + (4 if local < size else 0))
+
+    def _record(self, local: memoryview, size: int, follows: memoryview) -> memoryview:
+        """Return a record whose end may stand in a chain of other pages."""
+        if size > len(self._data):
+            raise _Broken
+        record = bytearray(local)
+        while len(record) < size:
+            page = self._page(int.from_bytes(follows, "big"))
+            follows = page[:4]
+            record += page[4 : 4 + size - len(record)]
+        return memoryview(record)
+
+
+def _local(size: int) -> int:
+    """Return how much of a record of a size stands on the leaf itself."""
+    if size <= _LARGEST_LOCAL:
+        return size
+    local = _SMALLEST_LOCAL + (size - _SMALLEST_LOCAL) % (PAGE - 4)
+    return local if local <= _LARGEST_LOCAL else _SMALLEST_LOCAL
+
+
+def _blob_of(record: memoryview) -> memoryview:
+    """Return the second column of a record, whose first is its number and so not written."""
+    end, at = _varint(record, 0)
+    first, at = _varint(record, at)
+    kind, at = _varint(record, at)
+    if at != end or first != 0 or kind < 12 or kind % 2 or (kind - 12) // 2 != len(record) - end:
+        raise _Broken
+    return record[end:]
+
+
+def _unused(page: memoryview, taken: int) -> int:
+    """Return how many bytes of a page belong to no cell; its own head, so many bytes, are taken."""
+    free, _, content = struct.unpack_from(">3H", page, 1)
+    unused: int = page[7] + content
+    while free:
+        following, size = struct.unpack_from(">2H", page, free)
+        unused += size
+        if taken > content or (following and following < free + size):
+            raise _Broken
+        free = following
+    return unused
+
+
+def _varint(data: memoryview, at: int) -> tuple[int, int]:
+    """Return a number of variable length, and where it ends."""
+    value = 0
+    for place in range(at, at + 8):
+        byte = data[place]
+        value = value << 7 | byte & 0x7F
+        if byte < 0x80:
+            return value, place + 1
+    return value << 8 | data[at + 8], at + 9

@@ -1,0 +1,460 @@
+"""The journal's file: SQLite, opened so that nothing but this process can touch it meanwhile.
+
+Each call is a transaction of its own, written to the log beside the file (WAL): once the call
+has returned, the system has it, and killing the process loses nothing. Rows go in as one
+statement each time, however many they are: between two calls of SQLite the interpreter is given
+to other threads, and a busy one is slow to give it back.
+
+A file is made under another name and renamed when it is complete; so is the one that takes the
+place of a damaged file, which is kept, as ``<name>.damaged-<n>``. At no moment is there
+half a journal.
+"""
+
+import contextlib
+import os
+import sqlite3
+import stat
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from ipcluster_ext.protocol.frames import Frame
+from ipcluster_ext.transport.files import write_private
+from ipcluster_ext.transport.pages import (
+    APPLICATION,
+    PAGE,
+    VERSION,
+    Head,
+    committed,
+    judge,
+    salvage,
+)
+from ipcluster_ext.transport.rows import Row, pack, size_of, unpack
+
+LARGEST_ROW = 512 * 1024 * 1024
+"""SQLite takes a thousand million bytes at once, all rows of a call together."""
+LOG_LIMIT = 4 * 1024 * 1024
+"""A log of so many bytes is carried over into the file, and emptied."""
+SPARE = 16 * 1024 * 1024
+"""Free bytes that the file keeps for rows to come; more than that is given back."""
+_SHRINK_PAGES = 2048
+_ROW_COST = 64
+_CALL_COST = 3 * PAGE
+_INSERT = (
+    "INSERT OR REPLACE INTO rows SELECT key, substr(?1, (value >> 32) + 1, value & 0xFFFFFFFF)"
+    " FROM json_each(?2)"
+)
+_DELETE = "DELETE FROM rows WHERE number IN (SELECT value FROM json_each(?))"
+_REHEARSED = -1
+_SIDES = ("-wal", "-shm", "-journal")
+_NEW = ".new"
+_SETTINGS = (
+    f"page_size = {PAGE}",
+    "auto_vacuum = INCREMENTAL",
+    f"user_version = {VERSION}",
+    f"application_id = {APPLICATION + VERSION}",
+    "locking_mode = EXCLUSIVE",
+    "journal_mode = WAL",
+    "synchronous = NORMAL",
+)
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_ELSEWHERE = {
+    sqlite3.SQLITE_FULL: "the disk or the quota is full",
+    sqlite3.SQLITE_IOERR: "the disk reports an error",
+    sqlite3.SQLITE_READONLY: "it is read-only",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened",
+    sqlite3.SQLITE_PERM: "it may not be opened",
+    sqlite3.SQLITE_NOMEM: "there is no memory",
+    sqlite3.SQLITE_NOLFS: "the file system takes no file of that size",
+}
+
+
+class Opened(NamedTuple):
+    """A file, and what was in it.
+
+    Attributes
+    ----------
+    file
+        Ready to be written to.
+    rows
+        The valid rows that were found, in order of number; they are in the file.
+    lost
+        How many were found damaged; a page on which no rows can be told apart counts as one.
+    note
+        For people: what was wrong with the file, if anything was.
+    """
+
+    file: "RowFile"
+    rows: list[Row]
+    lost: int
+    note: str
+
+
+class RowFile:
+    """Rows on disk; for one thread at a time. Made by `open_rows`.
+
+    Every method raises `sqlite3.Error` or `OSError` for trouble with the disk (see `reason`), and
+    has then written all of a call or nothing.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+        self._identity = _identity(path)
+        self._log_nbytes = self._wanted = 0
+
+    def write(self, rows: Mapping[int, Sequence[Frame]]) -> None:
+        """Write rows; one that is there already is replaced."""
+        pieces: list[Frame] = []
+        places: dict[int, int] = {}
+        at = 0
+        for number, data in rows.items():
+            packed = pack(number, data)
+            size = sum(map(size_of, packed))
+            places[number] = at << 32 | size
+            at += size
+            pieces += packed
+        self._wanted = _CALL_COST + _ROW_COST * len(rows) + at
+        self._log_nbytes += self._wanted
+        self._do(_INSERT, b"".join(pieces), msgspec.json.encode(places).decode())
+
+    def delete(self, numbers: Collection[int]) -> None:
+        """Delete rows; those that are not there do not matter."""
+        self._log_nbytes += _CALL_COST + _ROW_COST * len(numbers)
+        self._do(_DELETE, msgspec.json.encode(list(numbers)).decode())
+
+    def _do(self, statement: str, *values: object) -> None:
+        # `executemany`, as `execute` looks for the last row's number afterwards: once more,
+        # the interpreter would be given away.
+        self._connection.executemany(statement, (values,))
+
+    def rehearse(self) -> None:
+        """Write as much as last time and delete it again, to see whether that can be done."""
+        with contextlib.suppress(sqlite3.Error):  # there may be room in the log
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self._connection.execute("BEGIN")
+        try:
+            self._connection.execute(
+                "INSERT INTO rows VALUES (?, zeroblob(?))", (_REHEARSED, self._wanted)
+            )
+            self._connection.execute("DELETE FROM rows WHERE number = ?", (_REHEARSED,))
+            self._connection.execute("COMMIT")
+        except sqlite3.Error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def tidy(self, *, look: bool = False) -> bool:
+        """Empty the log if it has grown, and give back what is free, some of it at a time.
+
+        Parameters
+        ----------
+        look
+            Look at the files, now and then, instead of estimating.
+
+        Returns
+        -------
+        Whether there may be more to do.
+
+        Raises
+        ------
+        FileNotFoundError
+            The file is not there any more: whatever is written is lost.
+        """
+        if not look and self._log_nbytes < LOG_LIMIT:
+            return True
+        if _identity(self._path) != self._identity:
+            raise FileNotFoundError(2, "it was removed", str(self._path))
+        spare = self._ask("freelist_count") * PAGE > SPARE
+        if spare:
+            # As a script, which runs to its end: `execute` would stop after the first page.
+            self._connection.executescript(f"PRAGMA incremental_vacuum({_SHRINK_PAGES})")
+        if spare or not look or _size(_beside(self._path, "-wal")) > LOG_LIMIT:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._log_nbytes = 0
+        return spare
+
+    @property
+    def crowded(self) -> bool:
+        """Whether what was to be written last does not fit below the file's limit."""
+        used = self._ask("page_count") - self._ask("freelist_count")
+        return used * PAGE + self._wanted * 9 // 8 + 8 * PAGE > self._ask("max_page_count") * PAGE
+
+    def _ask(self, name: str) -> int:
+        return _ask(self._connection, name)
+
+    def close(self) -> None:
+        """Carry the log over into the file, if that can be, and close it."""
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.close()
+
+
+def open_rows(path: Path, *, most_nbytes: int) -> Opened:
+    """Open a journal's file, or make it; what is in its place and no journal is set aside.
+
+    Parameters
+    ----------
+    path
+        Where; the folder must be there.
+    most_nbytes
+        How large it may become.
+
+    Raises
+    ------
+    sqlite3.OperationalError
+        Another process has it (see `is_busy`), or the disk is in trouble (see `reason`).
+    OSError
+        The disk is in trouble, or what is in its place is not a file of this user.
+    """
+    _resume(path)
+    log = read_own(_beside(path, "-wal"))
+    match judge(read_own(path, 100)):
+        case Head.EMPTY:
+            _install(_made(path, []), path)
+            return _take(_connect(path, most_nbytes), path, b"")
+        case Head.OURS:
+            connection = _connect(path, most_nbytes)
+            try:
+                return _take(connection, path, log)
+            except BaseException as error:
+                connection.close()
+                if not isinstance(error, sqlite3.Error) or is_elsewhere(error):
+                    raise
+            return _mend(path, log, most_nbytes)
+        case Head.OTHER:
+            aside = set_aside(path, log, [])
+            note = (
+                f"The journal {path} was written by another version of this program, or by "
+                f"another program. It is kept as {aside}; tasks in it are unknown to the hub."
+            )
+            return _take(_connect(path, most_nbytes), path, b"")._replace(note=note)
+        case Head.DAMAGED:
+            return _mend(path, log, most_nbytes)
+
+
+def _take(connection: sqlite3.Connection, path: Path, log: bytes) -> Opened:
+    """Read a file's rows, and forget those whose checksum is wrong.
+
+    Raises
+    ------
+    sqlite3.DatabaseError
+        It is damaged beyond that.
+    """
+    checked = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    found = list(connection.execute("SELECT number, data FROM rows ORDER BY number"))
+    frames = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]
+    if checked != "ok" or frames < committed(log):
+        raise sqlite3.DatabaseError(checked)
+    rows: list[Row] = []
+    damaged: list[int] = []
+    for number, packed in found:
+        row = unpack(number, packed) if isinstance(packed, bytes) else None
+        if row is None:
+            damaged.append(number)
+        else:
+            rows.append(row)
+    file = RowFile(connection, path)
+    if damaged:
+        file.delete(damaged)
+    note = _note(path, rows, damaged, 0, "") if damaged else ""
+    return Opened(file, rows, len(damaged), note)
+
+
+def _mend(path: Path, log: bytes, most_nbytes: int) -> Opened:
+    """Put what can be read of a damaged file into a new one, and keep the damaged one."""
+    rows, damaged, pages = salvage(read_own(path), log)
+    aside = set_aside(path, log, rows)
+    file = RowFile(_connect(path, most_nbytes), path)
+    note = _note(path, rows, damaged, pages, str(aside))
+    return Opened(file, rows, len(damaged) + pages, note)
+
+
+def _note(path: Path, rows: list[Row], damaged: list[int], pages: int, aside: str) -> str:
+    """Say what was wrong with a file."""
+    lost: list[str] = []
+    if damaged:
+        names = ", ".join(map(str, damaged[:10])) + (", …" if len(damaged) > 10 else "")
+        lost.append(f"{len(damaged)} of its rows ({names})")
+    if pages:
+        lost.append(f"those on {pages} of its pages")
+    unknown = f"; {' and '.join(lost)} could not be read, and their tasks are unknown to the hub"
+    return (
+        f"The journal {path} was damaged. {len(rows)} of its rows are intact"
+        f"{unknown if lost else ''}."
+        f"{f' The damaged file is kept as {aside}.' if aside else ''} If this happens again, check"
+        " the disk."
+    )
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Read the valid rows of a file, as it stands there, without opening it.
+
+    Raises
+    ------
+    OSError
+        It cannot be read, or is not a file of this user.
+    """
+    file, log = read_own(path), read_own(_beside(path, "-wal"))
+    return salvage(file, log).rows if judge(file[:100]) is not Head.OTHER else []
+
+
+def is_busy(error: Exception) -> bool:
+    """Return whether an error says that another process has the file."""
+    return isinstance(error, sqlite3.Error) and _code(error) in _BUSY
+
+
+def is_full(error: Exception) -> bool:
+    """Return whether an error says that there is no room, on the disk or in the file."""
+    return isinstance(error, sqlite3.Error) and _code(error) == sqlite3.SQLITE_FULL
+
+
+def is_elsewhere(error: sqlite3.Error) -> bool:
+    """Return whether an error is not the file's fault: the disk's, another process's."""
+    return _code(error) in _BUSY or _code(error) in _ELSEWHERE
+
+
+def reason(error: Exception) -> str:
+    """Say what an error means, in a few words."""
+    if is_busy(error):
+        return "another process uses it"
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if isinstance(error, sqlite3.Error) and _code(error) in _ELSEWHERE:
+        return _ELSEWHERE[_code(error)]
+    return str(error) or type(error).__name__
+
+
+def _code(error: sqlite3.Error) -> int:
+    code: int = getattr(error, "sqlite_errorcode", 0)  # the module's own errors have none
+    return code & 0xFF
+
+
+def read_own(path: Path, nbytes: int = -1) -> bytes:
+    """Read a file of this user, from its beginning; nothing if it is not there.
+
+    Raises
+    ------
+    OSError
+        It cannot be read, or is a link, a folder, or somebody else's.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return b""
+    with os.fdopen(fd, "rb") as file:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.getuid():
+            raise PermissionError(1, "it is not a file of this user", str(path))
+        return file.read(nbytes)
+
+
+def _connect(path: Path, most_nbytes: int) -> sqlite3.Connection:
+    """Open a file that is there and is ours, for this process alone."""
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        timeout=0,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    try:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        _ask(connection, "schema_version")  # takes the lock
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute(f"PRAGMA max_page_count = {most_nbytes // PAGE}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _ask(connection: sqlite3.Connection, name: str) -> int:
+    value: int = connection.execute(f"PRAGMA {name}").fetchone()[0]
+    return value
+
+
+def _made(path: Path, rows: Iterable[Row]) -> Path:
+    """Make a file with rows in it, beside the one whose place it is to take."""
+    new = _beside(path, _NEW)
+    for side in ("", *_SIDES):
+        _beside(new, side).unlink(missing_ok=True)
+    os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600))
+    connection = sqlite3.connect(new, isolation_level=None)
+    try:
+        for setting in _SETTINGS:
+            connection.execute(f"PRAGMA {setting}")
+        connection.execute("CREATE TABLE rows (number INTEGER PRIMARY KEY, data BLOB NOT NULL)")
+        connection.execute("BEGIN")
+        connection.executemany(
+            "INSERT INTO rows VALUES (?, ?)",
+            ((number, b"".join(pack(number, data))) for number, data in rows),
+        )
+        connection.execute("COMMIT")
+    finally:
+        connection.close()
+    return new
+
+
+def _install(new: Path, path: Path) -> None:
+    """Put a complete file into its place; a log that is still there belongs to another."""
+    for side in _SIDES:
+        _beside(path, side).unlink(missing_ok=True)
+    new.replace(path)
+
+
+def _resume(path: Path) -> None:
+    """Go on where a process was killed that had moved one file away, and not yet another in."""
+    new = _beside(path, _NEW)
+    complete = _identity(new) is not None and _identity(_beside(new, "-wal")) is None
+    if _identity(path) is None and complete and judge(read_own(new, 100)) is Head.OURS:
+        _install(new, path)
+
+
+def set_aside(path: Path, log: bytes, rows: Iterable[Row]) -> Path:
+    """Rename a file and its log, and put a new one in its place.
+
+    Parameters
+    ----------
+    path
+        The file; nobody has it open.
+    log
+        Its log, which SQLite may have deleted meanwhile.
+    rows
+        What is in the new file.
+
+    Returns
+    -------
+    The new name of the old file.
+    """
+    new = _made(path, rows)
+    count = 1
+    while _identity(aside := _beside(path, f".damaged-{count}")) is not None:
+        count += 1
+    path.rename(aside)
+    with contextlib.suppress(OSError):  # it is for people, and the disk may be full
+        if log:
+            write_private(_beside(aside, "-wal"), log)
+    _install(new, path)
+    return aside
+
+
+def _beside(path: Path, ending: str) -> Path:
+    return path.with_name(path.name + ending)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
