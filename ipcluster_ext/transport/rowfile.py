@@ -156,7 +156,7 @@ class RowFile:
 
         Returns
         -------
-        Whether there may be more to do.
+        Whether there is more to give back.
 
         Raises
         ------
@@ -164,7 +164,7 @@ class RowFile:
             The file is not there any more: whatever is written is lost.
         """
         if not look and self._log_nbytes < LOG_LIMIT:
-            return True
+            return False
         if _identity(self._path) != self._identity:
             raise FileNotFoundError(2, "it was removed", str(self._path))
         spare = self._ask("freelist_count") * PAGE > SPARE

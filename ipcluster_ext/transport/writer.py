@@ -34,6 +34,7 @@ MOST_KEPT = 64 * 1024 * 1024
 SHARE = 4 * 1024 * 1024
 """Bytes that are written at once; a row may be larger."""
 LOOK_EVERY = 1.0
+SHRINK_EVERY = 0.05
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0
 BUSY_FOR = 0.5
@@ -75,7 +76,7 @@ class Writer:
         self._failure = self._note = ""
         self._known = self._removed = self._loose = False
         self._pause = FIRST_PAUSE
-        self._retry_at = self._looked_at = 0.0
+        self._retry_at = self._look_at = 0.0
         self.recovered: list[Row] = []
         self.lost = 0
         self.trouble = ""
@@ -149,10 +150,11 @@ class Writer:
             file.write(rows)
             self.backlog.wrote(rows)
             self.written = max(self.written, *rows)
-        look = now >= self._looked_at + LOOK_EVERY
+        look = now >= self._look_at
+        loose = file.tidy(look=look)
         if look:
-            self._looked_at = now
-        self._loose = file.tidy(look=look)
+            self._look_at = now + (SHRINK_EVERY if loose else LOOK_EVERY)
+        self._loose = loose or not look
 
     def _reopen(self) -> RowFile:
         """Open the file again, or at last; rows that the hub does not know are put aside."""
@@ -210,7 +212,7 @@ class Writer:
         """Return in how many seconds to work although nobody asks for it; None if never."""
         if self._failure:
             return max(0.0, self._retry_at - time.monotonic())
-        return LOOK_EVERY if self._loose else None
+        return max(0.0, self._look_at - time.monotonic()) if self._loose else None
 
     def close(self) -> None:
         """Write what is left, if that can be, and close the file."""
