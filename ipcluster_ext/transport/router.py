@@ -1,20 +1,23 @@
 """The hub's end of the wires: a ROUTER for clients and one for engines and agents.
 
 They speak ZeroMQ's protocol to whoever connects, libzmq's DEALER included, on the hub's only
-thread (`transport.stream` says why), and write to nobody who would keep it waiting.
+thread (`transport.stream` says why), and write to nobody who would keep it waiting. Those who come
+and say nothing have to make room for others when it gets narrow.
 """
 
+import errno
 import os
 import select
 import socket
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ledger import Wire
+from ipcluster_ext.transport.descriptors import first_reserved
 from ipcluster_ext.transport.lookout import Lookout
 from ipcluster_ext.transport.sockets import listen
 from ipcluster_ext.transport.stream import Stream
@@ -23,8 +26,13 @@ from ipcluster_ext.transport.zmtp import Welcoming
 MOST_WAITING = 20_000
 """So many pieces of messages wait for one peer; what comes beyond stays in its ledger."""
 HANDSHAKE_WITHIN = 2.0
+MOST_STRANGERS = 512
+"""So many may be greeting at a time; the one that takes longest makes room for another."""
 LINGER = 0.05
 _CHUNK = 4096
+_OURS = b"\0"
+"""How the names begin that peers do not choose themselves."""
+_NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE})
 _OUT = select.EPOLLOUT
 
 
@@ -60,6 +68,26 @@ class _Link(NamedTuple):
     stream: Stream
 
 
+class Annex(Protocol):
+    """More doors, which somebody else keeps; their addresses differ from those of peers here."""
+
+    @property
+    def fd(self) -> int:
+        """A file descriptor that is readable when something has come."""
+
+    def receive(self) -> list[Arrival]:
+        """Return what has come, in order for each peer."""
+
+    def send(self, address: Address, wire: Wire) -> bool:
+        """Send a packet, without ever waiting; tell whether the peer is there."""
+
+    def dismiss(self, address: Address) -> None:
+        """Hear no more of a peer."""
+
+    def close(self) -> None:
+        """Close the doors."""
+
+
 class Router:
     """Several doors, read and written by one thread.
 
@@ -69,6 +97,8 @@ class Router:
         Their socket files; a peer's `Address.door` is an index of this list.
     lifeline
         A file descriptor whose end means that this process should end.
+    annex
+        More doors, which are closed together with these.
 
     Attributes
     ----------
@@ -76,8 +106,10 @@ class Router:
         What was read from it.
     """
 
-    def __init__(self, doors: Sequence[Path], *, lifeline: int) -> None:
+    def __init__(self, doors: Sequence[Path], *, lifeline: int, annex: Annex | None = None) -> None:
         self._paths = doors
+        self._annex = annex
+        self._first_reserved = first_reserved()
         self._poll = select.epoll()
         self._lifeline = lifeline
         self._poll.register(lifeline, select.EPOLLIN)
@@ -86,7 +118,10 @@ class Router:
             door = listen(path)
             self._doors[door.fileno()] = (number, door)
             self._poll.register(door, select.EPOLLIN)
+        if annex is not None:
+            self._poll.register(annex.fd, select.EPOLLIN)
         self._strangers: dict[int, _Stranger] = {}
+        self._silent: dict[int, _Link] = {}
         self._links: dict[int, _Link] = {}
         self._by_address: dict[Address, _Link] = {}
         self._ready: list[tuple[int, int]] = []
@@ -137,14 +172,33 @@ class Router:
             self._accept(*self._doors[fd])
         elif fd in self._strangers:
             self._welcome(fd, arrivals)
+        elif fd in self._silent:
+            self._hear_first(self._silent.pop(fd), arrivals)
+        elif self._annex is not None and fd == self._annex.fd:
+            arrivals += self._annex.receive()
+
+    def _hear_first(self, link: _Link, arrivals: list[Arrival]) -> None:
+        """Take the first that one says who came some time ago."""
+        self._links[link.fd] = link
+        for header, *frames in link.stream.receive():
+            arrivals.append(Arrival(link.address, header, frames))
+        if link.stream.broken:
+            self._forget(link)
 
     def _accept(self, number: int, door: socket.socket) -> None:
         """Begin to talk to those who have come to a door."""
         while True:
             try:
                 peer, _ = door.accept()
-            except OSError:
-                return  # nobody is left, or there is no descriptor for another
+            except OSError as error:
+                if error.errno in _NO_ROOM and self._make_room():
+                    continue
+                return  # nobody is left
+            if peer.fileno() >= self._first_reserved and not self._make_room():
+                peer.close()
+                continue
+            if len(self._strangers) >= MOST_STRANGERS:
+                self._make_room()
             peer.settimeout(0)
             welcoming = Welcoming()
             until = time.monotonic() + HANDSHAKE_WITHIN
@@ -161,6 +215,7 @@ class Router:
         try:
             data = peer.recv(_CHUNK)
             identity = welcoming.take(data) if data else None
+            _check_name(identity)
             if identity is None:
                 if not data:
                     self._turn_away(fd)
@@ -173,19 +228,38 @@ class Router:
             return
         del self._strangers[fd]
         self._poll.unregister(peer)
-        address = Address(door, identity or b"\0%d" % fd)
+        address = Address(door, identity or _OURS + b"%d" % fd)
         if (before := self._by_address.get(address)) is not None:
             self._forget(before)  # whoever comes under a name takes it over
         stream = Stream(peer, self._poll)
-        self._links[fd] = self._by_address[address] = _Link(fd, address, stream)
+        link = self._by_address[address] = _Link(fd, address, stream)
+        if not welcoming.rest:
+            self._silent[fd] = link
+            return
+        self._links[fd] = link
         for header, *frames in stream.begin(welcoming.rest):
             arrivals.append(Arrival(address, header, frames))
+        if stream.broken:
+            self._forget(link)
 
     def _sweep(self) -> None:
         """Turn those away who have not finished their greeting in time."""
         now = time.monotonic()
-        for fd in [fd for fd, stranger in self._strangers.items() if stranger.until < now]:
+        while self._strangers:
+            fd, stranger = next(iter(self._strangers.items()))  # the one that came first
+            if stranger.until >= now:
+                return
             self._turn_away(fd)
+
+    def _make_room(self) -> bool:
+        """Turn away who came first of those who have said nothing yet; tell whether one had not."""
+        if self._strangers:
+            self._turn_away(next(iter(self._strangers)))
+        elif self._silent:
+            self._forget(next(iter(self._silent.values())))
+        else:
+            return False
+        return True
 
     def _turn_away(self, fd: int) -> None:
         stranger = self._strangers.pop(fd)
@@ -193,8 +267,18 @@ class Router:
         stranger.peer.close()
 
     def _forget(self, link: _Link) -> None:
-        del self._links[link.fd], self._by_address[link.address]
+        self._links.pop(link.fd, None)
+        self._silent.pop(link.fd, None)
+        del self._by_address[link.address]
         link.stream.close()
+
+    def dismiss(self, address: Address) -> None:
+        """End the connection to a peer, once what was sent before has left, if it can at once."""
+        link = self._by_address.get(address)
+        if link is not None:
+            self._forget(link)
+        elif self._annex is not None:
+            self._annex.dismiss(address)
 
     def send(self, address: Address, wire: Wire) -> bool:
         """Send a packet, without ever waiting.
@@ -205,9 +289,11 @@ class Router:
         here and kept in the ledger, like one that is lost on its way.
         """
         link = self._by_address.get(address)
-        if link is None or link.stream.broken:
-            return False
+        if link is None:
+            return self._annex is not None and self._annex.send(address, wire)
         stream = link.stream
+        if stream.broken:
+            return False
         if stream.backlog < MOST_WAITING:
             stream.send(wire, grace=0.0)
         return not stream.broken
@@ -217,11 +303,25 @@ class Router:
         for fd in list(self._strangers):
             self._turn_away(fd)
         linger = LINGER
-        for link in self._links.values():
+        for link in self._by_address.values():
             began = time.monotonic()
             link.stream.close(linger)
             linger = max(0.0, linger - (time.monotonic() - began))
         for path, (_, door) in zip(self._paths, self._doors.values(), strict=True):
             door.close()
             path.unlink(missing_ok=True)
+        if self._annex is not None:
+            self._annex.close()
         self._poll.close()
+
+
+def _check_name(identity: bytes | None) -> None:
+    """Refuse a name of the kind that is given here.
+
+    Raises
+    ------
+    ProtocolError
+        It is one.
+    """
+    if identity and identity.startswith(_OURS):
+        raise ProtocolError("a name that is not a peer's to choose")
