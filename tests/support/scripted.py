@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from ipcluster_ext.core.effects import Dismiss, Send
-from ipcluster_ext.core.events import Delivered, Event, Left, PeerId, Said
+from ipcluster_ext.core.events import Delivered, Event, Heard, Left, PeerId, Said, Silent
 from ipcluster_ext.core.hub import Hub
 from ipcluster_ext.core.invariants import check
 from ipcluster_ext.core.state import Place
@@ -46,6 +46,7 @@ from ipcluster_ext.protocol.parts import (
     TaskItem,
     TaskSpec,
 )
+from ipcluster_ext.protocol.process import PATIENT, Patience
 from ipcluster_ext.protocol.status import Kind, TaskStatus
 
 M = TypeVar("M", bound=Message)
@@ -63,13 +64,18 @@ class Stage:
     ----------
     now
         The hub's clock; starts at 100 s.
+    pages
+        What the hub has written into its journal, and not erased.
     """
 
-    def __init__(self) -> None:
-        self.hub = Hub(PLACE)
+    def __init__(self, patience: Patience = PATIENT) -> None:
+        self.hub = Hub(PLACE, patience=patience)
         self.now = 100.0
+        self.pages: dict[int, list[Frame]] = {}
+        self.hub.keep_journal([], now=self.now)
         self.peers: dict[PeerId, Peer] = {}
         self.dismissed: list[PeerId] = []
+        self.gone: set[PeerId] = set()
         self._clients = 0
 
     def happen(self, *events: Event) -> None:
@@ -78,8 +84,13 @@ class Stage:
         Whoever was dismissed hears nothing more, and what was for him counts as delivered.
         """
         undelivered: list[Event] = []
-        for effect in self.hub.handle(events, now=self.now):
-            peer = self.peers[effect.peer]
+        effects = self.hub.handle(events, now=self.now)
+        self._write()
+        for effect in effects:
+            peer = self.peers.get(effect.peer)
+            if peer is None:  # somebody who has not come back yet
+                assert isinstance(effect, Send)
+                continue
             match effect:
                 case Send() if effect.peer not in self.dismissed:
                     peer.hear(effect)
@@ -93,6 +104,34 @@ class Stage:
         if undelivered:
             self.happen(*(event for event in undelivered if event != Delivered(None)))
 
+    def _write(self) -> None:
+        for number, data in self.hub.take_pages():
+            assert number > max(self.pages, default=0)
+            self.pages[number] = data
+        for number in self.hub.take_unneeded_pages():
+            self.pages.pop(number, None)
+
+    def crash(self, *, unwritten: int = 0) -> int:
+        """Have the hub die and another take over; nobody has come back to it yet.
+
+        Parameters
+        ----------
+        unwritten
+            How many of the last pages were not written in time.
+
+        Returns
+        -------
+        How many pages the new hub could not read.
+        """
+        for number in sorted(self.pages)[len(self.pages) - unwritten :]:
+            del self.pages[number]
+        self.hub = Hub(PLACE)
+        damaged = self.hub.keep_journal(list(self.pages.items()), now=self.now)
+        self.gone.update(self.peers)
+        self.peers = {}
+        self.happen()
+        return damaged
+
     def turn(self, seconds: float) -> None:
         """Turn the clock, and have the hub do what is due."""
         self.now += seconds
@@ -104,7 +143,8 @@ class Stage:
 
     def agent(self, engines: int = 0, *, number: int | None = None) -> "Agent":
         """Have an agent join; its engines stay where they are until they are started."""
-        agent = Agent(self, len(self.peers) + 1000 if number is None else number)
+        anew = len(self.peers) + len(self.gone) + 1000
+        agent = Agent(self, anew if number is None else number)
         agent.say(AgentHello(agent.number, "here", 10, engines))
         return agent
 
@@ -126,10 +166,14 @@ class Peer:
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
-        self.id = PeerId(len(stage.peers) + 1)
         self.heard: list[Message] = []
+        self.come()
+
+    def come(self) -> None:
+        """Come to the hub as somebody it does not know."""
+        self.id = PeerId(len(self.stage.peers) + len(self.stage.gone) + 1)
         self.tokens: list[object] = []
-        stage.peers[self.id] = self
+        self.stage.peers[self.id] = self
 
     def said(self, *messages: Message, frames: Sequence[Frame] = ()) -> Said:
         """Make the event of having said something."""
@@ -163,6 +207,14 @@ class Peer:
     def forget(self) -> None:
         """Forget what was heard."""
         self.heard.clear()
+
+    def fall_silent(self, seconds: float = 4.0) -> None:
+        """Have the hub notice that nothing was heard for so long."""
+        self.stage.happen(Silent(self.id, self.stage.now - seconds))
+
+    def is_heard(self) -> None:
+        """Have the hub notice that it is heard again."""
+        self.stage.happen(Heard(self.id))
 
     def leave(self, reason: str = "its connection broke") -> None:
         """Vanish."""
@@ -326,11 +378,18 @@ class Engine(Peer):
 
 
 class Client(Peer):
-    """A client that numbers its tasks, and keeps their results."""
+    """A client that numbers its tasks, and keeps their results.
+
+    Attributes
+    ----------
+    was_away
+        Whether it came back to another hub, and may hear an outcome twice.
+    """
 
     def __init__(self, stage: Stage, number: ClientId) -> None:
         super().__init__(stage)
         self.number = number
+        self.was_away = False
         self.count = 0
         self.results: dict[TaskId, ResultItem] = {}
         self.from_engine: dict[TaskId, EngineId] = {}
@@ -341,7 +400,9 @@ class Client(Peer):
         if isinstance(message, Results):
             rest = iter(frames)
             for item in message.items:
-                assert item.id not in self.results, f"task {item.id} has two results"
+                known = self.results.get(item.id)
+                twice = known == item and self.was_away
+                assert known is None or twice, f"task {item.id} has two results"
                 self.results[item.id] = item
                 self.from_engine[item.id] = message.engine
                 self.frames[item.id] = [next(rest) for _ in range(frames_of(item.buffers))]
@@ -408,10 +469,16 @@ class Client(Peer):
         return self._requests
 
     def steer(
-        self, action: str, engines: Sequence[int] = (), *, count: int = 0, signum: int = 0
+        self,
+        action: str,
+        engines: Sequence[int] = (),
+        *,
+        count: int = 0,
+        signum: int = 0,
+        again: bool = False,
     ) -> int:
-        """Steer engines; return the request's number."""
-        self._requests += 1
+        """Steer engines, or say the last request again; return the request's number."""
+        self._requests += not again
         ids = [EngineId(engine) for engine in engines]
         self.say(Steer(self._requests, action, ids, count, signum))
         return self._requests

@@ -1,0 +1,538 @@
+from collections.abc import Sequence
+
+import pytest
+from msgspec import structs
+
+from ipcluster_ext.core.recovery import FORGET_AFTER, PATIENCE
+from ipcluster_ext.protocol.frames import decode_failure
+from ipcluster_ext.protocol.ids import EngineId, TaskId
+from ipcluster_ext.protocol.labour import EngineExited
+from ipcluster_ext.protocol.messages import (
+    AgentHello,
+    Awaiting,
+    ClientHello,
+    Done,
+    Fetch,
+    HistoryQuery,
+    Message,
+    Prepare,
+    Records,
+    Refused,
+    StartEngines,
+    Steered,
+    StopEngines,
+    Submit,
+    Welcome,
+)
+from ipcluster_ext.protocol.parts import (
+    Dependency,
+    Life,
+    Options,
+    Retry,
+    TaskItem,
+    TaskSpec,
+)
+from ipcluster_ext.protocol.status import Kind, TaskStatus
+from tests.support.scripted import Agent, Client, Engine, Stage
+
+DONE, LOST = TaskStatus.DONE, TaskStatus.LOST
+ZERO = EngineId(0)
+LATER = PATIENCE + 1
+
+
+@pytest.fixture
+def agent(stage: Stage) -> Agent:
+    return stage.agent(2)
+
+
+@pytest.fixture
+def engines(agent: Agent) -> list[Engine]:
+    return [agent.start(EngineId(number)) for number in range(2)]
+
+
+def return_agent(agent: Agent, engines: Sequence[Engine], *also: Message) -> None:
+    """Have an agent come back that has these engines."""
+    agent.come()
+    agent.forget()
+    lives = [Life(engine.number, engine.boot, True) for engine in engines]
+    agent.say(AgentHello(agent.number, "here", 10, 2, True, lives), *also)
+
+
+def return_engine(
+    engine: Engine, held: Sequence[TaskId] | None = None, *also: Message, prepared: int = 0
+) -> None:
+    """Have an engine come back that holds these tasks, or all it was sent."""
+    engine.come()
+    engine.functions.clear()
+    ids = engine.ids if held is None else list(held)
+    engine.todo = [item for item in engine.todo if item.id in ids]
+    greeting = structs.replace(engine.greeting(), again=True, held=ids, prepared=prepared)
+    engine.say(greeting, *also)
+
+
+def return_client(client: Client, *unheard: Message, waits: Sequence[TaskId] = ()) -> None:
+    """Have a client come back that says once more what may not have been heard."""
+    client.come()
+    client.was_away = True
+    hello = ClientHello(client.number, "here", 20, again=True)
+    client.say(hello, *unheard, Awaiting(list(waits), [1] * len(waits)))
+
+
+def submission(task: TaskId, *, retries: int = 0) -> Submit:
+    return Submit(TaskSpec(Kind.APPLY, b"", retries=retries), [TaskItem(task, b"in")])
+
+
+class TestTasks:
+    def test_of_an_engine_stay_with_it(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        tasks = client.submit(2)
+
+        stage.crash()
+        return_agent(agent, engines)
+        for engine in engines:
+            return_engine(engine)
+        return_client(client, waits=tasks)
+        for engine in engines:
+            engine.finish()
+
+        assert client.statuses == dict.fromkeys(tasks, DONE)
+
+    def test_that_were_queued_are_given_out_once_every_engine_is_back(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        first, second, third = client.submit(3)
+        held = {task for engine in engines for task in engine.ids}
+
+        stage.crash()
+        return_agent(agent, engines)
+        return_engine(engines[0])
+        before = engines[0].ids
+        return_engine(engines[1])
+        for engine in engines:
+            engine.finish(len(engine.ids))
+        for engine in engines:
+            engine.finish(len(engine.ids))
+        return_client(client, waits=[first, second, third])
+
+        assert set(before) <= held
+        assert client.statuses == dict.fromkeys([first, second, third], DONE)
+
+    def test_that_were_under_way_to_an_engine_are_given_out_anew(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        tasks = client.submit(2)
+
+        stage.crash()
+        return_agent(agent, engines)
+        for engine in engines:
+            return_engine(engine, held=[])
+
+        assert sorted(task for engine in engines for task in engine.ids) == sorted(tasks)
+
+    def test_that_nobody_had_recorded_come_from_their_client_and_stay_where_they_are(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [task] = client.submit()
+        runner = next(engine for engine in engines if engine.ids)
+
+        stage.crash(unwritten=1)
+        return_agent(agent, engines)
+        for engine in engines:
+            return_engine(engine)
+        return_client(client, submission(task), waits=[task])
+
+        assert [engine.ids for engine in engines if engine is not runner] == [[]]
+        runner.finish()
+        assert client.statuses == {task: DONE}
+
+    def test_whose_end_comes_before_they_are_known_have_ended_when_they_are(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [task] = client.submit()
+        runner = next(engine for engine in engines if engine.ids)
+        outcome = runner.outcome()
+
+        stage.crash(unwritten=1)
+        return_agent(agent, engines)
+        for engine in engines:
+            return_engine(engine, [task] if engine is runner else [])
+        runner.say(Done([outcome]))
+        return_client(client, submission(task), waits=[task])
+
+        assert client.statuses == {task: DONE}
+        assert [engine.ids for engine in engines] == [[], []]
+
+    def test_wait_for_an_engine_that_is_slow_to_come_back_but_not_for_ever(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        tasks = client.submit(2)
+        there = engines[1]
+
+        stage.crash()
+        return_agent(agent, engines)
+        return_engine(there)
+        before = there.ids
+        stage.turn(LATER)
+        there.finish()
+
+        assert len(before) == 1
+        assert there.ids == [task for task in tasks if task not in before]
+
+    def test_go_on_if_even_the_journal_is_lost(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        tasks = client.submit(3)
+        running = [engine.ids[0] for engine in engines]
+        queued = [task for task in tasks if task not in running]
+
+        stage.crash(unwritten=len(stage.pages))
+        return_agent(agent, engines)
+        for engine in engines:
+            return_engine(engine, engine.ids[:1])
+        return_client(client, waits=tasks)
+        for engine in engines:
+            engine.finish()
+
+        assert {task: client.statuses[task] for task in running} == dict.fromkeys(running, DONE)
+        assert [client.statuses[task] for task in queued] == [LOST] * len(queued)
+        assert "may have run" in decode_failure(client.results[queued[0]].inline).evalue
+
+
+class TestOutcomes:
+    def test_that_a_client_has_not_received_come_again(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [task] = client.submit()
+        next(engine for engine in engines if engine.ids).finish()
+        client.results.clear()
+
+        stage.crash()
+        return_client(client, waits=[task])
+
+        assert client.statuses == {task: DONE}
+
+    def test_are_not_made_twice_if_a_submission_is_said_again(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [task] = client.submit()
+        next(engine for engine in engines if engine.ids).finish()
+        client.results.clear()
+
+        stage.crash()
+        return_agent(agent, engines)
+        for engine in engines:
+            return_engine(engine)
+        return_client(client, submission(task), waits=[task])
+
+        assert client.statuses == {task: DONE}
+        assert [engine.ids for engine in engines] == [[], []]
+
+    def test_stay_in_the_history(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [task] = client.submit()
+        next(engine for engine in engines if engine.ids).finish()
+        client.acknowledge()
+
+        stage.crash()
+        return_agent(agent, [])
+        other = stage.client()
+        other.say(HistoryQuery(1, b"{}"), Fetch(2, [task]))
+
+        [records] = other.of(Records)
+        assert len(records.records) == 1
+        assert other.statuses == {task: DONE}
+
+    def test_of_tasks_that_others_need_are_found(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [first] = client.submit()
+        [runner] = [engine for engine in engines if engine.ids]
+        [behind] = client.submit(needs=[first])
+        runner.finish()
+        stage.crash()
+        return_agent(agent, engines)
+        for engine in engines:
+            engine.values.clear()
+            return_engine(engine, [])
+
+        assert [engine.ids for engine in engines if engine.ids] == [[behind]]
+
+
+class TestDeaths:
+    def test_that_nobody_heard_of_take_what_had_begun_with_them(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [task] = client.submit()
+        runner = next(engine for engine in engines if engine.ids)
+        other = next(engine for engine in engines if not engine.ids)
+
+        stage.crash()
+        return_client(client, waits=[task])
+        return_agent(agent, [other], died(runner, ran=[task]))
+        return_engine(other)
+
+        assert client.statuses == {task: LOST}
+        assert other.ids == []
+
+    def test_leave_alone_what_had_not_begun(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [task] = client.submit()
+        runner = next(engine for engine in engines if engine.ids)
+        other = next(engine for engine in engines if not engine.ids)
+
+        stage.crash()
+        return_agent(agent, [other], died(runner, ran=[]))
+        return_engine(other)
+
+        assert other.ids == [task]
+
+    def test_count_as_a_try(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [task] = client.submit(retries=1)
+        runner = next(engine for engine in engines if engine.ids)
+        other = next(engine for engine in engines if not engine.ids)
+
+        stage.crash()
+        return_agent(agent, [other], died(runner, ran=[task]))
+        return_engine(other)
+        agent.say(died(other, ran=[task], began=task))
+        return_client(client, waits=[task])
+
+        assert client.statuses == {task: LOST}
+
+    def test_are_remembered_for_tasks_that_a_client_names_later(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [task] = client.submit()
+        runner = next(engine for engine in engines if engine.ids)
+        other = next(engine for engine in engines if not engine.ids)
+
+        stage.crash(unwritten=1)
+        return_agent(agent, [other], died(runner, ran=[task]))
+        return_engine(other)
+        return_client(client, submission(task), waits=[task])
+
+        assert client.statuses == {task: LOST}
+        assert other.ids == []
+
+    def test_before_the_hubs_are_not_forgotten(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        options = Options(retry=Retry(backoff=1000.0))
+        [task] = client.submit(retries=1, options=options)
+        runner = next(engine for engine in engines if engine.ids)
+        runner.die(began=task)
+
+        stage.crash()
+
+        [again] = stage.hub.state.tasks.values()
+        assert (again.retries, again.tries) == (0, 1)
+
+
+def died(engine: Engine, *, ran: list[TaskId], began: TaskId | None = None) -> EngineExited:
+    """Make what an agent says of an engine's death."""
+    exited = engine.exited(began=TaskId(0) if began is None else began)
+    return structs.replace(exited, ran=ran)
+
+
+class TestEngines:
+    def test_keep_their_ids_and_new_ones_get_others(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        stage.crash()
+        return_agent(agent, engines)
+        for engine in engines:
+            return_engine(engine)
+        return_client(client)
+        client.steer("start", count=1)
+
+        assert [start.engines for start in agent.of(StartEngines)] == [[EngineId(2)]]
+
+    def test_may_come_back_before_their_agent(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [task] = client.submit()
+        runner = next(engine for engine in engines if engine.ids)
+
+        stage.crash()
+        for engine in engines:
+            return_engine(engine)
+        return_agent(agent, engines)
+        return_client(client, waits=[task])
+        runner.finish()
+
+        assert [engine.of(Refused) for engine in engines] == [[], []]
+        assert client.statuses == {task: DONE}
+
+    def test_that_an_agent_never_heard_of_are_started(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        client.steer("start", count=1)
+
+        stage.crash()
+        return_agent(agent, engines)
+        for engine in engines:
+            return_engine(engine)
+
+        assert [start.engines for start in agent.of(StartEngines)] == [[EngineId(2)]]
+
+    def test_that_were_struck_off_are_not_started_again(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        engines[1].die(again=False)
+
+        stage.crash()
+        return_agent(agent, engines[:1])
+        return_engine(engines[0])
+
+        assert agent.of(StartEngines) == []
+        assert stage.hub.state.next_engine == 2
+
+    def test_that_were_told_to_stop_are_told_again(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        request = client.steer("stop", [1])
+
+        stage.crash()
+        return_agent(agent, engines)
+        for engine in engines:
+            return_engine(engine)
+        client.forget()
+        return_client(client)
+        client.steer("stop", [1], again=True)
+
+        assert [stop.engines for stop in agent.of(StopEngines)] == [[EngineId(1)]]
+        assert client.of(Steered) == [Steered(request, [EngineId(1)])]
+
+    def test_are_told_to_clients_when_all_are_back(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        stage.crash()
+        client.forget()
+        return_client(client)
+        before = client.of(Welcome)
+        return_agent(agent, engines)
+        for engine in engines:
+            return_engine(engine)
+
+        [welcome] = client.of(Welcome)
+        assert before == []
+        assert [info.id for info in welcome.engines] == [0, 1]
+
+    def test_run_what_every_engine_has_to_run_unless_they_have(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        spec = TaskSpec(Kind.APPLY, b"f", balanced=False)
+        client.define(b"f")
+        client.say(Prepare("p", spec, TaskItem(TaskId(0), b"in"), []))
+        for engine in engines:
+            engine.finish()
+
+        stage.crash()
+        return_agent(agent, engines)
+        return_engine(engines[0], [], prepared=1)
+        return_engine(engines[1], [], prepared=0)
+
+        assert [len(engine.ids) for engine in engines] == [0, 1]
+
+
+class TestDependencies:
+    def test_are_kept(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [first] = client.submit()
+        [behind] = client.submit(options=Options(after=Dependency((first,))))
+        runner = next(engine for engine in engines if engine.ids)
+
+        stage.crash()
+        return_agent(agent, engines)
+        for engine in engines:
+            return_engine(engine)
+        waiting = [engine.ids for engine in engines]
+        runner.finish()
+
+        assert sorted(waiting) == [[], [first]]
+        assert [task for engine in engines for task in engine.ids] == [behind]
+
+
+class TestTheJournal:
+    def test_shrinks_to_nothing_once_nobody_needs_what_it_says(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        before = len(stage.pages)
+        for _ in range(5):
+            client.submit(2)
+            for engine in engines:
+                engine.finish(len(engine.ids))
+        client.acknowledge()
+        history = stage.hub.state.history
+        history.forget([entry.id for entry in history])
+        stage.happen()
+
+        assert len(stage.pages) == before
+
+    def test_shrinks_also_after_a_crash(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        before = len(stage.pages)
+        tasks = client.submit(4)
+        for engine in engines:
+            engine.finish(1)
+
+        stage.crash()
+        return_agent(agent, engines)
+        for engine in engines:
+            return_engine(engine)
+        return_client(client, waits=[task for task in tasks if task not in client.results])
+        for _ in range(4):
+            for engine in engines:
+                engine.finish(len(engine.ids))
+        client.acknowledge()
+        history = stage.hub.state.history
+        history.forget([entry.id for entry in history])
+        stage.turn(FORGET_AFTER + 1)
+
+        assert set(client.statuses) == set(tasks)
+        assert len(stage.pages) <= before
+
+    def test_keeps_what_a_client_has_not_received_although_the_history_forgets_it(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [task] = client.submit()
+        next(engine for engine in engines if engine.ids).finish()
+        history = stage.hub.state.history
+        history.forget([entry.id for entry in history])
+        stage.happen()
+        client.results.clear()
+
+        stage.crash()
+        return_client(client, waits=[task])
+
+        assert client.statuses == {task: DONE}
+
+    def test_survives_a_second_crash(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        tasks = client.submit(3)
+        for _ in range(3):
+            stage.crash()
+            return_agent(agent, engines)
+            for engine in engines:
+                return_engine(engine)
+            return_client(client, waits=[task for task in tasks if task not in client.results])
+        for _ in range(3):
+            for engine in engines:
+                engine.finish(len(engine.ids))
+
+        assert client.statuses == dict.fromkeys(tasks, DONE)
+
+    def test_counts_pages_that_cannot_be_read(self, stage: Stage, client: Client) -> None:
+        client.submit()
+        number = max(stage.pages)
+        stage.pages[number] = [b"nonsense", *stage.pages[number][1:]]
+
+        assert stage.crash() == 1
