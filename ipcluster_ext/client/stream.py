@@ -18,6 +18,7 @@ from ipcluster_ext.protocol.ids import TaskId
 
 WINDOW = 64
 """How many items an engine may make before it hears that some were taken."""
+_STEP = WINDOW // 2
 ITEM = "item"
 _Arrived = deque[Payload]
 
@@ -121,25 +122,40 @@ class AsyncStream(AsyncResult, Iterator[Any], AsyncIterator[Any]):
             payload = self._arrived.popleft()
         except IndexError:  # another reader was quicker
             return None
-        self._taken += 1
-        self._grant()
         if isinstance(payload, ProtocolError):
             self._next += 1
+            self._took()
             raise payload
-        number, item = load(*payload)
+        try:
+            number, item = load(*payload)
+        except BaseException:
+            self._took()
+            raise
         if number < self._next:
+            if number % _STEP == 0:
+                self._remind()
             return None
         self._next = number + 1
+        self._took()
         return (item,)
+
+    def _took(self) -> None:
+        self._taken += 1
+        self._grant()
 
     def _grant(self) -> None:
         """Let the engine make more items, once half of those that it may make have been taken."""
         with self._counting:
-            count = (self._came_items if self._unread else self._taken) - self._granted
-            if count < WINDOW // 2 or self.done():
+            count = self._came_items if self._unread else self._taken
+            if count - self._granted < _STEP or self.done():
                 return
-            self._granted += count
+            self._granted = count
         self.connection.more(self.first, count)
+
+    def _remind(self) -> None:
+        """Tell an engine that has begun anew how far the reader is."""
+        if not self.done():
+            self.connection.more(self.first, self._granted)
 
     def _raise_error(self) -> None:
         """Raise what the task raised, once."""

@@ -152,14 +152,22 @@ class Feeds:
 
     # ------------------------------------------------------------ from whoever receives
 
-    def more(self, task: TaskId, count: int) -> None:
-        """Give a stream room for more items; one that has ended needs none."""
+    def more(self, task: TaskId, taken: int) -> None:
+        """Give a stream room for more items; one that has ended needs none.
+
+        Parameters
+        ----------
+        task
+            Which stream.
+        taken
+            How many items its reader has taken; the same may be said more than once.
+        """
         with self._lock:
             feed = self._feeds.get(task)
             if feed is None:
                 return
-            feed.given += count
-            if feed.aside:
+            feed.given = max(feed.given, taken + WINDOW)
+            if feed.aside and feed.has_room:
                 self._go_on(feed)
         if feed.on_more is not None:
             feed.on_more()

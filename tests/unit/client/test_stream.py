@@ -102,9 +102,20 @@ class TestTheWindow:
         assert wire.granted == [(stream.first, 32)]
         for _ in range(32):
             next(stream)
-        assert wire.granted == [(stream.first, 32)] * 2
+        assert wire.granted == [(stream.first, 32), (stream.first, 64)]
 
-    def test_counts_items_that_came_twice(self, wire: Wire, stream: AsyncStream) -> None:
+    def test_is_told_again_to_an_engine_that_begins_anew(
+        self, wire: Wire, stream: AsyncStream
+    ) -> None:
+        for number in [*range(64), *range(65)]:
+            send(stream, number, number)
+
+        assert [next(stream) for _ in range(65)] == list(range(65))
+        assert wire.granted == [(stream.first, 32), (stream.first, 64)] + [(stream.first, 64)] * 2
+
+    def test_does_not_matter_to_items_that_came_twice(
+        self, wire: Wire, stream: AsyncStream
+    ) -> None:
         for number in [*range(20), *range(20)]:
             send(stream, number, number)
         value(stream, 0, None)
@@ -122,7 +133,7 @@ class TestTheWindow:
         assert wire.granted == [(stream.first, 40)]
         for number in range(40, 72):
             send(stream, number, number)
-        assert wire.granted == [(stream.first, 40), (stream.first, 32)]
+        assert wire.granted == [(stream.first, 40), (stream.first, 72)]
         value(stream, 0, None)
         assert stream.get() == list(range(72))
 

@@ -135,6 +135,20 @@ def test_a_stream_that_is_put_aside_goes_on_once(stage: Stage) -> None:
     assert stage.run(feed) == WINDOW + 2
 
 
+def test_what_its_reader_has_taken_may_be_said_twice(stage: Stage) -> None:
+    feed = stage.feeds.begin(STREAM, range(WINDOW + 20))
+    stage.run(feed)
+    stage.feeds.more(TASK, 10)
+    [_] = stage.resumed
+    stage.run(feed)
+
+    stage.feeds.more(TASK, 10)
+
+    assert (stage.resumed, len(stage.sent())) == ([], WINDOW + 10)
+    stage.feeds.more(TASK, 21)
+    assert stage.run(feed) == WINDOW + 20
+
+
 def test_room_that_was_made_before_is_used(stage: Stage) -> None:
     feed = stage.feeds.begin(STREAM, range(WINDOW + 2))
     stage.feeds.more(TASK, 5)
