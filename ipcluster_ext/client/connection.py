@@ -16,7 +16,7 @@ from pathlib import Path
 from ipcluster_ext.client.interrupts import deferred_interrupts
 from ipcluster_ext.client.outgoing import Outgoing
 from ipcluster_ext.client.pending import Owner
-from ipcluster_ext.client.questions import Questions
+from ipcluster_ext.client.reunion import PING_EVERY, Reunion
 from ipcluster_ext.errors import (
     ClientClosed,
     ClientError,
@@ -42,17 +42,15 @@ from ipcluster_ext.transport.blobs import host_identity
 from ipcluster_ext.transport.channel import Channel
 
 ACK_WITHIN = 0.02
-PING_EVERY = 2.0
 STEP_IN_AFTER = 0.001
 PARK = 0.05
-GIVE_UP_AFTER = 10.0
 NOBODY = 0
 """The number of a request whose answer nobody waits for."""
 
 log = logging.getLogger(__name__)
 
 
-class Connection(Questions):
+class Connection(Reunion):
     """A client's conversation with its hub.
 
     Parameters
@@ -73,12 +71,12 @@ class Connection(Questions):
         client = ClientId(secrets.randbelow(CLIENT_ID_LIMIT - 1) + 1)
         identity = f"c{client:08x}".encode()
         channel = Channel(path, identity=identity, boot=secrets.randbelow(2**31 - 1) + 1)
-        super().__init__(client, channel, name=name, host=host_identity())
-        self._alive = alive
+        host = host_identity()
+        hello = ClientHello(client, host, os.getpid(), session)
+        super().__init__(hello, channel, name=name, host=host, alive=alive)
         self._pid = os.getpid()
         self._error: ClientError | None = None
         self._pinged_at = time.monotonic()
-        self._hello = ClientHello(self.client, self.host, os.getpid(), session)
         self._channel.mention(self._hello)
         self._baton = Baton(self._channel.wake)
         self._alarm = Alarm(STEP_IN_AFTER)
@@ -174,6 +172,7 @@ class Connection(Questions):
             if function.digest not in self._defined.recent and self._defined.add(function):
                 outgoing.define(Define(function.digest, function.pickled))
             outgoing.add(spec, item, frames)
+            self.pending.unsaid.pop(item.id, None)
             now = time.monotonic()
             if outgoing.due(now):
                 self._channel.say(*outgoing.take(now))
@@ -197,6 +196,7 @@ class Connection(Questions):
             if function is not None and self._defined.add(function):
                 messages = [Define(function.digest, function.pickled), *messages]
             self._channel.say(messages, frames)
+            self._note_said(messages)
             if self._parked and not attended:
                 self._have_attended()
 
@@ -394,6 +394,8 @@ class Connection(Questions):
         except ProtocolError as error:
             self._give_up(ClientError(f"the hub at {self.name} cannot be understood: {error}"))
             self._channel.close()
+        if self._channel.reborn:
+            self._begin_again()
         self._look_after()
         pastime.wake()
         if self._leaving and not len(self.pending):
@@ -414,9 +416,7 @@ class Connection(Questions):
                 self.blobs.trim()
             else:
                 self._channel.mention(self._hello)
-        silent_for = now - self._channel.heard_at
-        if silent_for > GIVE_UP_AFTER and self._welcomed.is_set():
-            self._give_up(HubGone(self.name, silent_for))
+        self._look_for_hub(now)
 
     def _give_up(self, error: ClientError) -> None:
         """Fail whatever is owed, and everything that is asked from now on."""

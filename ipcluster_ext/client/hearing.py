@@ -28,6 +28,7 @@ from ipcluster_ext.protocol.messages import (
     FreeBlobs,
     Lack,
     Message,
+    More,
     Need,
     News,
     Notice,
@@ -89,7 +90,9 @@ class Hearing(ABC):
         self.submitted = Submitted()
         self._requests = Requests()
         self._lending = Lending(self.pending)
+        self._granted: dict[TaskId, More] = {}
         self._welcomed = threading.Event()
+        self._estranged = False
 
     @abstractmethod
     def _give_up(self, error: ClientError) -> None:
@@ -180,6 +183,9 @@ class Hearing(ABC):
             with self._lock:
                 lacked = self._lending.arrived(outcomes)
                 deliveries = self.pending.settle(outcomes)
+                if self._granted:
+                    for outcome in outcomes:
+                        self._granted.pop(outcome.item.id, None)
             self._supply(lacked)
             for owner, group in deliveries:
                 owner.deliver(group)
@@ -242,11 +248,14 @@ class Hearing(ABC):
                 owner.note_started(task)
 
     def _welcome(self, message: Welcome) -> None:
-        if self._welcomed.is_set():
+        """Meet the hub; one that was started again says what there is when it knows."""
+        first = not self._welcomed.is_set()
+        if not (first or self._estranged):
             return
         self.hub_pid = message.hub_pid
         self.hub_versions = message.versions
-        if message.host == self.host and message.blobs:
+        if first and message.host == self.host and message.blobs:
             self.blobs = BlobStore(message.blobs, client_owner(self.client))
-        self.roster.update(message.engines)
+        self.roster.replace(message.engines)
+        self._estranged = False
         self._welcomed.set()

@@ -1,5 +1,6 @@
 """Which answers are owed to whom: every task of this client that has not ended."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -57,9 +58,16 @@ class Pending:
     ----------
     client
         The number that its task ids begin with.
+
+    Attributes
+    ----------
+    unsaid
+        Tasks that have an id and were not submitted: the first of consecutive ones, and the id
+        behind the last.
     """
 
     def __init__(self, client: ClientId) -> None:
+        self.unsaid: dict[TaskId, TaskId] = {}
         self._client = client
         self._last = 0
         self._owners: dict[TaskId, Owner] = {}
@@ -86,11 +94,30 @@ class Pending:
         """
         first = first_task(self._client, self._last + 1)
         self._last += count
+        self.unsaid[first] = TaskId(first + count)
         if count == 1:
             self._owners[first] = owner
         else:
             self._owners.update(dict.fromkeys(map(TaskId, range(first, first + count)), owner))
         return first
+
+    def said(self, first: TaskId, count: int) -> None:
+        """Note that tasks were submitted; those of a call are in the order of their ids."""
+        end = self.unsaid.pop(first, None)
+        if end is not None and first + count < end:
+            self.unsaid[TaskId(first + count)] = end
+
+    def said_ranges(self) -> tuple[list[TaskId], list[int]]:
+        """Return the tasks that were submitted and have not ended, as ranges of ids.
+
+        Returns
+        -------
+        The first of consecutive ids, and how many there are, for each range.
+        """
+        tasks = sorted(self._owners)
+        for first, end in self.unsaid.items():
+            del tasks[bisect_left(tasks, first) : bisect_left(tasks, end)]
+        return ranges(tasks)
 
     def adopt(self, tasks: Iterable[TaskId], owner: Owner) -> None:
         """Have the results of tasks that somebody else submitted go to an owner."""
@@ -100,6 +127,7 @@ class Pending:
         """Cross out tasks that nobody waits for any more."""
         for task in tasks:
             self._owners.pop(task, None)
+            self.unsaid.pop(task, None)
 
     def knows(self, task: TaskId) -> bool:
         """Tell whether there can be such a task: of other clients nothing is known here."""
@@ -142,3 +170,25 @@ class Pending:
         owners = self.owners
         self._owners.clear()
         return owners
+
+
+def ranges(tasks: Sequence[TaskId]) -> tuple[list[TaskId], list[int]]:
+    """Return ids, which are in order, as ranges: the first of consecutive ones, and their number.
+
+    A range of any length costs as much as looking for its end by halves.
+    """
+    firsts: list[TaskId] = []
+    counts: list[int] = []
+    start = 0
+    while start < len(tasks):
+        firsts.append(tasks[start])
+        counts.append(_run(tasks, start))
+        start += counts[-1]
+    return firsts, counts
+
+
+def _run(tasks: Sequence[TaskId], start: int) -> int:
+    """Return how many consecutive ids there are from a place on."""
+    first = tasks[start]
+    places = range(len(tasks) - start)
+    return bisect_left(places, 1, key=lambda place: tasks[start + place] > first + place)

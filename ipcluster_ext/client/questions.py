@@ -38,6 +38,11 @@ class Questions(Hearing):
     def check_waiting(self) -> None:
         """Refuse to wait where nothing would ever arrive."""
 
+    @property
+    @abstractmethod
+    def hub_is_away(self) -> bool:
+        """Whether the hub may have died, and another one not be here as yet."""
+
     @abstractmethod
     def _check(self) -> None:
         """Refuse to be used after the end."""
@@ -67,8 +72,10 @@ class Questions(Hearing):
         return cancelled
 
     def more(self, task: TaskId, count: int) -> None:
-        """Tell a stream that its reader is ready for so many more items."""
-        self.say([More(task, count)])
+        """Tell a stream how many items its reader has taken, so that it may make more."""
+        with self._lock:
+            granted = self._granted[task] = More(task, count)
+            self.say([granted])
 
     def request(self, make: Callable[[int], Message], timeout: float = 10.0) -> Any:
         """Ask the hub something and wait for its answer.
@@ -83,21 +90,24 @@ class Questions(Hearing):
         Raises
         ------
         HubGone
-            No answer came in time.
+            No answer came in time. Where the hub died, the next one has as much time.
         RuntimeError
             The calling thread runs a callback.
         """
         self._check()
         self.check_waiting()
         with self._lock:
-            number, answer = self._requests.ask()
-        deadline = time.monotonic() + timeout
+            number, question, answer = self._requests.ask(make)
         try:
-            self.say([make(number)], attended=True)
-            self.attend(answer.done, deadline, soon=True)
-            return answer.result(max(0.0, deadline - time.monotonic()))
-        except TimeoutError:
-            raise HubGone(self.name, timeout) from None
+            self.say([question], attended=True)
+            while True:
+                deadline = time.monotonic() + timeout
+                self.attend(answer.done, deadline, soon=True)
+                try:
+                    return answer.result(max(0.0, deadline - time.monotonic()))
+                except TimeoutError:
+                    if not self.hub_is_away:
+                        raise HubGone(self.name, timeout) from None
         finally:
             self._requests.forget(number)
 
@@ -115,9 +125,9 @@ class Questions(Hearing):
         """
         self._check()
         with self._lock:
-            number, answer = self._requests.ask()
-        answer.add_done_callback(lambda _: self._requests.forget(number))
-        self.say([make(number)], attended=attended)
+            number, question, answer = self._requests.ask(make)
+            answer.add_done_callback(lambda _: self._requests.forget(number))
+            self.say([question], attended=attended)
         return answer
 
     def wait_for(self, future: Future[Any], timeout: float | None = None) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from ipcluster_ext.protocol.messages import (
     Cancelled,
     Fetched,
+    Message,
     Purged,
     QueueReply,
     Records,
@@ -22,17 +23,35 @@ class Requests:
 
     def __init__(self) -> None:
         self._answers: dict[int, Future[Answer]] = {}
+        self._questions: dict[int, Message] = {}
         self._last = 0
 
     def __len__(self) -> int:
         return len(self._answers)
 
-    def ask(self) -> tuple[int, Future[Answer]]:
-        """Return a new number, and the answer to come."""
+    @property
+    def open(self) -> list[tuple[int, Message]]:
+        """The questions that have not been answered, with their numbers, in order."""
+        answers = self._answers
+        return [(n, asked) for n, asked in self._questions.items() if not answers[n].done()]
+
+    def ask(self, make: Callable[[int], Message]) -> tuple[int, Message, Future[Answer]]:
+        """Make a question.
+
+        Parameters
+        ----------
+        make
+            Called with its number; returns the message.
+
+        Returns
+        -------
+        The number, the message, and the answer to come.
+        """
         self._last += 1
-        answer: Future[Answer] = Future()
-        self._answers[self._last] = answer
-        return self._last, answer
+        number, answer = self._last, Future[Answer]()
+        question = make(number)
+        self._answers[number], self._questions[number] = answer, question
+        return number, question, answer
 
     def answered(self, answer: Answer) -> None:
         """Take an answer; one that nobody waits for any more is dropped."""
@@ -42,6 +61,7 @@ class Requests:
 
     def forget(self, number: int) -> None:
         """Wait for an answer no longer."""
+        self._questions.pop(number, None)
         self._answers.pop(number, None)
 
     def fail(self, error: Exception) -> None:

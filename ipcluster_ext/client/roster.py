@@ -3,7 +3,9 @@
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+
+from msgspec import structs
 
 from ipcluster_ext.errors import ClientError, EngineError, PythonMismatch
 from ipcluster_ext.protocol.ids import EngineId
@@ -14,6 +16,7 @@ PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 """This process's version of Python, as engines tell theirs."""
 
 _READY = EngineStatus.READY
+_GONE = "it was gone when the hub had been started again"
 
 
 class Roster:
@@ -75,6 +78,17 @@ class Roster:
             self._hosts = frozenset(info.host for info in infos)
             self.mismatch = self._find_mismatch()
             self._changed.notify_all()
+
+    def replace(self, engines: Sequence[EngineInfo]) -> None:
+        """Take the whole list from a hub; what is not in it is gone."""
+        with self._changed:
+            there = {info.id for info in engines}
+            gone = [
+                structs.replace(info, status=EngineStatus.STOPPED, reason=_GONE)
+                for info in self._engines.values()
+                if info.id not in there
+            ]
+            self.update([*gone, *engines])
 
     def _strike_off(self, info: EngineInfo) -> None:
         known = self._engines.pop(info.id, None)

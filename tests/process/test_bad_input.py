@@ -1,5 +1,6 @@
 import concurrent.futures
 import contextlib
+import json
 import os
 import re
 import signal
@@ -547,14 +548,16 @@ class TestTheClient:
 
 
 class TestALostHub:
-    def test_that_died_is_told_to_everybody_who_waits(self) -> None:
+    def test_that_nobody_starts_again_is_told_to_everybody_who_waits(self) -> None:
         cluster = ipp.Cluster(n=1)
         client = cluster.start_and_connect_sync()
         running = client[0].apply_async(time.sleep, 1000)
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             waiting = [pool.submit(running.get), pool.submit(client.wait_for_engines, 2)]
             wait_until(running.running)
+            agent = json.loads(client.connection_file.read_text())["agent_pid"]
 
+            os.kill(agent, signal.SIGKILL)
             os.kill(client.hub_pid, signal.SIGKILL)
 
             errors = [future.exception(12) for future in waiting]
@@ -566,7 +569,7 @@ class TestALostHub:
 
     def test_that_is_silent_is_given_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("ipcluster_ext.client.connection.PING_EVERY", 0.1)
-        monkeypatch.setattr("ipcluster_ext.client.connection.GIVE_UP_AFTER", 1.0)
+        monkeypatch.setattr("ipcluster_ext.client.reunion.HUB_BACK_WITHIN", 1.0)
         with ipp.Cluster(n=1) as client:
             result = client[0].apply_async(time.sleep, 1000)
             os.kill(client.hub_pid, signal.SIGSTOP)

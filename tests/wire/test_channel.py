@@ -7,12 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import zmq
 
 from ipcluster_ext.errors import ClusterError, ProtocolError
-from ipcluster_ext.protocol.frames import Frame, decode
+from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import EngineId, TaskId
-from ipcluster_ext.protocol.ledger import Ledger, Wire
 from ipcluster_ext.protocol.messages import (
     Bye,
     Done,
@@ -25,54 +23,8 @@ from ipcluster_ext.protocol.parts import ResultItem
 from ipcluster_ext.protocol.status import TaskStatus
 from ipcluster_ext.transport.channel import Channel, Said
 from ipcluster_ext.transport.sockets import PATH_LIMIT, listen
-from tests.support.libzmq import bind_router
+from tests.support.hubs import PATIENCE, Hub
 from tests.support.waiting import wait_until
-
-PATIENCE = 10.0
-
-
-class Hub:
-    """The other end of channels, on the test's own thread: hears, and answers when told to."""
-
-    def __init__(self, path: Path, boot: int = 1) -> None:
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
-        self.socket = bind_router(self._context, path)
-        self.ledger = Ledger(boot)
-        self.peer = b""
-        self.heard: list[Message] = []
-        self.frames: list[bytes] = []
-
-    def hear(self, timeout: float = PATIENCE) -> None:
-        """Take one packet, and answer what its ledger wants answered."""
-        if not self.socket.poll(int(timeout * 1000)):
-            msg = f"nothing came within {timeout} s"
-            raise AssertionError(msg)
-        peer, header, *frames = self.socket.recv_multipart()
-        try:
-            packet = decode(header, frame_count=len(frames))
-        except ProtocolError:
-            return
-        self.peer = peer
-        taken = self.ledger.take(packet)
-        self.heard.extend(taken.messages)
-        self.frames.extend(frames)
-        for wire in taken.resend:
-            self.send(wire)
-
-    def hear_until(self, done: Callable[[], bool]) -> None:
-        """Take packets until something has come."""
-        while not done():
-            self.hear()
-
-    def send(self, wire: Wire) -> None:
-        self.socket.send_multipart([self.peer, *wire])
-
-    def say(self, *messages: Message, frames: Sequence[Frame] = ()) -> None:
-        self.send(self.ledger.say(list(messages), frames))
-
-    def close(self) -> None:
-        self.socket.close(linger=0)
-        self._context.term()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 
 from ipcluster_ext.client.requests import Requests, converted
 from ipcluster_ext.errors import ClientClosed
-from ipcluster_ext.protocol.messages import Purged
+from ipcluster_ext.protocol.messages import Purged, QueueQuery
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def requests() -> Requests:
 
 
 def test_an_answer_goes_to_its_question(requests: Requests) -> None:
-    (one, first), (other, second) = requests.ask(), requests.ask()
+    (one, _, first), (other, _, second) = requests.ask(QueueQuery), requests.ask(QueueQuery)
 
     requests.answered(Purged(other, 3))
 
@@ -21,7 +21,7 @@ def test_an_answer_goes_to_its_question(requests: Requests) -> None:
 
 
 def test_an_answer_that_comes_twice_or_to_nobody_is_dropped(requests: Requests) -> None:
-    number, answer = requests.ask()
+    number, _, answer = requests.ask(QueueQuery)
     requests.answered(Purged(number, 1))
 
     requests.answered(Purged(number, 2))
@@ -31,7 +31,7 @@ def test_an_answer_that_comes_twice_or_to_nobody_is_dropped(requests: Requests) 
 
 
 def test_what_is_forgotten_is_not_waited_for(requests: Requests) -> None:
-    number, answer = requests.ask()
+    number, _, answer = requests.ask(QueueQuery)
 
     requests.forget(number)
     requests.answered(Purged(number, 1))
@@ -39,8 +39,18 @@ def test_what_is_forgotten_is_not_waited_for(requests: Requests) -> None:
     assert (len(requests), answer.done()) == (0, False)
 
 
+def test_those_that_are_open_can_be_asked_again(requests: Requests) -> None:
+    (answered, _, _), (forgotten, _, _) = requests.ask(QueueQuery), requests.ask(QueueQuery)
+    number, question, _ = requests.ask(QueueQuery)
+
+    requests.answered(Purged(answered, 1))
+    requests.forget(forgotten)
+
+    assert requests.open == [(number, question)] == [(3, QueueQuery(3))]
+
+
 def test_all_questions_fail_when_nothing_more_is_heard(requests: Requests) -> None:
-    (answered, first), (_, second) = requests.ask(), requests.ask()
+    (answered, _, first), (_, _, second) = requests.ask(QueueQuery), requests.ask(QueueQuery)
     requests.answered(Purged(answered, 1))
 
     requests.fail(ClientClosed("closed"))
@@ -51,7 +61,7 @@ def test_all_questions_fail_when_nothing_more_is_heard(requests: Requests) -> No
 
 
 def test_an_answer_can_be_read_as_something_else(requests: Requests) -> None:
-    number, answer = requests.ask()
+    number, _, answer = requests.ask(QueueQuery)
     count = converted(answer, lambda purged: int(purged.count))
 
     requests.answered(Purged(number, 7))
@@ -60,7 +70,7 @@ def test_an_answer_can_be_read_as_something_else(requests: Requests) -> None:
 
 
 def test_what_reading_an_answer_raises_is_raised(requests: Requests) -> None:
-    (number, answer), (_, lost) = requests.ask(), requests.ask()
+    (number, _, answer), (_, _, lost) = requests.ask(QueueQuery), requests.ask(QueueQuery)
     count = converted(answer, lambda purged: 1 / purged.count)
     other = converted(lost, str)
 

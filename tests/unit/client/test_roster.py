@@ -48,6 +48,23 @@ class TestTheIds:
         assert roster.ids == [0]
 
 
+class TestTheListOfAnotherHub:
+    def test_takes_the_place_of_what_was_known(self, roster: Roster) -> None:
+        roster.update([info(0, READY, pid=10), info(1, READY, pid=11)])
+
+        roster.replace([info(1, READY, pid=11), info(2, READY, pid=12)])
+
+        assert roster.ids == [1, 2]
+
+    def test_tells_those_who_wait_for_an_engine_that_is_not_in_it(self, roster: Roster) -> None:
+        roster.update([info(0, READY, pid=10)])
+        with ThreadPoolExecutor() as pool:
+            waiting = pool.submit(roster.wait_until, lambda: not roster.ids, 10)
+            roster.replace([])
+
+            assert waiting.result(10)
+
+
 class TestTheHosts:
     def test_are_those_of_all_engines(self, roster: Roster) -> None:
         roster.update([info(0, READY), EngineInfo(EngineId(1), STARTING, "there")])

@@ -1,0 +1,206 @@
+"""How a client goes on with a hub that was started again.
+
+Such a hub knows what had been written down, which is what was acknowledged. So it hears, in this
+order: who this is; whatever was not acknowledged, as far as somebody still waits for it; questions
+that were not answered; and which tasks have not ended here.
+"""
+
+import time
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+
+from msgspec import structs
+
+from ipcluster_ext.client.questions import Questions
+from ipcluster_ext.errors import HubGone
+from ipcluster_ext.protocol.frames import Frame, frames_described, frames_of
+from ipcluster_ext.protocol.ids import TaskId
+from ipcluster_ext.protocol.messages import (
+    Awaiting,
+    ClientHello,
+    Message,
+    Resubmit,
+    Submit,
+    SubmitEach,
+)
+from ipcluster_ext.transport.channel import Channel, Said
+
+PING_EVERY = 2.0
+SILENT_AFTER = 2 * PING_EVERY
+"""A hub that was not heard for so many seconds may be gone."""
+HUB_BACK_WITHIN = 30.0
+"""And for so many, it is, even if somebody is there who could start another."""
+
+IsOpen = Callable[[TaskId], bool]
+"""Tells whether somebody waits for a task."""
+_Part = tuple[Message, Sequence[Frame]]
+
+
+class Reunion(Questions):
+    """The part of a connection that outlives its hub.
+
+    Parameters
+    ----------
+    hello
+        The client's greeting.
+    channel, name, host
+        As for `Hearing`.
+    alive
+        Tells whether the process that keeps the cluster running still does.
+    """
+
+    def __init__(
+        self,
+        hello: ClientHello,
+        channel: Channel,
+        *,
+        name: str,
+        host: str,
+        alive: Callable[[], bool],
+    ) -> None:
+        super().__init__(hello.client, channel, name=name, host=host)
+        self._hello = hello
+        self._alive = alive
+        self._looked_at = time.monotonic()
+        self._heard_at = channel.heard_at
+        self._silent_for = 0.0
+
+    @abstractmethod
+    def _flush(self) -> None:
+        """Send the submissions that wait for others."""
+
+    @property
+    def hub_is_away(self) -> bool:
+        """Whether the hub may have died, and another one not be here as yet."""
+        channel = self._channel
+        silent_for = time.monotonic() - channel.heard_at
+        return self._estranged or not channel.connected or silent_for > SILENT_AFTER
+
+    def _look_for_hub(self, now: float) -> None:
+        """Give up where there is no hub and none will come.
+
+        Time counts as silence only while somebody listened: not while this process slept.
+        """
+        passed, self._looked_at = now - self._looked_at, now
+        if self._channel.heard_at != self._heard_at:
+            self._heard_at, self._silent_for = self._channel.heard_at, 0.0
+        else:
+            self._silent_for += min(passed, PING_EVERY)
+        if not self._channel.connected and not self._alive():
+            self._give_up(HubGone(self.name, 0.0, "the cluster's processes are gone"))
+        elif self._silent_for > HUB_BACK_WITHIN and self._welcomed.is_set():
+            reason = ""
+            if not self._channel.connected:
+                reason = f"no other has taken its place within {self._silent_for:.0f} s"
+            self._give_up(HubGone(self.name, self._silent_for, reason))
+
+    def _begin_again(self) -> None:
+        """Go on with a hub that knows nothing of this conversation."""
+        with self._lock:
+            self._flush()
+            self._estranged = self._welcomed.is_set()
+            self._channel.begin_again(self._reintroduce)
+
+    def _reintroduce(self, unheard: list[Said]) -> list[Said]:
+        """Return what to say to it; `unheard` is what the hub before may have missed."""
+        hello = structs.replace(self._hello, again=self._estranged)
+        said: list[Said] = [([hello], ())]
+        said += wanted_still(unheard, self._is_open)
+        asked = {getattr(message, "request", 0) for messages, _ in said for message in messages}
+        open_questions = [
+            ([question], ()) for number, question in self._requests.open if number not in asked
+        ]
+        said += wanted_still(open_questions, self._is_open)
+        if self._estranged:
+            firsts, counts = self.pending.said_ranges()
+            said.append(([*self._granted.values(), Awaiting(firsts, counts)], ()))
+        return said
+
+    def _note_said(self, messages: Sequence[Message]) -> None:
+        """Note which tasks the hub has been told of."""
+        for message in messages:
+            match message:
+                case Submit():
+                    self.pending.said(message.items[0].id, len(message.items))
+                case SubmitEach():
+                    self.pending.said(message.item.id, len(message.engines))
+                case Resubmit():
+                    self.pending.said(message.first, len(message.ids))
+                case _:
+                    continue
+
+    def _is_open(self, task: TaskId) -> bool:
+        return self.pending.owner(task) is not None
+
+
+def wanted_still(unheard: Iterable[Said], is_open: IsOpen) -> list[Said]:
+    """Return what is to be said again.
+
+    Greetings are not, and neither are submissions of tasks that have ended: they would run twice.
+
+    Parameters
+    ----------
+    unheard
+        What was said, in order.
+    is_open
+        Tells which tasks have not ended.
+    """
+    again: list[Said] = []
+    for messages, frames in unheard:
+        rest = iter(frames)
+        kept: list[Message] = []
+        kept_frames: list[Frame] = []
+        for message in messages:
+            own = list(islice(rest, frames_described(message)))
+            for part, its_frames in _parts(message, own, is_open):
+                kept.append(part)
+                kept_frames.extend(its_frames)
+        if kept:
+            again.append((kept, kept_frames))
+    return again
+
+
+def _parts(message: Message, frames: list[Frame], is_open: IsOpen) -> Iterator[_Part]:
+    """Yield what is left of a message."""
+    match message:
+        case ClientHello() | Awaiting():
+            return
+        case Submit():
+            yield from _submission(message, frames, is_open)
+        case SubmitEach():
+            first = message.item
+            for start, end in _runs(first.id, len(message.engines), is_open):
+                item = structs.replace(first, id=TaskId(first.id + start))
+                yield SubmitEach(message.spec, item, message.engines[start:end]), frames
+        case Resubmit():
+            for start, end in _runs(message.first, len(message.ids), is_open):
+                ids, new = message.ids[start:end], TaskId(message.first + start)
+                yield Resubmit(message.request, ids, new), ()
+        case _:
+            yield message, frames
+
+
+def _submission(message: Submit, frames: list[Frame], is_open: IsOpen) -> Iterator[_Part]:
+    items = [item for item in message.items if is_open(item.id)]
+    if len(items) == len(message.items):
+        yield message, frames
+    elif items:
+        rest = iter(frames)
+        own: list[Frame] = []
+        for item in message.items:
+            its_frames = list(islice(rest, frames_of(item.buffers)))
+            if is_open(item.id):
+                own.extend(its_frames)
+        yield Submit(message.spec, items), own
+
+
+def _runs(first: TaskId, count: int, is_open: IsOpen) -> Iterator[tuple[int, int]]:
+    """Yield where the tasks that have not ended stand, among so many consecutive ones."""
+    start: int | None = None
+    for place in range(count + 1):
+        if place < count and is_open(TaskId(first + place)):
+            start = place if start is None else start
+        elif start is not None:
+            yield start, place
+            start = None
