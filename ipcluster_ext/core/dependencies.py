@@ -93,8 +93,8 @@ class Dependencies:
         value = state.store.values.get(need)
         if value is not None:
             return value.item
-        entry = None if need in state.tasks else state.history.get(need)
-        return entry.item if entry is not None and entry.kept else None
+        outcome = None if need in state.tasks else state.outcome(need)
+        return None if outcome is None else outcome.item
 
     def _use(self, task: Task, need: TaskId) -> bool:
         """Keep the value of a task that was done for one that needs it, if it is here."""
@@ -103,10 +103,10 @@ class Dependencies:
         if value is not None:
             value.uses += 1
         else:
-            entry = None if need in state.tasks else state.history.get(need)
-            if entry is None or not entry.kept:
+            outcome = None if need in state.tasks else state.outcome(need)
+            if outcome is None:
                 return False
-            state.store.use(entry.item, entry.frames, 1)
+            state.store.use(outcome.item, outcome.frames, 1)
         task.extras.used.append(need)
         return True
 

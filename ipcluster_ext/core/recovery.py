@@ -31,7 +31,7 @@ from ipcluster_ext.core.task import Task
 from ipcluster_ext.core.tasks import Tasks, take_frames
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.frames import Frame, encode_failure
-from ipcluster_ext.protocol.ids import EngineId, TaskId, client_of
+from ipcluster_ext.protocol.ids import EngineId, TaskId, client_of, client_owner
 from ipcluster_ext.protocol.labour import EngineExited, StartEngines, StopEngines
 from ipcluster_ext.protocol.messages import Awaiting, Submit
 from ipcluster_ext.protocol.parts import Failure, Life, ResultItem, TaskItem, TaskSpec
@@ -182,18 +182,10 @@ class Recovery:
 
     def _tell(self, client: Client, task: TaskId) -> bool:
         """Tell a client how a task ended; False if that is not known."""
-        recovered = self._state.recovered
-        outcome = recovered.ended.get(task)
-        if outcome is not None and not (outcome.row or outcome.item.inline):
-            outcome = None  # its facts are known, but not what it returned
-        claim = recovered.claims.get(task)
-        if outcome is None and claim is not None:
-            outcome = claim.outcome
+        claim = self._state.recovered.claims.get(task)
+        outcome = self._state.outcome(task) if claim is None else claim.outcome
         if outcome is None:
-            entry = self._state.history.get(task)
-            if entry is None or not entry.kept:
-                return False
-            outcome = Outcome(entry.item, entry.frames, entry.engine)
+            return False
         self._tasks.ends.tell(client, outcome.item, outcome.frames, outcome.engine)
         return True
 
@@ -276,6 +268,8 @@ class Recovery:
             if claim.outcome is not None:
                 state.blobs.release(names_of(claim.outcome.item.buffers))
         state.recovered = Recovered()
+        for client in [client for client in state.history.names if client not in state.clients]:
+            state.sweep_after(client_owner(client))
 
 
 class _Reader:

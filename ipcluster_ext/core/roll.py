@@ -176,7 +176,9 @@ class Roll:
         if engine.status is EngineStatus.READY and engine.boot != message.boot:
             return
         successor, engine.successor = engine.successor, None
-        if engine.line is not None:
+        if engine.line is None:
+            state.sweep_after(engine_owner(engine.id, message.boot))  # it served the hub before
+        else:
             state.forget_maker(engine_owner(engine.id, engine.boot))
             state.dismiss(engine.line.peer)
             engine.line = None

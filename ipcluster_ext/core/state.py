@@ -202,6 +202,14 @@ class State:
         """How tasks ended that the hub before this one knew."""
         return self.recovered.ended
 
+    def outcome(self, task: TaskId) -> Outcome | None:
+        """Return how a task ended, with what it returned; None if that is not kept."""
+        entry = self.history.get(task)
+        if entry is not None and entry.kept:
+            return Outcome(entry.item, entry.frames, entry.engine)
+        outcome = self.over.get(task)
+        return outcome if outcome is not None and outcome.row else None
+
     @property
     def hopeless(self) -> bool:
         """Whether no engine is here and none is on its way."""
@@ -242,8 +250,11 @@ class State:
 
     def forget_maker(self, owner: str) -> None:
         """Have the agents sweep up after a process that made blobs and is gone."""
-        if self.makers.pop(owner, None) is None:
-            return
+        if self.makers.pop(owner, None) is not None:
+            self.sweep_after(owner)
+
+    def sweep_after(self, owner: str) -> None:
+        """Have the agents delete what a process that is gone made, but for what is needed."""
         keep = [name for name in self.blobs.counts if owner_of_blob(name) == owner]
         for agent in self.agents.values():
             agent.line.say(SweepBlobs(owner, keep))

@@ -50,6 +50,8 @@ class Pool:
         """Take a file back; without room for it, it is deleted."""
         with self._lock:
             file = self._lent.pop(path, None)
+            if any(other.path == path for other in self._files):
+                return  # it is here already
             if file is None:
                 try:
                     file = _File(path, path.stat().st_size, now)
