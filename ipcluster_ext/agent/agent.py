@@ -22,6 +22,7 @@ from ipcluster_ext.protocol.messages import (
     AgentHello,
     FreeBlobs,
     Message,
+    Peek,
     Refused,
     SignalEngines,
     StartEngines,
@@ -183,6 +184,8 @@ class Agent:
                 self._engines.stop(message)
             case SignalEngines():
                 self._engines.signal(message.engines, message.signum)
+            case Peek():
+                self._engines.peek(message)
             case FreeBlobs():
                 free_blobs(Path(self._config.blobs), message.names, on_error=log.warning)
             case SweepBlobs():

@@ -13,7 +13,7 @@ from ipcluster_ext.agent.leavings import engine_log
 from ipcluster_ext.agent.nursery import Nursery
 from ipcluster_ext.agent.roster import STOP_GRACE, Effect, Kill, Launch, Roster
 from ipcluster_ext.protocol.ids import EngineId
-from ipcluster_ext.protocol.messages import EngineExited, Message, StopEngines
+from ipcluster_ext.protocol.messages import EngineExited, Message, Peek, Peeked, StopEngines
 from ipcluster_ext.protocol.parts import Life
 from ipcluster_ext.protocol.process import (
     AgentConfig,
@@ -96,6 +96,12 @@ class Engines:
     def signal(self, engines: Iterable[EngineId], signum: int) -> None:
         """Send a signal to engines and what they have started."""
         self._carry(self._roster.signal(engines, signum))
+
+    def peek(self, order: Peek) -> None:
+        """Tell the hub what an engine has begun, whether it lives or not."""
+        begun = self._autopsy.begun(Launch(order.engine, order.boot))
+        others = list(begun.others)
+        self._say([Peeked(order.engine, order.boot, order.mark, begun.last, others)])
 
     def end_all(self) -> None:
         """Begin to stop every engine for good."""

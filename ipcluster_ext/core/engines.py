@@ -79,6 +79,9 @@ class Engine:
         When it was heard last, if it has not been heard for a while.
     peeked
         The mark of the last `Peek` since then, 0 if there was none.
+    settling
+        What it was told when tasks of it were given away, until it has answered: it may not be
+        sent them again before it has dropped them.
     ended
         How many tasks it has ended, in all its lives.
     successor
@@ -114,6 +117,7 @@ class Engine:
     resources: dict[str, float] = field(default_factory=dict)
     silent_since: float | None = None
     peeked: int = 0
+    settling: Withdrawal | None = None
     ended: int = 0
     successor: tuple[EngineHello, Line] | None = None
     wanted: dict[str, float] = field(default_factory=dict)
@@ -162,7 +166,7 @@ class Engine:
     @property
     def reachable(self) -> bool:
         """Whether it may be sent what is for it."""
-        if self.restarting or self.silent_since is not None:
+        if self.restarting or self.silent_since is not None or self.settling is not None:
             return False
         return self.status is EngineStatus.READY
 
@@ -186,4 +190,4 @@ class Engine:
         self.values.clear()
         self.unneeded.clear()
         self.awaiting = self.waiting = self.unsuited = 0
-        self.above = self.silent_since = None
+        self.above = self.silent_since = self.settling = None

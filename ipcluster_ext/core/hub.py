@@ -132,10 +132,8 @@ class Hub:
                         self._said(event.peer, message, frames, now)
                 case Left():
                     self._roll.left(event.peer, event.reason, now)
-                case Silent():
-                    self._silence.begins(event.peer, event.since)
-                case Heard():
-                    self._silence.ends(event.peer, now)
+                case Silent() | Heard():
+                    self._silence.heed(event, now)
                 case Delivered():
                     self.state.received(event.token)
                 case _:
@@ -159,7 +157,7 @@ class Hub:
         """When `handle` wants to be called even if nothing happens, by the same clock."""
         deadlines = (
             self._dispatcher.deadline, self.state.timers.deadline, self._recovery.deadline,
-            self._silence.deadline,
+            self._silence.deadline, self._tasks.withdrawals.deadline,
         )  # fmt: skip
         return min((at for at in deadlines if at is not None), default=None)
 

@@ -7,11 +7,10 @@ what it had begun, and the rest goes to others at no cost; what is for this very
 it has begun stays with it until it comes back or dies, or until its time is over and it is killed.
 """
 
-from ipcluster_ext.core.engines import Engine
-from ipcluster_ext.core.events import PeerId
+from ipcluster_ext.core.engines import Engine, Withdrawal
+from ipcluster_ext.core.events import Heard, Silent
 from ipcluster_ext.core.state import State
 from ipcluster_ext.core.tasks import Tasks
-from ipcluster_ext.protocol.ids import EngineId
 from ipcluster_ext.protocol.labour import Drop, Peek, Peeked, StopEngines
 from ipcluster_ext.protocol.process import PATIENT, Patience
 
@@ -36,29 +35,23 @@ class Silence:
         self._state = state
         self._tasks = tasks
         self._patience = patience
-        self._silent: dict[EngineId, Engine] = {}
+        self._silent: dict[int, Engine] = {}
         self._marks = 0
         self.deadline: float | None = None
 
-    def begins(self, peer: PeerId, since: float) -> None:
-        """Learn that a peer has not been heard for a while."""
-        engine = self._state.peers.get(peer)
-        if not isinstance(engine, Engine) or engine.line is None or engine.line.peer != peer:
+    def heed(self, event: Silent | Heard, now: float) -> None:
+        """Learn that a peer has not been heard for a while, or is heard again."""
+        engine = self._state.peers.get(event.peer)
+        if not isinstance(engine, Engine) or engine.line is None or engine.line.peer != event.peer:
             return
-        engine.silent_since = since
-        engine.peeked = 0
-        self._silent[engine.id] = engine
-        self._state.changed.add(engine)
-        self._state.tell_clients([engine.info])
-
-    def ends(self, peer: PeerId, now: float) -> None:
-        """Learn that a peer is heard again."""
-        engine = self._state.peers.get(peer)
-        if not isinstance(engine, Engine) or engine.line is None or engine.line.peer != peer:
-            return
-        engine.silent_since = None
-        self._silent.pop(engine.id, None)
-        self._tasks.give_held(engine, now)
+        if isinstance(event, Silent):
+            engine.silent_since = event.since
+            engine.peeked = 0
+            self._silent[engine.id] = engine
+        else:
+            engine.silent_since = None
+            self._silent.pop(engine.id, None)
+            self._tasks.give_held(engine, now)
         self._state.changed.add(engine)
         self._state.tell_clients([engine.info])
 
@@ -108,4 +101,5 @@ class Silence:
         given = self._tasks.give_away(engine, message.began, message.others, now)
         if given:
             engine.line.say(Drop(given))
-            engine.asked.append(None)
+            engine.settling = Withdrawal(engine.line, 0)
+            engine.asked.append(engine.settling)

@@ -178,6 +178,7 @@ class Tasks:
 
     def follow_up(self, now: float) -> None:
         """Do what time and the end of other tasks ask for."""
+        self.withdrawals.look(now)
         verdicts = self.ends.verdicts
         if not verdicts and self._state.timers.deadline is None:
             return
@@ -435,6 +436,9 @@ class Tasks:
         self._state.changed.add(engine)
         if withdrawal is None:
             self.take_back(self.withdrawals.without_withdrawn(engine, tasks), now)
+        elif withdrawal is engine.settling:
+            engine.settling = None
+            self.give_held(engine, now)
         else:
             self.withdrawals.answered(withdrawal, tasks)
         if tasks:

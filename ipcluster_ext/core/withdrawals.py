@@ -1,5 +1,6 @@
 """Rules for tasks that their clients do not want any more: cancelled, or interrupted."""
 
+from collections import deque
 from collections.abc import Sequence
 
 from ipcluster_ext.core.ends import Ends
@@ -19,6 +20,8 @@ from ipcluster_ext.protocol.status import TaskStatus
 
 _ASSIGNED = TaskStatus.ASSIGNED
 MOST_GRACE = 3600.0
+ANSWER_WITHIN = 0.05
+"""So long a client waits for what engines say of its tasks; one that is stuck says nothing."""
 
 
 class Withdrawals:
@@ -35,13 +38,31 @@ class Withdrawals:
     def __init__(self, state: State, ends: Ends) -> None:
         self._state = state
         self._ends = ends
+        self._open: deque[tuple[float, Withdrawal]] = deque()
+
+    @property
+    def deadline(self) -> float | None:
+        """When `look` has something to do; None if never."""
+        return self._open[0][0] if self._open else None
+
+    def look(self, now: float) -> None:
+        """Answer clients that have waited for engines long enough; the wishes stay."""
+        while self._open and self._open[0][0] <= now:
+            _, withdrawal = self._open.popleft()
+            self._reply(withdrawal)
 
     def cancel(self, client: Client, message: Cancel) -> None:
-        """Take back a client's tasks that have not begun; engines are asked for those they have."""
+        """Take back a client's tasks that have not begun; engines are asked for those they have.
+
+        Whose engine does not answer in time counts as begun; if it had not, it is cancelled as
+        soon as that is known.
+        """
         withdrawal = Withdrawal(client.line, message.request)
         self._ask(withdrawal, self._withdraw(client, message.ids, withdrawal))
         withdrawal.asked += 1
         self._answer(withdrawal)
+        if withdrawal.asked:
+            self._open.append((self._state.now + ANSWER_WITHIN, withdrawal))
 
     def interrupt(self, client: Client, message: Interrupt) -> None:
         """Stop a client's tasks, begun or not.
@@ -120,5 +141,10 @@ class Withdrawals:
     def _answer(self, withdrawal: Withdrawal) -> None:
         """Answer a client once everybody who was asked has answered."""
         withdrawal.asked -= 1
-        if withdrawal.asked == 0 and withdrawal.request:
-            withdrawal.line.say(Cancelled(withdrawal.request, withdrawal.cancelled))
+        if withdrawal.asked == 0:
+            self._reply(withdrawal)
+
+    def _reply(self, withdrawal: Withdrawal) -> None:
+        request, withdrawal.request = withdrawal.request, 0
+        if request:
+            withdrawal.line.say(Cancelled(request, list(withdrawal.cancelled)))
