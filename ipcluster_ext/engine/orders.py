@@ -1,6 +1,6 @@
 """What the hub says about tasks that need more than their turn."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ipcluster_ext.engine.coroutines import Coroutines
 from ipcluster_ext.engine.feeds import Feeds
@@ -70,3 +70,7 @@ class EngineOrders:
     def begin(self, assignments: list[Assignment]) -> None:
         """Begin such tasks."""
         self._coroutines.begin(assignments)
+
+    def keep_only(self, values: Iterable[TaskId]) -> None:
+        """Drop the values of all other tasks than these."""
+        self._resolver.keep_only(values)

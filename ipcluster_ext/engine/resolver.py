@@ -34,13 +34,24 @@ class Resolver:
         self._kept: dict[TaskId, Kept | ProtocolError] = {}
 
     def keep(self, items: Iterable[ResultItem], frames: Iterator[Frame]) -> None:
-        """Keep values until they are forgotten; one that did not come whole is missed later."""
+        """Keep values until they are forgotten; one that did not come whole is missed later.
+
+        One that is here already stays as it is, since a task may be about to take it.
+        """
         for item in items:
-            self.forget([item.id])
+            kept: Kept | ProtocolError
             try:
-                self._kept[item.id] = self._blobs.keep(item, frames)
+                kept = self._blobs.keep(item, frames)
             except ProtocolError as error:
-                self._kept[item.id] = error
+                kept = error
+            if not isinstance(self._kept.get(item.id), Kept):
+                self._kept[item.id] = kept
+            elif isinstance(kept, Kept):
+                kept.close()
+
+    def keep_only(self, tasks: Iterable[TaskId]) -> None:
+        """Drop all values but those of these tasks."""
+        self.forget(self._kept.keys() - frozenset(tasks))
 
     def forget(self, tasks: Iterable[TaskId]) -> None:
         """Drop values."""

@@ -9,10 +9,11 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from ipcluster_ext.engine.functions import Functions
+from ipcluster_ext.engine.holdings import Holdings
 from ipcluster_ext.engine.lane import Assignment, Lane
 from ipcluster_ext.engine.streams import Printed, Written
 from ipcluster_ext.errors import ProtocolError
@@ -44,7 +45,7 @@ from ipcluster_ext.protocol.process import PATIENT
 from ipcluster_ext.transport.baton import Baton
 from ipcluster_ext.transport.blackbox import BlackBox
 from ipcluster_ext.transport.blobs import BlobStore
-from ipcluster_ext.transport.channel import CLOCK, Channel
+from ipcluster_ext.transport.channel import CLOCK, Channel, Said
 
 STEP_IN_AFTER = 0.02
 WATCHING = 0.002
@@ -53,6 +54,7 @@ IDLE = 2.0
 GREETING = 0.5
 RENEWING = 0.1
 REFUSED_EXIT = 3
+_NOTHING_INSIDE: tuple[int, int | None, int] = (0, None, 0)
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +70,9 @@ class Orders(Protocol):
 
     def begin(self, assignments: list[Assignment]) -> None:
         """Begin such tasks."""
+
+    def keep_only(self, values: Iterable[TaskId]) -> None:
+        """Drop the values of all other tasks than these."""
 
 
 class Wire:
@@ -121,7 +126,9 @@ class Wire:
         self._hello = hello
         self._functions = functions
         self._blobs = blobs
-        self._greeted = False
+        self._holdings = Holdings()
+        self._saying = threading.Lock()
+        self._greeted = self._estranged = False
         self._pinged_at = 0.0
         self._told: TaskId | None = None
         self._orders = orders
@@ -133,7 +140,7 @@ class Wire:
         self._parked = False
         self._idle = False
         self._begun = 0
-        self._inside: tuple[int, int | None, int] = (0, None, 0)
+        self._inside = _NOTHING_INSIDE
         self._aside = 0
         self._thread = threading.Thread(target=self._run, name="ipcluster_ext-io", daemon=True)
 
@@ -144,9 +151,11 @@ class Wire:
 
     def flush(self) -> None:
         """Say the finished results, from any thread."""
-        finished = self.lane.take_finished()
-        if finished.items:
-            self._channel.say([Done(finished.items)], finished.frames)
+        with self._saying:
+            finished = self.lane.take_finished()
+            if finished.items:
+                self._channel.say([Done(finished.items)], finished.frames)
+                self._holdings.ended(finished.items)
         for place in finished.places:
             self._box.leave(place)
 
@@ -183,8 +192,12 @@ class Wire:
         self._say_waiting()
 
     def _say_waiting(self) -> None:
+        self._channel.say([self._waiting])
+
+    @property
+    def _waiting(self) -> Waiting:
         inside, above, unsuited = self._inside
-        self._channel.say([Waiting(inside + self._aside, above, unsuited)])
+        return Waiting(inside + self._aside, above, unsuited)
 
     def wake(self) -> None:
         """Have who waits look again, from any thread."""
@@ -256,7 +269,8 @@ class Wire:
             seen = self.lane.current
             self._rest()
             self._ping()
-            if self.lane.current is None or self.lane.current != seen:
+            idle_or_quick = self.lane.current is None or self.lane.current != seen
+            if idle_or_quick and self._channel.connected:
                 continue
             if not self._baton.try_take():
                 continue
@@ -298,10 +312,32 @@ class Wire:
         except ProtocolError:
             log.exception("the hub sent what this engine does not understand")
             os._exit(REFUSED_EXIT)
-        self.leased_until = max(self.leased_until, self._channel.answered + self._lease)
+        if self._channel.reborn:
+            self._begin_again()
+        if not self._estranged:
+            self.leased_until = max(self.leased_until, self._channel.answered + self._lease)
         if self._early and CLOCK() <= self.leased_until:
             early, self._early = self._early, []
             self._orders.begin(early)
+
+    def _begin_again(self) -> None:
+        """Go on with a hub that was started again.
+
+        It may have given to others what this engine has, and says so together with its welcome:
+        no answer to a ping counts before that.
+        """
+        self._estranged = self._greeted
+        with self._saying:
+            self._channel.begin_again(self._reintroduce)
+
+    def _reintroduce(self, unheard: list[Said]) -> list[Said]:
+        if not self._greeted:
+            return [([self._hello], ())]
+        said = self._holdings.introduction(self._hello, unheard)
+        self._orders.keep_only(self._holdings.needed)
+        if self._aside or self._inside != _NOTHING_INSIDE:
+            said.append(([self._waiting], ()))
+        return said
 
     def _timeout(self) -> float:
         if self.lane.watched:
@@ -330,7 +366,7 @@ class Wire:
     def _ping(self) -> bool:
         """Ask the hub every now and then whether it is there; tell whether that was done."""
         now = time.monotonic()
-        if now - self._pinged_at < IDLE:
+        if now - self._pinged_at < min(IDLE, self._lease / 4):
             return False
         self._pinged_at = now
         self._channel.ping()
@@ -341,6 +377,7 @@ class Wire:
         for message in messages:
             if isinstance(message, Run):
                 spec = message.spec
+                self._holdings.came(message.items)
                 at_once = spec.options is not None and self._orders.at_once(spec)
                 taken: list[Assignment] = [] if at_once else assignments
                 for item in message.items:
@@ -366,20 +403,24 @@ class Wire:
                 for digest in message.functions:
                     self._functions.forget(digest)
             case Recall():
-                self._channel.say([Returned(self.lane.take_back(message.count))])
+                self._give_back(self.lane.take_back(message.count))
             case Drop():
-                self._channel.say([Returned(self._dropped(message.ids))])
+                self._give_back(self._dropped(message.ids))
             case Values() | Forget() | Halt() | More():
                 self._orders.obey(message, frames)
             case FreeBlobs():
                 self._blobs.recycle(message.names)
             case Welcome():
-                self._greeted = True
+                self._greeted, self._estranged = True, False
             case Refused():
                 log.error("the hub refused this engine: %s", message.reason)
                 os._exit(REFUSED_EXIT)
             case _:
                 log.warning("unexpected %s from the hub", type(message).__name__)
+
+    def _give_back(self, tasks: list[TaskId]) -> None:
+        self._channel.say([Returned(tasks)])
+        self._holdings.given_back(tasks)
 
     def _dropped(self, ids: Sequence[TaskId]) -> list[TaskId]:
         """Take back those of these tasks that have not begun."""

@@ -56,6 +56,37 @@ def loaded(resolver: Resolver, value: object) -> object:
 
 
 class TestValues:
+    def test_that_come_twice_are_kept_once(self, resolver: Resolver, blobs: BlobStore) -> None:
+        value = np.arange(LIMIT)
+        bring(resolver, blobs, 7, value)
+        bring(resolver, blobs, 7, value)
+
+        taken = resolver.value(TaskId(7))
+        assert isinstance(taken, np.ndarray)
+        assert taken.sum() == value.sum()
+        resolver.forget([TaskId(7)])
+        with pytest.raises(ProtocolError):
+            resolver.value(TaskId(7))
+
+    def test_that_did_not_come_whole_may_come_again(
+        self, resolver: Resolver, blobs: BlobStore
+    ) -> None:
+        resolver.keep([outcome(7, Body(b"", (Blob("e0x1-999", 10),), []))], iter([]))
+        bring(resolver, blobs, 7, "whole")
+
+        assert resolver.value(TaskId(7)) == "whole"
+
+    def test_that_no_task_needs_are_dropped(self, resolver: Resolver, blobs: BlobStore) -> None:
+        for task in (7, 8, 9):
+            bring(resolver, blobs, task, task)
+
+        resolver.keep_only([TaskId(8)])
+
+        assert resolver.value(TaskId(8)) == 8
+        for task in (7, 9):
+            with pytest.raises(ProtocolError):
+                resolver.value(TaskId(task))
+
     def test_stand_wherever_they_are_inside_an_argument(
         self, resolver: Resolver, blobs: BlobStore
     ) -> None:
