@@ -11,6 +11,7 @@ from ipcluster_ext.client.notes import Notes
 _SILENCED_BY = "IPP_NONINTERACTIVE"
 """Environment variable, ipyparallel's: no progress is shown where it is set."""
 _QUARTERS = 4
+_ENGINES = "ipcluster_ext.engine."
 
 
 class Watched(Protocol):
@@ -119,10 +120,11 @@ def bar(
 
 
 def in_notebook() -> bool:
-    """Tell whether this process is the kernel of a notebook."""
+    """Tell whether this process is the kernel of a notebook; an engine's has nobody to show to."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
-    return shell is not None and getattr(shell, "kernel", None) is not None
+    kernel = getattr(shell, "kernel", None)
+    return kernel is not None and not type(kernel).__module__.startswith(_ENGINES)
 
 
 class _Tqdm:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import ipcluster_ext as ipp
+from ipcluster_ext.client.progress import in_notebook
 
 
 class TestTheWorkingFolder:
@@ -40,6 +41,10 @@ class TestEachEngine:
     def test_has_its_own_chance(self) -> None:
         with ipp.Cluster(n=4) as client:
             assert len(set(client[:].apply_sync(draw))) == 4
+
+    def test_is_no_notebook_that_could_show_widgets(self) -> None:
+        with ipp.Cluster(n=1) as client:
+            assert client[0].apply_sync(in_notebook) is False
 
     def test_has_one_thread_for_arithmetic(self) -> None:
         with ipp.Cluster(n=1) as client:
