@@ -40,6 +40,8 @@ def main() -> int:
         hwm=config.hwm,
         history=config.history,
         history_age=config.history_age,
+        patience=config.patience,
+        tcp=config.tcp,
     )
     output = Path(config.folder, "hub.log")
     start = partial(start_hub, output, msgspec.json.encode(hub_config) + b"\n")

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ipcluster_ext.client.balanced import LoadBalancedView
 from ipcluster_ext.client.becoming import Becoming, end_guests
-from ipcluster_ext.client.connecting import ConnectionInfo, check_supported, find, runs
+from ipcluster_ext.client.connecting import (
+    ConnectionInfo,
+    check_supported,
+    check_usable,
+    find,
+    name_of,
+    runs,
+)
 from ipcluster_ext.client.connection import Connection
 from ipcluster_ext.client.direct import BroadcastView, DirectView
 from ipcluster_ext.client.jobs import Jobbing
@@ -26,6 +33,7 @@ from ipcluster_ext.client.steer import Steering
 from ipcluster_ext.client.targets import Targets, resolve
 from ipcluster_ext.client.versions import Versioned
 from ipcluster_ext.errors import ClientError, ClusterError
+from ipcluster_ext.transport.keys import Secret, TcpAddress
 from ipcluster_ext.transport.processes import signal_one
 
 if TYPE_CHECKING:
@@ -68,7 +76,8 @@ class Client(Jobbing, Purging, Steering, Preparing, Becoming, Versioned):
     session
         What the history calls this client: the notebook or the script.
     curve_serverkey, curve_publickey, curve_secretkey
-        For ipyparallel's sake; None, as nothing leaves this host.
+        For ipyparallel's sake; None as long as nothing leaves this host. The last shows itself
+        as ``***``.
 
     Raises
     ------
@@ -105,10 +114,16 @@ class Client(Jobbing, Purging, Steering, Preparing, Becoming, Versioned):
             profile=profile,
             timeout=timeout,
         )
+        check_usable(path, self._info)
+        reach = self._info.reach
+        if isinstance(reach, TcpAddress):
+            self.curve_serverkey = reach.server.encode()
+            self.curve_publickey = reach.keys.public.encode()
+            self.curve_secretkey = reach.keys.secret
         self.session = _session()
         self.connection = Connection(
-            self._info.client_socket,
-            name=f"{path}",
+            reach,
+            name=name_of(path, self._info),
             alive=partial(runs, self._info),
             session=self.session,
         )
@@ -139,7 +154,9 @@ class Client(Jobbing, Purging, Steering, Preparing, Becoming, Versioned):
         """
         return self.connection.hub_pid
 
-    curve_serverkey = curve_publickey = curve_secretkey = None
+    curve_serverkey: bytes | None = None
+    curve_publickey: bytes | None = None
+    curve_secretkey: Secret | None = None
     """Keys of ipyparallel's connections; there are none, as nothing leaves this host."""
 
     # ------------------------------------------------------------ views

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ipcluster_ext.errors import ClientError, ClusterError
+from ipcluster_ext.errors import ClientError, ClusterError, HubGone
 from ipcluster_ext.transport.files import (
     ConnectionFile,
     connection_file,
+    from_dict,
     read_private,
     runtime_folder,
 )
@@ -21,6 +22,7 @@ from ipcluster_ext.transport.processes import CLUSTER_VARIABLE, start_of
 if TYPE_CHECKING:
     from ipcluster_ext import Client, Cluster
 
+CLIENT_FILE = "client.json"
 _LOOK_EVERY = 0.05
 _DEFAULTS = frozenset({None, "", "default"})
 _UNSUPPORTED = ("sshserver", "sshkey", "password", "paramiko")
@@ -129,7 +131,7 @@ def find(
     """
     if isinstance(connection_info, Mapping):
         try:
-            info = msgspec.convert(dict(connection_info), ConnectionFile)
+            info = from_dict(dict(connection_info), ConnectionFile)
         except msgspec.ValidationError as error:
             msg = f"this is not what stands in a connection file: {error}"
             raise ClusterError(msg) from None
@@ -165,9 +167,69 @@ def check_supported(options: Mapping[str, Any]) -> None:
         raise ClientError(msg)
 
 
+def check_usable(path: Path, info: ConnectionFile) -> None:
+    """Refuse a connection file with which nobody can connect, and say why.
+
+    Raises
+    ------
+    HubGone
+        Its cluster has ended.
+    ClusterError
+        It is not for clients, has expired, or is of another host that cannot be reached.
+    """
+    now = time.time_ns() / 1e9
+    if info.role != "client":
+        msg = f"{path} is for engines; clients need {CLIENT_FILE}, which stands beside it"
+        raise ClusterError(msg)
+    if info.expires is not None and now >= info.expires:
+        msg = f"{path} has expired {_span(now - info.expires)} ago; ask for another"
+        raise ClusterError(msg)
+    if not info.is_here and info.tcp is None:
+        msg = (
+            f"{path} is of cluster {info.cluster} on host {info.host}, which listens for its own "
+            "host only; start it with ipcluster_ext.Cluster(ip='*') to reach it from others"
+        )
+        raise ClusterError(msg)
+    if not runs(info):
+        age = _age(path, info, now)
+        reason = (
+            f"the file was written {age}, and the process that kept cluster {info.cluster} "
+            f"running ({info.agent_pid}) does not run any more; the file can be deleted"
+        )
+        raise HubGone(f"{path}", 0.0, reason)
+
+
+def name_of(path: Path, info: ConnectionFile) -> str:
+    """Return what to call a hub, in errors."""
+    reach = info.reach
+    if isinstance(reach, Path):
+        return f"{path}"
+    age = _age(path, info, time.time_ns() / 1e9)
+    return f"{reach.host}:{reach.port} ({path}, written {age})"
+
+
+def _age(path: Path, info: ConnectionFile, now: float) -> str:
+    """Tell how old a connection file is."""
+    written_at = info.written_at
+    if not written_at:
+        try:
+            written_at = path.stat().st_mtime
+        except OSError:
+            return "some time ago"
+    return f"{_span(now - written_at)} ago"
+
+
+def _span(seconds: float) -> str:
+    """Write how long something takes, as ``'3 h'``."""
+    for unit, length in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"
+
+
 def runs(info: ConnectionFile) -> bool:
-    """Tell whether a cluster's agent is the process it was."""
-    return start_of(info.agent_pid) == info.agent_started
+    """Tell whether a cluster's agent is the process it was, as far as can be seen from here."""
+    return not info.is_here or start_of(info.agent_pid) == info.agent_started
 
 
 def _id_of(cluster_id: str, profile: str | None) -> str:

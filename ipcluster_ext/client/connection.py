@@ -40,8 +40,11 @@ from ipcluster_ext.transport import pastime
 from ipcluster_ext.transport.baton import Alarm, Baton
 from ipcluster_ext.transport.blobs import host_identity
 from ipcluster_ext.transport.channel import Channel
+from ipcluster_ext.transport.keys import TcpAddress
 
 ACK_WITHIN = 0.02
+TROUBLED_FOR = 1.5
+"""A first connection that has failed for so long, for a reason that is known, is given up."""
 STEP_IN_AFTER = 0.001
 PARK = 0.05
 NOBODY = 0
@@ -56,7 +59,7 @@ class Connection(Reunion):
     Parameters
     ----------
     path
-        The hub's socket file for clients.
+        The hub's socket file for clients, or its address on TCP.
     name
         How error messages call the hub.
     alive
@@ -66,7 +69,12 @@ class Connection(Reunion):
     """
 
     def __init__(
-        self, path: Path, *, name: str, alive: Callable[[], bool], session: str = ""
+        self,
+        path: Path | TcpAddress,
+        *,
+        name: str,
+        alive: Callable[[], bool],
+        session: str = "",
     ) -> None:
         client = ClientId(secrets.randbelow(CLIENT_ID_LIMIT - 1) + 1)
         identity = f"c{client:08x}".encode()
@@ -100,13 +108,20 @@ class Connection(Reunion):
         Raises
         ------
         HubGone
-            It did not within so many seconds.
+            It did not within so many seconds, or somebody else is in its place.
         ClientError
             It refused this client.
         """
-        if not self._welcomed.wait(timeout):
-            self.close()
-            raise HubGone(self.name, timeout)
+        began = now = time.monotonic()
+        untroubled_at = now
+        while not self._welcomed.wait(min(timeout, TROUBLED_FOR / 10)):
+            now = time.monotonic()
+            if not self._channel.trouble:
+                untroubled_at = now
+            if now - untroubled_at >= TROUBLED_FOR or now - began >= timeout:
+                reason, silent_for = self._channel.trouble, now - began
+                self.close()
+                raise HubGone(self.name, silent_for, reason)
         self._check()
 
     def check(self) -> None:

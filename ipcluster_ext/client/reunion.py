@@ -92,7 +92,8 @@ class Reunion(Questions):
         elif self._silent_for > HUB_BACK_WITHIN and self._welcomed.is_set():
             reason = ""
             if not self._channel.connected:
-                reason = f"no other has taken its place within {self._silent_for:.0f} s"
+                waited = f"no other has taken its place within {self._silent_for:.0f} s"
+                reason = self._channel.trouble or waited
             self._give_up(HubGone(self.name, self._silent_for, reason))
 
     def _begin_again(self) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 from ipcluster_ext.cluster.context import Context
 from ipcluster_ext.cluster.home import check_id
 from ipcluster_ext.cluster.launchers.local import LocalLauncher
+from ipcluster_ext.cluster.outside import Outside, tcp_config
 from ipcluster_ext.cluster.paths import engine_path
 from ipcluster_ext.cluster.running import Run, Wish
 from ipcluster_ext.cluster.steering import Steering, check_resources
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from ipcluster_ext import Client
 
 
-class Cluster(Context, Steering):
+class Cluster(Context, Steering, Outside):
     """A hub and engines on this host. Nothing runs before it is started.
 
     Every method that waits is a coroutine and has a twin, ``<name>_sync``, that blocks instead
@@ -51,6 +52,16 @@ class Cluster(Context, Steering):
     history, history_age
         How many ended tasks the hub remembers, for `Client.get_result` and `Client.history`, and
         for how many seconds: the last 10,000, and for a week, if not given.
+    silence
+        After how many seconds an engine that does not respond, because it is stopped or a task
+        keeps the interpreter to itself, is killed and started again; None for never. What it had
+        not begun is given to others long before.
+    ip
+        Where the hub listens on TCP, always encrypted, for those who have its connection files:
+        an address, the name of an interface, ``"*"`` for everywhere. Nowhere if not given: only
+        this user, on this host, can connect then.
+    ports
+        Its ports there, for clients and for engines; any two that are free if not given.
     shutdown_atexit
         Whether the cluster ends with this process, however that ends, and with this object. If
         not, it runs until somebody calls `stop_cluster`.
@@ -58,7 +69,7 @@ class Cluster(Context, Steering):
     Raises
     ------
     ValueError
-        There can be no such number of engines, no such id, policy or amount of a resource.
+        There can be no such number of engines, no such id, policy, port or amount of a resource.
 
     Examples
     --------
@@ -79,6 +90,9 @@ class Cluster(Context, Steering):
         history: int = 10_000,
         history_age: float = 7 * 24 * 3600.0,
         resources: Mapping[str, float] | None = None,
+        silence: float | None = None,
+        ip: str | None = None,
+        ports: tuple[int, int] | None = None,
         shutdown_atexit: bool = True,
     ) -> None:
         self.n = _count(n)
@@ -91,6 +105,8 @@ class Cluster(Context, Steering):
         self.history = max(0, operator.index(history))
         self.history_age = max(0.0, float(history_age))
         self.resources = check_resources(resources)
+        self.silence = None if silence is None else max(0.001, float(silence))
+        self._tcp = tcp_config(ip, ports)
         self._launcher = LocalLauncher()
         self._run: Run | None = None
 
@@ -218,9 +234,11 @@ class Cluster(Context, Steering):
             hwm=self.hwm,
             history=self.history,
             history_age=self.history_age,
+            silence=self.silence or 0.0,
             resources=self.resources,
             cwd=cwd,
             sys_path=engine_path(sys.path, cwd=str(Path.cwd())),
+            tcp=self._tcp,
         )
         self._run = Run.launch(wish, self._launcher)
         return self._run

@@ -26,9 +26,8 @@ _KILLED_WITHIN = 1.0
 
 
 class Deed(ConnectionFile, frozen=True, kw_only=True):
-    """A connection file that says which host the cluster is on, and where its blobs are."""
+    """A connection file that says where the cluster's blobs are."""
 
-    host: str = ""
     blobs: str = ""
 
 

@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from ipcluster_ext.cluster.home import Home, make_home, sweep_leftovers
-from ipcluster_ext.cluster.launchers.base import AgentProcess, Launcher
-from ipcluster_ext.errors import StartupError
-from ipcluster_ext.protocol.process import AgentConfig, PolicyName, exit_text
+from msgspec import structs
 
+from ipcluster_ext.cluster.home import Home, make_home, sweep_leftovers
+from ipcluster_ext.cluster.keyring import Keyring
+from ipcluster_ext.cluster.launchers.base import AgentProcess, Launcher
+from ipcluster_ext.errors import ClusterError, StartupError
+from ipcluster_ext.protocol.process import PATIENT, AgentConfig, PolicyName, TcpConfig, exit_text
+
+PATIENCE = PATIENT
+"""How long it is borne that engines do not answer, up to the end of patience."""
 UP_WITHIN = 30.0
 STOP_GRACE = 5.0
 _TAIL_LINES = 15
@@ -32,8 +37,12 @@ class Wish:
     policy, hwm, history, history_age
         How the hub chooses engines, how many unfinished tasks each may have, and how many ended
         tasks it remembers for how many seconds.
+    silence
+        After so many seconds an engine that does not respond is killed; 0 for never.
     resources
         What each engine has.
+    tcp
+        Where the hub listens on TCP, None for nowhere.
     cwd, sys_path
         The engines' working folder, and where they look for modules.
     """
@@ -45,9 +54,11 @@ class Wish:
     hwm: int
     history: int
     history_age: float
+    silence: float
     resources: dict[str, float]
     cwd: str
     sys_path: list[str]
+    tcp: TcpConfig | None = None
 
 
 class Run:
@@ -61,11 +72,16 @@ class Run:
         Its agent.
     mortal
         Whether it is to end with this process, or with this object.
+    keyring
+        The keys to its doors on TCP, None if it has none.
     """
 
-    def __init__(self, home: Home, agent: AgentProcess, *, mortal: bool) -> None:
+    def __init__(
+        self, home: Home, agent: AgentProcess, *, mortal: bool, keyring: Keyring | None = None
+    ) -> None:
         self.home = home
         self.agent = agent
+        self._keyring = keyring
         self._creator = os.getpid()
         self._finalizer = (
             weakref.finalize(self, _end, home, agent, self._creator) if mortal else None
@@ -91,13 +107,16 @@ class Run:
             hwm=wish.hwm,
             history=wish.history,
             history_age=wish.history_age,
+            patience=structs.replace(PATIENCE, silence=wish.silence),
             owner=os.getpid() if wish.mortal else 0,
             cwd=wish.cwd,
             sys_path=wish.sys_path,
             resources=wish.resources,
+            tcp=wish.tcp,
         )
         try:
-            run = cls(home, launcher.start(config), mortal=wish.mortal)
+            keyring = None if wish.tcp is None else Keyring(home.folder)
+            run = cls(home, launcher.start(config), mortal=wish.mortal, keyring=keyring)
             home.hand_over(run.agent.pid)
         except BaseException:
             home.sweep()
@@ -124,6 +143,21 @@ class Run:
             up, reason = False, str(error)
         if not up:
             raise self.failure("the cluster", reason)
+        if self._keyring is not None:
+            self._keyring.give_out(self.home.deed(self.agent.pid))
+
+    def rotate_keys(self) -> None:
+        """Have the hub admit new keys only, and give those out.
+
+        Raises
+        ------
+        ClusterError
+            It does not listen on TCP, or takes no notice.
+        """
+        if self._keyring is None:
+            msg = "the cluster has no keys: it was started without ip=, for this host alone"
+            raise ClusterError(msg)
+        self._keyring.rotate(self.home.deed(self.agent.pid))
 
     def failure(self, what: str, reason: str) -> StartupError:
         """Stop everything, and return the error that tells why, with what the processes said."""

@@ -20,6 +20,7 @@ from ipcluster_ext.protocol.process import END_OF_HUB, HubConfig
 from ipcluster_ext.protocol.versions import versions_of
 from ipcluster_ext.transport import processes
 from ipcluster_ext.transport.blobs import host_identity
+from ipcluster_ext.transport.descriptors import raise_limit
 from ipcluster_ext.transport.files import client_socket, engine_socket
 from ipcluster_ext.transport.journal import Journal
 from ipcluster_ext.transport.router import Router
@@ -41,7 +42,14 @@ def main() -> int:
     config = msgspec.json.decode(sys.stdin.buffer.raw.readline(), type=HubConfig)  # type: ignore[union-attr]
     _tame_the_collector()
     folder = Path(config.folder)
-    router = Router([client_socket(folder), engine_socket(folder)], lifeline=sys.stdin.fileno())
+    raise_limit()
+    doors = [client_socket(folder), engine_socket(folder)]
+    outside = None
+    if config.tcp is not None:
+        from ipcluster_ext.hub.outside import Outside  # ZeroMQ takes a while to import
+
+        outside = Outside(folder, config.tcp)
+    router = Router(doors, lifeline=sys.stdin.fileno(), annex=outside)
     epoch = time.time_ns() / 1e9 - time.monotonic()
     core = Hub(
         Place(os.getpid(), host_identity(), config.blobs, epoch, versions_of()),

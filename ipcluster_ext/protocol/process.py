@@ -48,6 +48,21 @@ class Patience(_Line, frozen=True):
 PATIENT = Patience()
 
 
+class TcpConfig(_Line, frozen=True):
+    """Where a hub listens on TCP, always encrypted.
+
+    Attributes
+    ----------
+    ip
+        An IPv4 address, the name of an interface or of this host, or ``"*"`` for everywhere.
+    ports
+        For clients, and for engines and agents; 0 for any that is free.
+    """
+
+    ip: str
+    ports: tuple[int, int] = (0, 0)
+
+
 class HubConfig(_Line, frozen=True):
     """What the hub is told.
 
@@ -69,6 +84,8 @@ class HubConfig(_Line, frozen=True):
         How long it is borne that an engine does not answer.
     journal
         The file that keeps what must outlive this process; empty for none.
+    tcp
+        Where it listens on TCP; None for nowhere.
     """
 
     cluster: str
@@ -80,6 +97,7 @@ class HubConfig(_Line, frozen=True):
     history: int = 10_000
     history_age: float = 604_800.0
     patience: Patience = PATIENT
+    tcp: TcpConfig | None = None
 
 
 class AgentConfig(_Line, frozen=True):
@@ -87,7 +105,7 @@ class AgentConfig(_Line, frozen=True):
 
     Attributes
     ----------
-    cluster, folder, blobs, policy, hwm, history, history_age, patience
+    cluster, folder, blobs, policy, hwm, history, history_age, patience, tcp
         As for the hub; this agent starts the hub, and deletes both folders in the end.
     count
         How many engines to start.
@@ -118,6 +136,7 @@ class AgentConfig(_Line, frozen=True):
     sys_path: list[str] = []
     resources: dict[str, float] = {}
     hub_silence: float = 20.0
+    tcp: TcpConfig | None = None
 
 
 class EngineConfig(_Line, frozen=True):

@@ -10,19 +10,20 @@ keeps what is said until its owner has begun the conversation anew (`begin_again
 import contextlib
 import os
 import select
-import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any, Protocol
 
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.frames import Frame, decode
 from ipcluster_ext.protocol.ledger import Ledger, Wire
 from ipcluster_ext.protocol.messages import Message
 from ipcluster_ext.transport.dealer import Dealer
+from ipcluster_ext.transport.keys import TcpAddress
 
 LINGER = 0.2
 CLOCK = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
@@ -32,24 +33,58 @@ Said = tuple[Sequence[Message], Sequence[Frame]]
 """Messages and their frames."""
 
 
+class AnyDealer(Protocol):
+    """One peer's connection to a ROUTER, on a socket file or on TCP."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection, as far as is known."""
+
+    @property
+    def backlog(self) -> bool:
+        """Whether something waits to be written to a connection that is there."""
+
+    @property
+    def trouble(self) -> str:
+        """Why there is no connection, where that is known."""
+
+    def reach(self, now: float) -> Any:  # noqa: ANN401 - what it is only `enter` needs to know
+        """Return what to `enter`, or else seconds until the next attempt."""
+
+    def enter(self, reached: Any, /, *, anew: bool = False) -> None:  # noqa: ANN401 - see `reach`
+        """Use a connection that was reached."""
+
+    def send(self, wire: Wire) -> None:
+        """Send a message, or keep it until it can leave."""
+
+    def flush(self) -> None:
+        """Write what waits."""
+
+    def receive(self) -> list[list[Frame]]:
+        """Return messages that have come, without waiting."""
+
+    def close(self, linger: float = 0.0) -> None:
+        """Close the connection, giving what has not left so many seconds."""
+
+
 class Channel:
-    """A connection to the hub through a socket file.
+    """A connection to the hub, through a socket file or by TCP.
 
     Parameters
     ----------
     path
-        The hub's socket file; it need not be there yet.
+        The hub's socket file, or its address on TCP; it need not be there yet.
     identity
         How the hub tells this peer from others.
     boot
         This process's incarnation.
     """
 
-    def __init__(self, path: Path, *, identity: bytes, boot: int) -> None:
+    def __init__(self, path: Path | TcpAddress, *, identity: bytes, boot: int) -> None:
         self._lock = threading.RLock()
         self._ledger = Ledger(boot)
         self._poll = select.poll()
-        self._dealer = Dealer(path, identity=identity, poll=self._poll)
+        self._dealer = _make_dealer(path, identity, self._poll)
         self._waking = threading.RLock()
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._poll.register(self._wake_fd, select.POLLIN)
@@ -87,6 +122,11 @@ class Channel:
     def connected(self) -> bool:
         """Whether there is a connection, as far as is known; `wait` makes one."""
         return self._dealer.connected
+
+    @property
+    def trouble(self) -> str:
+        """Why there is no connection, where that is known."""
+        return self._dealer.trouble
 
     @property
     def closed(self) -> bool:
@@ -173,7 +213,7 @@ class Channel:
     def _connect(self, timeout: float | None) -> float | None:
         """Try to connect, while others may say something; return how long to wait at most."""
         reached = self._dealer.reach(time.monotonic())
-        if not isinstance(reached, socket.socket):
+        if isinstance(reached, float):
             return reached if timeout is None else min(timeout, reached)
         with self._lock:
             if self._closed:
@@ -276,3 +316,11 @@ class Channel:
             fd, self._wake_fd = self._wake_fd, -1
             if fd >= 0:
                 os.close(fd)
+
+
+def _make_dealer(path: Path | TcpAddress, identity: bytes, poll: select.poll) -> AnyDealer:
+    if isinstance(path, Path):
+        return Dealer(path, identity=identity, poll=poll)
+    from ipcluster_ext.transport.tcpdealer import TcpDealer  # ZeroMQ takes a while to import
+
+    return TcpDealer(path, identity=identity, poll=poll)

@@ -50,11 +50,18 @@ class Dealer:
     poll
         Where to enter the socket, for the thread that waits.
 
+    Attributes
+    ----------
+    trouble
+        Why there is no connection; of a socket file there is nothing to be told.
+
     Raises
     ------
     ClusterError
         The path is too long for a socket.
     """
+
+    trouble = ""
 
     def __init__(self, path: Path, *, identity: bytes, poll: select.poll) -> None:
         check_path(path)

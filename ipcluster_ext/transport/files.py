@@ -2,43 +2,98 @@
 
 import os
 import secrets
+import stat
 import tempfile
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from ipcluster_ext.errors import ClusterError
+from ipcluster_ext.transport.blobs import host_identity
+from ipcluster_ext.transport.keys import Secret, TcpAddress
 from ipcluster_ext.transport.sockets import PATH_LIMIT, check_folder
 
 T = TypeVar("T")
+Role = Literal["client", "engine"]
 
 LONGEST_SOCKET_NAME = len("/0123456789abcdef/engines.sock")
 
 
-class ConnectionFile(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client needs to find a hub.
+class ConnectionFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one needs to find a hub.
 
     Attributes
     ----------
     cluster
         The cluster's id.
     folder
-        Its folder; the hub's socket files are in it.
+        Its folder; the hub's socket files are in it. Empty for those who may come by TCP only.
     agent_pid
         The process that keeps the cluster running, and when it started (clock ticks since
         boot), so that a recycled pid is not taken for it.
+    host
+        Which host, since its last start, that folder and that process are on; empty in the files
+        of clusters that nobody else can reach.
+    role
+        What one may be there.
+    tcp
+        How to reach the hub from other hosts, if it can be.
+    written_at
+        When, in seconds since 1970; 0 if that is not known.
+    expires
+        Until when it may be used, likewise; None for as long as its keys are admitted.
     """
 
     cluster: str
     folder: str
     agent_pid: int
     agent_started: int
+    host: str = ""
+    role: Role = "client"
+    tcp: TcpAddress | None = None
+    written_at: float = 0.0
+    expires: float | None = None
 
     @property
     def client_socket(self) -> Path:
-        """Where clients connect."""
+        """Where clients of the same host connect."""
         return client_socket(Path(self.folder))
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the cluster's hub is on this host, as far as can be told."""
+        return not self.host or self.host == host_identity()
+
+    @property
+    def reach(self) -> Path | TcpAddress:
+        """Where to connect: at the socket file, or by TCP where that is on another host."""
+        socket = client_socket if self.role == "client" else engine_socket
+        if self.tcp is not None and not (self.folder and self.is_here):
+            return self.tcp
+        return socket(Path(self.folder))
+
+
+class OpenDoors(msgspec.Struct, frozen=True, kw_only=True):
+    """What a hub says of its doors on TCP.
+
+    Attributes
+    ----------
+    pid, started
+        The hub's process, and when it started, so that a recycled pid is not taken for it.
+    host
+        How others reach it.
+    ports
+        The doors.
+    admits
+        The digest of the keys it admits: whether it has taken notice of new ones.
+    """
+
+    pid: int
+    started: int
+    host: str
+    ports: list[int]
+    admits: str
 
 
 def client_socket(folder: Path) -> Path:
@@ -54,6 +109,21 @@ def engine_socket(folder: Path) -> Path:
 def connection_file(folder: Path) -> Path:
     """Return the connection file of a cluster's folder."""
     return folder / "client.json"
+
+
+def engine_file(folder: Path) -> Path:
+    """Return the connection file for engines and agents of a cluster's folder."""
+    return folder / "engine.json"
+
+
+def hub_keys_file(folder: Path) -> Path:
+    """Return the file with the keys of a cluster's hub (`transport.keys.HubKeys`)."""
+    return folder / "keys.json"
+
+
+def open_doors_file(folder: Path) -> Path:
+    """Return the file in which a cluster's hub says where it listens on TCP (`OpenDoors`)."""
+    return folder / "doors.json"
 
 
 def runtime_folder() -> Path:
@@ -84,7 +154,14 @@ def runtime_folder() -> Path:
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Write a file of mode 0600; a reader sees the old one or the new one, never a part."""
+    """Write a file of mode 0600; a reader sees the old one or the new one, never a part.
+
+    Raises
+    ------
+    ClusterError
+        Others can put files into its folder.
+    """
+    _check_parent(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     fd = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
     try:
@@ -106,10 +183,11 @@ def read_private(path: Path, kind: type[T]) -> T:
     FileNotFoundError
         There is no such file.
     ClusterError
-        It belongs to somebody else, is open to others, or is not what was expected.
+        It or its folder belongs to somebody else or is open to others, or it is not what was
+        expected.
     """
     try:
-        return msgspec.json.decode(_read_private(path), type=kind)
+        return msgspec.json.decode(_read_private(path), type=kind, dec_hook=_from_text)
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -120,7 +198,17 @@ def read_private(path: Path, kind: type[T]) -> T:
         raise ClusterError(msg) from None
 
 
+def _check_parent(path: Path) -> None:
+    """Refuse a folder in which others can exchange files."""
+    status = path.parent.stat()
+    theirs = status.st_uid not in {0, os.getuid()}
+    if theirs or (status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX):
+        msg = f"{path.parent} is open to others, who could exchange {path.name}; refusing to use it"
+        raise ClusterError(msg)
+
+
 def _read_private(path: Path) -> bytes:
+    _check_parent(path)
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     try:
         status = os.fstat(fd)
@@ -134,5 +222,30 @@ def _read_private(path: Path) -> bytes:
 
 
 def to_json(value: msgspec.Struct) -> bytes:
-    """Write a value for `write_private`."""
-    return msgspec.json.encode(value)
+    """Write a value for `write_private`, secret keys included."""
+    return msgspec.json.encode(value, enc_hook=_as_text)
+
+
+def from_dict(content: dict[str, Any], kind: type[T]) -> T:
+    """Read what stands in a file that `write_private` wrote.
+
+    Raises
+    ------
+    msgspec.ValidationError
+        It is something else.
+    """
+    return msgspec.convert(content, kind, dec_hook=_from_text)
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, Secret):
+        return value.reveal()
+    msg = f"{type(value).__name__} does not go into files"
+    raise TypeError(msg)
+
+
+def _from_text(kind: type, text: object) -> Secret:
+    if kind is Secret and isinstance(text, str):
+        return Secret(text)
+    msg = f"{kind.__name__} does not come from files"
+    raise TypeError(msg)

@@ -5,6 +5,7 @@ away without the others. A secret half shows itself as ``***`` wherever somethin
 logged or traced, does not pickle, and goes to disk only through `transport.files`.
 """
 
+import hashlib
 import hmac
 import re
 from typing import NoReturn
@@ -103,6 +104,12 @@ class HubKeys(msgspec.Struct, frozen=True, kw_only=True):
     def admitted(self) -> tuple[list[str], list[str]]:
         """The keys for each door."""
         return self.clients, self.engines
+
+    @property
+    def digest(self) -> str:
+        """Tells apart which keys are admitted."""
+        text = " ".join([*sorted(self.clients), "|", *sorted(self.engines)])
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def mint() -> KeyPair:

@@ -15,8 +15,8 @@ _TOLD = (
     | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 )
 NOBODY = "nobody answers there"
-NOT_ADMITTED = "the hub there does not admit this key; it may have been replaced by another"
-SOMEBODY_ELSE = "who listens there is not this hub: it has another key, or none"
+NOT_ADMITTED = "it does not admit the key, which may have been replaced; get the file anew"
+SOMEBODY_ELSE = "who answers there is not that hub: it has another key, or none"
 
 
 class Knocking:

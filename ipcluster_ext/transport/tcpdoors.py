@@ -161,8 +161,12 @@ class TcpDoors:
         """Make the file descriptor readable if there is more: ZeroMQ's tell of news only once."""
         for each in sockets:
             if int(each.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
-                os.eventfd_write(self._again, 1)
+                self.nudge()
                 return
+
+    def nudge(self) -> None:
+        """Make the file descriptor readable, from anywhere."""
+        os.eventfd_write(self._again, 1)
 
     def _accept(self, number: int, parts: list[zmq.Frame], now: float) -> Arrival | None:
         """Return a packet that may be taken; who sends anything else is not heard again."""

@@ -10,6 +10,7 @@ import pytest
 from ipcluster_ext.errors import ClusterError
 from ipcluster_ext.protocol.ids import TaskId
 from ipcluster_ext.transport.blackbox import NBYTES, RING, SLOTS, BlackBox, begun_in
+from ipcluster_ext.transport.blobs import host_identity
 from ipcluster_ext.transport.files import (
     LONGEST_SOCKET_NAME,
     ConnectionFile,
@@ -21,6 +22,7 @@ from ipcluster_ext.transport.files import (
     to_json,
     write_private,
 )
+from ipcluster_ext.transport.keys import TcpAddress, mint
 from ipcluster_ext.transport.sockets import PATH_LIMIT
 
 INFO = ConnectionFile(cluster="c", folder="/run/c", agent_pid=1, agent_started=2)
@@ -115,6 +117,69 @@ class TestPrivateFiles:
         with pytest.raises(FileNotFoundError):
             read_private(folder / "f", ConnectionFile)
 
+    @pytest.mark.parametrize("mode", [0o770, 0o707, 0o777])
+    def test_a_folder_in_which_others_could_exchange_it_is_not_used(
+        self, mode: int, folder: Path
+    ) -> None:
+        write_private(folder / "f", to_json(INFO))
+        folder.chmod(mode)
+
+        for use in (
+            lambda: read_private(folder / "f", ConnectionFile),
+            lambda: write_private(folder / "f", b"new"),
+        ):
+            with pytest.raises(ClusterError, match="others, who could exchange f"):
+                use()
+
+        assert (folder / "f").read_bytes() == to_json(INFO)
+
+    def test_a_folder_of_somebody_else_is_not_used(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write_private(folder / "f", to_json(INFO))
+        nobody = 65_534
+        if os.getuid() == 0:
+            os.chown(folder, nobody, -1)
+        else:
+            monkeypatch.setattr(os, "getuid", lambda: nobody)
+
+        with pytest.raises(ClusterError, match="others, who could exchange f"):
+            read_private(folder / "f", ConnectionFile)
+
+    def test_a_folder_in_which_everybody_may_add_but_not_exchange_will_do(
+        self, folder: Path
+    ) -> None:
+        folder.chmod(0o1777)
+        write_private(folder / "f", to_json(INFO))
+
+        assert read_private(folder / "f", ConnectionFile) == INFO
+
+    def test_keys_survive_and_show_in_the_file_alone(self, folder: Path) -> None:
+        address = TcpAddress(host="h", port=1, server=mint().public, keys=mint())
+        info = msgspec.structs.replace(INFO, tcp=address, host="here")
+        secret = address.keys.secret.reveal()
+
+        write_private(folder / "f", to_json(info))
+        again = read_private(folder / "f", ConnectionFile)
+
+        assert again == info
+        assert secret.encode() in (folder / "f").read_bytes()
+        assert secret not in repr(again)
+
+    @pytest.mark.parametrize("secret", ["", "x" * 39, 3, None])
+    def test_what_is_no_key_is_refused_without_being_repeated(
+        self, secret: object, folder: Path
+    ) -> None:
+        keys = {"public": "p", "secret": secret}
+        tcp = {"host": "h", "port": 1, "server": "s", "keys": keys}
+        content = {**msgspec.to_builtins(INFO), "tcp": tcp}
+        write_private(folder / "f", msgspec.json.encode(content))
+
+        with pytest.raises(ClusterError, match="f cannot be read: ") as refusal:
+            read_private(folder / "f", ConnectionFile)
+
+        assert "x" * 39 not in str(refusal.value)
+
     def test_json_says_what_it_should(self) -> None:
         assert msgspec.json.decode(to_json(INFO)) == {
             "cluster": "c",
@@ -192,6 +257,32 @@ def test_the_sockets_of_a_cluster_are_in_its_folder() -> None:
     assert engine_socket(folder) == Path("/run/c/engines.sock")
     assert connection_file(folder) == Path("/run/c/client.json")
     assert INFO.client_socket == Path("/run/c/clients.sock")
+
+
+class TestWhereToConnect:
+    """By the socket file on the cluster's own host, by TCP from others."""
+
+    TCP = TcpAddress(host="far", port=1, server="s" * 40, keys=mint())
+
+    def info(self, **facts: object) -> ConnectionFile:
+        return msgspec.structs.replace(INFO, **facts)
+
+    def test_on_the_clusters_host_it_is_the_socket_file_of_ones_role(self) -> None:
+        here = host_identity()
+
+        assert self.info(host=here, tcp=self.TCP).reach == Path("/run/c/clients.sock")
+        assert self.info(host=here, tcp=self.TCP, role="engine").reach == Path(
+            "/run/c/engines.sock"
+        )
+        assert self.info().reach == Path("/run/c/clients.sock")
+
+    def test_on_others_or_where_there_is_no_folder_it_is_the_port(self) -> None:
+        assert self.info(host="elsewhere", tcp=self.TCP).reach == self.TCP
+        assert self.info(folder="", host=host_identity(), tcp=self.TCP).reach == self.TCP
+
+    @pytest.mark.parametrize(("host", "here"), [("", True), ("elsewhere", False)])
+    def test_a_file_that_names_no_host_is_of_this_one(self, host: str, here: bool) -> None:
+        assert self.info(host=host).is_here is here
 
 
 class TestBlackBox:
