@@ -48,6 +48,21 @@ class Base:
             self.connection.check()
         return ids
 
+    @property
+    def unresponsive(self) -> list[EngineId]:
+        """Those of the engines that have not answered for a while, in order.
+
+        They may be stopped, cut off, or run something that does not let go of the interpreter.
+        They are given no work before they are heard again; what they have begun stays with them.
+
+        Examples
+        --------
+        >>> rc.unresponsive
+        []
+        """
+        self.connection.catch_up()
+        return self.connection.roster.unresponsive
+
     def __len__(self) -> int:
         return len(self.ids)
 

@@ -15,7 +15,7 @@ from ipcluster_ext.protocol.messages import Cancel
 from ipcluster_ext.protocol.standins import the_one
 from ipcluster_ext.protocol.status import TaskStatus
 
-GRACES = (2.0, 5.0)
+GRACES = (2.0, 2.0)
 """Seconds from KeyboardInterrupt to SIGTERM, and from that to SIGKILL, if nothing else is said."""
 
 
@@ -264,7 +264,7 @@ class AsyncResult(Awaited):
         ----------
         escalate
             What follows where a task does not listen: its engine is asked to end (SIGTERM), is
-            ended (SIGKILL), and comes back. True for after 2 s and 5 s more; a number of seconds
+            ended (SIGKILL), and comes back. True for after 2 s and 2 s more; a number of seconds
             for both spans; or the two spans. False for nothing.
 
         Returns

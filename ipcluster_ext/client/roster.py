@@ -51,6 +51,12 @@ class Roster:
         return list(self._ready)
 
     @property
+    def unresponsive(self) -> list[EngineId]:
+        """The engines that do not answer, in order."""
+        infos = list(self._engines.values())
+        return sorted(info.id for info in infos if info.status is EngineStatus.UNRESPONSIVE)
+
+    @property
     def hosts(self) -> frozenset[str]:
         """The hosts on which engines are."""
         return self._hosts

@@ -6,12 +6,11 @@ import os
 import signal
 import sys
 from importlib import import_module
-from types import FrameType
 from typing import NoReturn
 
 from ipcluster_ext.engine import context
-from ipcluster_ext.engine.apply import Terminated
 from ipcluster_ext.engine.assembly import Engine
+from ipcluster_ext.engine.interrupts import Terminated
 from ipcluster_ext.engine.kernel import EngineKernel, build
 from ipcluster_ext.engine.streams import TaskStream
 from ipcluster_ext.protocol.process import EngineConfig
@@ -64,15 +63,10 @@ def _serve(config: EngineConfig, kernel: EngineKernel) -> None:
     sys.stdout = TaskStream(engine.wire.printed, "stdout", 1)
     sys.stderr = TaskStream(engine.wire.printed, "stderr", 2)
     signal.signal(signal.SIGINT, engine.interrupts.on_signal)
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, engine.interrupts.on_terminate)
     context.enter(engine.surroundings)
     pastime.install(engine.nesting)
     kernel.publisher.pass_on = context.show
     kernel.engine_shell.user_ns["engine_id"] = config.engine
     engine.wire.start()
     engine.desk.work()
-
-
-def _terminate(_signum: int, _frame: FrameType | None) -> NoReturn:
-    """End the engine."""
-    raise Terminated

@@ -13,7 +13,7 @@ from ipcluster_ext.engine.coroutines import Coroutines
 from ipcluster_ext.engine.failures import describe
 from ipcluster_ext.engine.feeds import RESUMED, Aside, Feed, Feeds
 from ipcluster_ext.engine.functions import Functions, store_globals
-from ipcluster_ext.engine.interrupts import Interrupts, Mood
+from ipcluster_ext.engine.interrupts import Interrupts, Mood, Terminated
 from ipcluster_ext.engine.kernel import EngineKernel
 from ipcluster_ext.engine.lane import Assignment
 from ipcluster_ext.engine.limits import Limits
@@ -33,10 +33,6 @@ _ASSIGNED_NAME = "_ipcluster_ext_value"
 
 Outcome = tuple[ResultItem, Body]
 """A task's outcome, and the body of it."""
-
-
-class Terminated(SystemExit):
-    """The engine was asked to end."""
 
 
 class Diverted(BaseException):
@@ -162,7 +158,10 @@ class Applier:
     def _failed(self, error: BaseException, options: Options | None) -> tuple[TaskStatus, Body]:
         cause = error.error if isinstance(error, CellFailed | ChunkFailed) else error
         status = verdict(cause, options)
-        return status, self._outcomes.failure(error, skip=2)
+        failure = self._outcomes.failure(error, skip=2)
+        if self._interrupts.terminating:  # and what must not fail, whatever it meets, has met that
+            raise Terminated from None
+        return status, failure
 
     def _apply(self, assignment: Assignment, payload: Any) -> Any:
         args, kwargs = payload

@@ -11,8 +11,13 @@ import threading
 from collections.abc import Callable
 from enum import IntEnum
 from types import FrameType, TracebackType
+from typing import NoReturn
 
 from ipcluster_ext.protocol.ids import TaskId
+
+
+class Terminated(SystemExit):
+    """The engine was asked to end."""
 
 
 class Mood(IntEnum):
@@ -48,6 +53,8 @@ class Interrupts:
         What is to be raised, by task.
     outer
         The tasks that wait for the current one to end, on the same stack.
+    terminating
+        Whether the engine was asked to end.
     """
 
     def __init__(self, current: Callable[[], TaskId | None], wake: Callable[[], None]) -> None:
@@ -58,6 +65,12 @@ class Interrupts:
         self.mood = Mood.CLOSED
         self.wanted: dict[TaskId, BaseException] = {}
         self.outer: list[TaskId] = []
+        self.terminating = False
+
+    def on_terminate(self, _signum: int, _frame: FrameType | None) -> NoReturn:
+        """End the engine."""
+        self.terminating = True
+        raise Terminated
 
     def want(self, task: TaskId, error: BaseException) -> None:
         """Have an exception raised in a task, from any thread, if the main thread does it."""

@@ -11,7 +11,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ipcluster_ext.core.effects import Dismiss, Effect, Send
-from ipcluster_ext.core.events import Delivered, Event, Heard, Left, PeerId, Said, Silent
+from ipcluster_ext.core.events import (
+    CaughtUp,
+    Delivered,
+    Event,
+    Heard,
+    Lags,
+    Left,
+    PeerId,
+    Said,
+    Silent,
+)
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.frames import decode
 from ipcluster_ext.protocol.ledger import Ledger
@@ -31,6 +41,8 @@ CLIENTS = 0
 ENGINES = 1
 PING_EVERY = 2.0
 ACK_WITHIN = 0.02
+BACKLOG = 64 * 1024 * 1024
+"""Bytes that may be under way to a client before what follows waits on disk."""
 AWAY = 5.0
 """A hub that did nothing for so long was stopped itself, and cannot say who was silent."""
 
@@ -63,6 +75,7 @@ class Peer:
     allowed: frozenset[type] = field(default_factory=frozenset)
     heard_at: float = 0.0
     silent: bool = False
+    lags: bool = False
 
 
 class Ports:
@@ -78,14 +91,24 @@ class Ports:
         Whether what is heard is acknowledged only once `settle` says so.
     quiet
         How long, in seconds, an engine may not be heard before the core is told.
+    backlog
+        How many bytes may be under way to a client before the core is told that it lags behind.
     """
 
     def __init__(
-        self, router: Router, boot: int, *, journal: bool = False, quiet: float = PATIENT.quiet
+        self,
+        router: Router,
+        boot: int,
+        *,
+        journal: bool = False,
+        quiet: float = PATIENT.quiet,
+        backlog: int = BACKLOG,
     ) -> None:
         self._router = router
         self._boot = boot
         self._quiet = quiet
+        self._backlog = backlog
+        self._ping_every = min(PING_EVERY, quiet / 2)
         self._now = self._look_at = self._looked_at = 0.0
         self._patient = journal
         self._unsettled: deque[tuple[int, list[tuple[Peer, int]]]] = deque()
@@ -137,6 +160,9 @@ class Ports:
         taken = peer.ledger.take(packet)
         if taken.released:
             events.extend(Delivered(token) for token in taken.released)
+        if peer.lags and peer.ledger.unacked_nbytes < self._backlog // 4:
+            peer.lags = False
+            events.append(CaughtUp(peer.id))
         for wire in taken.resend:
             self._router.send(peer.address, wire)
         if packet.seq:
@@ -189,7 +215,14 @@ class Ports:
             wire = peer.ledger.say(effect.messages, effect.frames, token=effect.token)
             if not self._router.send(peer.address, wire):
                 gone.append(Left(peer.id, "its connection is gone"))
+            elif peer.ledger.unacked_nbytes > self._backlog and self._may_lag(peer):
+                peer.lags = True
+                gone.append(Lags(peer.id))
         return gone
+
+    def _may_lag(self, peer: Peer) -> bool:
+        """Tell whether the core is to be told that a peer lags behind: what it is owed is kept."""
+        return self._patient and not peer.lags and peer.address.door == CLIENTS
 
     def _unreceived(self, peer: Peer) -> list[Event]:
         """Return the tokens that a peer that is gone will not receive."""
@@ -212,7 +245,7 @@ class Ports:
         if now >= self._look_at:
             self._look(now, events)
         if now >= self._ping_at:
-            self._ping_at = now + PING_EVERY
+            self._ping_at = now + self._ping_every
             events += [
                 Left(peer.id, "its connection is gone")
                 for peer in list(self._peers.values())
@@ -254,6 +287,8 @@ class Ports:
             for peer, received in unsettled.popleft()[1]:
                 peer.ledger.may_acknowledge(received)
                 self._owing.add(peer)
+        if self._owing and self._ack_at is None:
+            self._ack_at = self._now + ACK_WITHIN
 
     def farewell(self) -> None:
         """Tell the clients that the hub ends."""
