@@ -11,7 +11,7 @@ from pathlib import Path
 from ipcluster_ext.agent.leavings import excerpt, size_of
 from ipcluster_ext.agent.succession import Succession
 from ipcluster_ext.agent.wakeups import wait_for_end
-from ipcluster_ext.protocol.process import END_OF_HUB, exit_text
+from ipcluster_ext.protocol.process import END_OF_HUB, HUB_MISCONFIGURED, exit_text
 from ipcluster_ext.transport import processes
 
 log = logging.getLogger(__name__)
@@ -86,6 +86,8 @@ class HubProcess:
         """
         cause = "it did not answer and was killed" if self._killed else exit_text(code)
         self.buried()
+        if code == HUB_MISCONFIGURED:
+            return "the hub cannot be as it was to be; it says why"
         return self._follow(cause)
 
     def _follow(self, cause: str) -> str:

@@ -13,17 +13,18 @@ import msgspec
 
 from ipcluster_ext.core.hub import Hub
 from ipcluster_ext.core.state import Place
+from ipcluster_ext.errors import ClusterError
 from ipcluster_ext.hub.loop import Loop
 from ipcluster_ext.hub.orphaned import end_cluster
 from ipcluster_ext.hub.ports import Ports
-from ipcluster_ext.protocol.process import END_OF_HUB, HubConfig
+from ipcluster_ext.protocol.process import END_OF_HUB, HUB_MISCONFIGURED, HubConfig, TcpConfig
 from ipcluster_ext.protocol.versions import versions_of
 from ipcluster_ext.transport import processes
 from ipcluster_ext.transport.blobs import host_identity
 from ipcluster_ext.transport.descriptors import raise_limit
-from ipcluster_ext.transport.files import client_socket, engine_socket
+from ipcluster_ext.transport.files import client_socket, engine_socket, open_doors_file
 from ipcluster_ext.transport.journal import Journal
-from ipcluster_ext.transport.router import Router
+from ipcluster_ext.transport.router import Annex, Router
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +44,14 @@ def main() -> int:
     _tame_the_collector()
     folder = Path(config.folder)
     raise_limit()
+    try:
+        outside = None if config.tcp is None else _open_outside(folder, config.tcp)
+    except ClusterError as error:
+        if open_doors_file(folder).exists():  # for the hub before this one it was possible
+            raise
+        log.critical("%s", error)
+        return HUB_MISCONFIGURED
     doors = [client_socket(folder), engine_socket(folder)]
-    outside = None
-    if config.tcp is not None:
-        from ipcluster_ext.hub.outside import Outside  # ZeroMQ takes a while to import
-
-        outside = Outside(folder, config.tcp)
     router = Router(doors, lifeline=sys.stdin.fileno(), annex=outside)
     epoch = time.time_ns() / 1e9 - time.monotonic()
     core = Hub(
@@ -75,6 +78,12 @@ def main() -> int:
     if END_OF_HUB not in router.last_words:
         end_cluster(config)
     return 0
+
+
+def _open_outside(folder: Path, tcp: TcpConfig) -> Annex:
+    from ipcluster_ext.hub.outside import Outside  # ZeroMQ takes a while to import
+
+    return Outside(folder, tcp)
 
 
 def _take_over(core: Hub, journal: Journal) -> None:

@@ -20,6 +20,10 @@ END_OF_HUB = b"end\n"
 """What an agent that ends in good order writes to its hub's lifeline before it closes that."""
 
 
+HUB_MISCONFIGURED = 78
+"""The exit code of a hub that cannot be as it is told to; another would not fare better."""
+
+
 class _Line(msgspec.Struct, frozen=True, kw_only=True):
     """A line of JSON."""
 
