@@ -219,7 +219,8 @@ class Recovery:
         self._settle_the_dead(now)
         unclaimed, recovered.unclaimed = recovered.unclaimed, {}
         for task in unclaimed.values():
-            self._tasks.resume(self._state.clients.get(client_of(task.id)), task)
+            if task.id in self._state.tasks:  # else its time was up, or it was cancelled
+                self._tasks.resume(self._state.clients.get(client_of(task.id)), task)
         self._disappoint()
         return True
 

@@ -66,6 +66,7 @@ class Tasks:
         known, mine = state.tasks, client.id
         special = spec.options is not None
         row, claims, over = state.journal.page, state.claims, state.over
+        unsettled = not state.recovered.settled
         beside: list[Frame] = []
         count = 0
         for item in message.items:
@@ -83,6 +84,8 @@ class Tasks:
                 state.blobs.hold(names_of(item.buffers))
             if claims and item.id in claims:
                 self.reclaim(task, now)
+            elif unsettled:
+                self._set_aside(task)
             elif special or item.needs:
                 self._admit(client, task)
             elif function.pickled is None:
@@ -118,6 +121,8 @@ class Tasks:
             count += 1
             if task_id in state.claims:
                 self.reclaim(task, now)
+            elif not state.recovered.settled:
+                self._set_aside(task)
             elif spec.options is not None or item.needs:
                 self._admit(client, task)
             else:
@@ -125,6 +130,11 @@ class Tasks:
         state.journal.submitted(message, own, count)
         ids = range(first.id, first.id + len(message.engines))
         state.log.note(now, "submitted to each", map(TaskId, ids))
+
+    def _set_aside(self, task: Task) -> None:
+        """Have a task wait until it is known whether an engine has it already."""
+        if not self.limits.admit(task):
+            self._state.recovered.unclaimed[task.id] = task
 
     def _admit(self, client: Client | None, task: Task) -> None:
         """Take a task that wants more than to be run."""

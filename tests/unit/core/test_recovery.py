@@ -22,6 +22,7 @@ from ipcluster_ext.protocol.messages import (
     Steered,
     StopEngines,
     Submit,
+    SubmitEach,
     Welcome,
 )
 from ipcluster_ext.protocol.parts import (
@@ -145,6 +146,31 @@ class TestTasks:
         assert [engine.ids for engine in engines if engine is not runner] == [[]]
         runner.finish()
         assert client.statuses == {task: DONE}
+
+    def test_that_come_before_the_engine_that_has_them_stay_where_they_are(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [task] = client.submit()
+        [*each] = client.submit_each([0, 1])
+
+        stage.crash(unwritten=2)
+        return_client(
+            client,
+            submission(task),
+            SubmitEach(
+                TaskSpec(Kind.APPLY, balanced=False), TaskItem(each[0], b"in"), [ZERO, EngineId(1)]
+            ),
+            waits=[task, *each],
+        )
+        held = [engine.ids for engine in engines]
+        return_agent(agent, engines)
+        for engine in engines:
+            return_engine(engine)
+
+        assert [engine.ids for engine in engines] == held
+        for engine in engines:
+            engine.finish(len(engine.ids))
+        assert client.statuses == dict.fromkeys([task, *each], DONE)
 
     def test_whose_end_comes_before_they_are_known_have_ended_when_they_are(
         self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
