@@ -31,6 +31,8 @@ STEADY_AFTER = 10.0
 FREE_DEATHS = 3
 """So many deaths in a row cost no delay."""
 FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0
+LONG_ENOUGH, PART_OF_A_LIFE = 1.0, 0.1
+"""After a life of so many seconds it waits for such a part of it at most."""
 MOST_FAILURES = 5
 """An engine that did not come up so many times in a row is given up."""
 
@@ -307,7 +309,7 @@ class Roster:
     def _follow(self, post: _Post, cause: str, death: Death, now: float) -> list[Effect]:
         if post.asked:
             post.quick = post.failed = 0
-        delay = _delay(post.quick)
+        delay = _delay(post.quick, now - post.launched_at if death.up else 0.0)
         report = EngineExited(
             post.engine,
             post.boot,
@@ -344,11 +346,16 @@ class Roster:
         return effects
 
 
-def _delay(quick: int) -> float:
-    """Return how long an engine waits that has died so many times in a row."""
+def _delay(quick: int, lasted: float) -> float:
+    """Return how long an engine waits that has died so many times in a row.
+
+    One whose last life was long enough for work waits for a small part of it only: whatever kills
+    engines now and then shall not keep them from working most of the time.
+    """
     if quick <= FREE_DEATHS:
         return 0.0
-    return min(FIRST_DELAY * 2.0 ** min(quick - FREE_DEATHS - 1, 30), LONGEST_DELAY)
+    delay = min(FIRST_DELAY * 2.0 ** min(quick - FREE_DEATHS - 1, 30), LONGEST_DELAY)
+    return min(delay, lasted * PART_OF_A_LIFE) if lasted >= LONG_ENOUGH else delay
 
 
 def _warning(post: _Post, cause: str, delay: float, now: float) -> str:
