@@ -56,8 +56,12 @@ class Ends:
             task.move(item.status)
         client = state.clients.get(task.id >> COUNTER_BITS)  # type: ignore[call-overload]
         if client is not None:
-            client.line.result(engine, item, frames)
-            in_blobs = bool(item.buffers) and state.keep_until_heard(client, item.buffers)
+            if task.row and (client.lags or client.owed):
+                state.owe(client, item)
+                in_blobs = bool(names_of(item.buffers))
+            else:
+                client.line.result(engine, item, frames)
+                in_blobs = bool(item.buffers) and state.keep_until_heard(client, item.buffers)
             if in_blobs and item.status is _DONE:
                 state.store.hold(item, frames)
         elif item.buffers:

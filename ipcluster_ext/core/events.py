@@ -54,10 +54,32 @@ class Heard:
 
 
 @dataclass(slots=True)
+class Lags:
+    """Too much that a peer was told is under way to it."""
+
+    peer: PeerId
+
+
+@dataclass(slots=True)
+class CaughtUp:
+    """A peer that lagged behind has received most of what it was told."""
+
+    peer: PeerId
+
+
+@dataclass(slots=True)
+class PageRead:
+    """A page of the journal that was wanted was read, or could not be (None)."""
+
+    number: int
+    data: Sequence[Frame] | None
+
+
+@dataclass(slots=True)
 class Delivered:
     """A peer has received what was sent with this token, or never will."""
 
     token: Any
 
 
-Event = Said | Left | Silent | Heard | Delivered
+Event = Said | Left | Silent | Heard | Lags | CaughtUp | PageRead | Delivered

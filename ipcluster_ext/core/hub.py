@@ -13,9 +13,21 @@ from ipcluster_ext.core.chance import Chance
 from ipcluster_ext.core.dispatch import Dispatcher
 from ipcluster_ext.core.effects import Effect
 from ipcluster_ext.core.engines import Agent, Engine
-from ipcluster_ext.core.events import Delivered, Event, Heard, Left, PeerId, Said, Silent
+from ipcluster_ext.core.events import (
+    CaughtUp,
+    Delivered,
+    Event,
+    Heard,
+    Lags,
+    Left,
+    PageRead,
+    PeerId,
+    Said,
+    Silent,
+)
 from ipcluster_ext.core.history import MAX_AGE, MOST
 from ipcluster_ext.core.journal import Written
+from ipcluster_ext.core.lagging import Lagging
 from ipcluster_ext.core.policies import make_policy
 from ipcluster_ext.core.records import Records
 from ipcluster_ext.core.recovery import Recovery
@@ -108,6 +120,7 @@ class Hub:
         self._records = Records(self.state, self._tasks)
         self._dispatcher = Dispatcher(self.state, self._tasks, hwm)
         self._silence = Silence(self.state, self._tasks, patience)
+        self._lagging = Lagging(self.state, self._tasks.ends)
 
     def handle(self, events: Sequence[Event], *, now: float) -> list[Effect]:
         """Take what happened, and decide.
@@ -125,19 +138,7 @@ class Hub:
         """
         self.state.now = now
         for event in events:
-            match event:
-                case Said():
-                    frames = iter(event.frames)
-                    for message in event.messages:
-                        self._said(event.peer, message, frames, now)
-                case Left():
-                    self._roll.left(event.peer, event.reason, now)
-                case Silent() | Heard():
-                    self._silence.heed(event, now)
-                case Delivered():
-                    self.state.received(event.token)
-                case _:
-                    assert_never(event)
+            self._happened(event, now)
         if self.state.recovered.forget_at is not None and self._recovery.look(now):
             self._roll.welcome_all()
         self._silence.look(now)
@@ -148,16 +149,35 @@ class Hub:
             self._dispatcher.run(now)
         self._forget_functions()
         self._record_staff()
+        if self.state.laggards:
+            self._lagging.go_on()
         if not self.state.tasks:
             self.state.tasks.clear()  # a dict that was large keeps its table until then
         return self.state.take_effects()
+
+    def _happened(self, event: Event, now: float) -> None:
+        match event:
+            case Said():
+                frames = iter(event.frames)
+                for message in event.messages:
+                    self._said(event.peer, message, frames, now)
+            case Left():
+                self._roll.left(event.peer, event.reason, now)
+            case Silent() | Heard():
+                self._silence.heed(event, now)
+            case Lags() | CaughtUp() | PageRead():
+                self._lagging.heed(event)
+            case Delivered():
+                self.state.received(event.token)
+            case _:
+                assert_never(event)
 
     @property
     def deadline(self) -> float | None:
         """When `handle` wants to be called even if nothing happens, by the same clock."""
         deadlines = (
             self._dispatcher.deadline, self.state.timers.deadline, self._recovery.deadline,
-            self._silence.deadline, self._tasks.withdrawals.deadline,
+            self._silence.deadline, self._tasks.withdrawals.deadline, self._lagging.deadline,
         )  # fmt: skip
         return min((at for at in deadlines if at is not None), default=None)
 
@@ -183,6 +203,11 @@ class Hub:
     def take_pages(self) -> list[Written]:
         """Return the pages to be written since the last time: numbers and bytes."""
         return self.state.journal.take(self.state.now)
+
+    def take_wanted_pages(self) -> list[int]:
+        """Return the numbers of pages to be read (`PageRead`), since the last time."""
+        wanted, self.state.wanted_pages = self.state.wanted_pages, []
+        return wanted
 
     def take_unneeded_pages(self) -> list[int]:
         """Return the numbers of the pages that may be erased, since the last time."""
@@ -296,14 +321,15 @@ class Hub:
         """Pass a word about tasks to their client, if the engine has them."""
         if ids and all(task in engine.unfinished for task in ids):
             client = self.state.clients.get(client_of(ids[0]))
-            if client is not None:
+            if client is not None and not (client.lags and self._lagging.drops(client, message)):
                 client.line.say(message)
 
     def _pass_news(self, engine: Engine, message: News, frames: Iterator[Frame]) -> None:
         """Pass on what a task has to say, its blobs kept until that has arrived."""
         own = take_frames(frames, message)
         client = self.state.clients.get(client_of(message.id))
-        if client is None or message.id not in engine.unfinished:
+        dropped = client is not None and client.lags and self._lagging.drops(client, message)
+        if client is None or dropped or message.id not in engine.unfinished:
             self.state.blobs.offer(names_of(message.buffers))
             return
         client.line.say(message)
@@ -325,13 +351,13 @@ class Hub:
                 if client_of(task) != client.id:
                     self.state.watchers.setdefault(task, []).append(client)
                 continue
-            entry = self.state.history.get(task)
-            if entry is None:
+            outcome = self.state.outcome(task)
+            if outcome is not None:
+                self._tasks.ends.tell(client, outcome.item, outcome.frames, outcome.engine)
+            elif self.state.history.get(task) is None:
                 missing[task] = "nothing is known of it"
-            elif not entry.kept:
-                missing[task] = "its result is not kept any more"
             else:
-                self._tasks.ends.tell(client, entry.item, entry.frames, entry.engine)
+                missing[task] = "its result is not kept any more"
         client.line.say(Fetched(message.request, missing))
 
     def _record_staff(self) -> None:

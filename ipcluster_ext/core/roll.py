@@ -223,6 +223,7 @@ class Roll:
         if isinstance(who, Client):
             state.clients.pop(who.id, None)
             state.journal.client_left(who.id)
+            state.forgive(who)
             state.forget_maker(client_owner(who.id))
             self._tasks.client_left(who)
         elif isinstance(who, Engine):

@@ -1,5 +1,6 @@
 """Everything the hub knows, each fact in one place; the rules are with those who change it."""
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -22,17 +23,30 @@ from ipcluster_ext.core.values import Store
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, owner_of_blob
 from ipcluster_ext.protocol.messages import Engines, FreeBlobs, Notice, SweepBlobs
-from ipcluster_ext.protocol.parts import Buffers, EngineInfo, TaskItem, TaskSpec
+from ipcluster_ext.protocol.parts import Buffers, EngineInfo, ResultItem, TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import EngineStatus
 from ipcluster_ext.protocol.text import legible
 
 
 @dataclass(slots=True, eq=False)
 class Client:
-    """A client, as long as it is connected."""
+    """A client, as long as it is connected.
+
+    Attributes
+    ----------
+    lags
+        Whether too much that it was told is under way to it.
+    owed
+        The outcomes that it has not been told, and the pages of the journal where they stand.
+    dropped
+        How many pieces of output it was not told.
+    """
 
     id: ClientId
     line: Line
+    lags: bool = False
+    owed: deque[tuple[TaskId, int]] = field(default_factory=deque)
+    dropped: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -99,6 +113,9 @@ class State:
         What must outlive the hub.
     recovered
         What is known of the hub before this one.
+    laggards, owed, wanted_pages
+        The clients that lag behind (`core.lagging`), the blobs of outcomes that they are owed, and
+        the pages of the journal to be read for them.
     now
         The hub's monotonic clock, at this batch.
     """
@@ -132,6 +149,9 @@ class State:
     timers: Timers = field(default_factory=Timers)
     journal: Journal = field(default_factory=Journal)
     recovered: Recovered = field(default_factory=Recovered)
+    laggards: set[Client] = field(default_factory=set)
+    owed: dict[TaskId, list[str]] = field(default_factory=dict)
+    wanted_pages: list[int] = field(default_factory=list)
     history: History = field(init=False)
     store: Store = field(init=False)
     next_engine: int = 0
@@ -247,6 +267,27 @@ class State:
             lines = [agent.line for agent in self.agents.values()] if maker is None else [maker]
             for line in lines:
                 line.say(FreeBlobs(own))
+
+    def owe(self, client: Client, item: ResultItem) -> None:
+        """Note that a client that lags behind is owed an outcome, which this batch records."""
+        page = self.journal.page
+        self.journal.need(page)
+        client.owed.append((item.id, page))
+        if item.buffers:
+            names = names_of(item.buffers)
+            self.blobs.hold(names)
+            self.owed[item.id] = names
+
+    def no_longer_owe(self, task: TaskId, page: int) -> None:
+        """Let go of what was kept of an outcome that a client was owed."""
+        self.journal.release(page)
+        self.blobs.release(self.owed.pop(task, ()))
+
+    def forgive(self, client: Client) -> None:
+        """Owe a client that is gone nothing any more."""
+        while client.owed:
+            self.no_longer_owe(*client.owed.popleft())
+        self.laggards.discard(client)
 
     def forget_maker(self, owner: str) -> None:
         """Have the agents sweep up after a process that made blobs and is gone."""

@@ -6,12 +6,14 @@ that nothing waits, and large at high load, so that cost per task falls.
 
 import time
 
+from ipcluster_ext.core.events import Event, PageRead
 from ipcluster_ext.core.hub import Hub
 from ipcluster_ext.hub.ports import Ports
 from ipcluster_ext.transport.journal import Journal
 from ipcluster_ext.transport.router import Router
 
 LONGEST_WAIT = 2.0
+SOON = 0.005
 
 
 class Loop:
@@ -46,7 +48,8 @@ class Loop:
         deadline = self._ports.deadline
         if self._core.deadline is not None:
             deadline = min(deadline, self._core.deadline)
-        return min(LONGEST_WAIT, max(0.0, deadline - time.monotonic()))
+        longest = SOON if self._journal.looking_up else LONGEST_WAIT
+        return min(longest, max(0.0, deadline - time.monotonic()))
 
     def turn(self) -> None:
         """Handle what has come until now."""
@@ -55,7 +58,7 @@ class Loop:
         while True:
             effects = self._core.handle(events, now=now)
             self._record()
-            events = self._ports.carry(effects)
+            events = [*self._ports.carry(effects), *self._read()]
             if not events:
                 events = self._ports.keep_up(now)
                 if not events:
@@ -75,3 +78,11 @@ class Loop:
         if journal.trouble != self._trouble:
             self._trouble = journal.trouble
             core.announce(self._trouble or "the hub's journal works again")
+
+    def _read(self) -> list[Event]:
+        """Have the pages read that the core wants to see again; return those that were."""
+        journal = self._journal
+        wanted = self._core.take_wanted_pages()
+        if wanted:
+            journal.look_up(wanted)
+        return [PageRead(number, data) for number, data in journal.take_found()]

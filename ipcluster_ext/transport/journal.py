@@ -10,9 +10,10 @@ import logging
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.transport.writer import Writer
@@ -31,7 +32,15 @@ GIVE_WAY_FOR = 0.001
 CLOSE_WITHIN = 2.0
 
 _Appended = tuple[int, Sequence[Frame] | None, int]
-_Command = _Appended | list[int] | None
+
+
+class _Wanted(NamedTuple):
+    """Rows to be read."""
+
+    numbers: list[int]
+
+
+_Command = _Appended | _Wanted | list[int] | None
 
 _log = logging.getLogger(__name__)
 
@@ -81,6 +90,8 @@ class Journal:
         self._since = 0.0
         self._last = 0
         self._given_up = 0
+        self._found: deque[tuple[int, list[Frame] | None]] = deque()
+        self._sought = 0
         self._writer: Writer | None = None
         self._thread: threading.Thread | None = None
         if path is not None:
@@ -142,6 +153,27 @@ class Journal:
             self._asked += 1
             self._queue.put(list(numbers))
 
+    @property
+    def looking_up(self) -> bool:
+        """Whether rows are being read."""
+        return self._sought > 0
+
+    def look_up(self, numbers: Iterable[int]) -> None:
+        """Have rows read that were appended and not dropped; `take_found` returns them."""
+        wanted = list(numbers)
+        self._sought += len(wanted)
+        if self._thread is None:
+            self._found.extend((number, None) for number in wanted)
+        else:
+            self._asked += 1
+            self._queue.put(_Wanted(wanted))
+
+    def take_found(self) -> list[tuple[int, list[Frame] | None]]:
+        """Return the rows that were read since the last time; None for one that cannot be had."""
+        found = [self._found.popleft() for _ in range(len(self._found))]
+        self._sought -= len(found)
+        return found
+
     def give_way(self) -> None:
         """Let the journal's thread have the interpreter, for 1 ms at most, if it is kept waiting.
 
@@ -180,8 +212,11 @@ class Journal:
         """Wait for a group, and do what it asks for; return whether there will be another."""
         commands = self._group(writer.wait_for())
         nbytes = 0
+        wanted: list[int] = []
         for command in commands:
-            if isinstance(command, tuple):
+            if isinstance(command, _Wanted):
+                wanted += command.numbers
+            elif isinstance(command, tuple):
                 self._last, data, size = command
                 writer.backlog.add(self._last, data)
                 nbytes += size
@@ -190,6 +225,7 @@ class Journal:
         try:
             writer.work(self._last)
         finally:
+            self._found.extend((number, writer.find(number)) for number in wanted)
             self._taken_nbytes += nbytes
             self._done += len(commands)
             self._rested.set()

@@ -12,6 +12,7 @@ The format is SQLite's (https://www.sqlite.org/fileformat2.html); page size, the
 
 import contextlib
 import struct
+from array import array
 from collections import Counter
 from collections.abc import Iterator
 from enum import Enum
@@ -25,13 +26,14 @@ APPLICATION = 0x49505800
 """Stands in the file with the version added, so that a damaged version is no other version."""
 _MAGIC = b"SQLite format 3\0"
 _HEAD_NBYTES = 100
-_LOG_HEAD = struct.Struct(">8I")
-_FRAME_HEAD = struct.Struct(">6I")
+_LOG_HEAD_NBYTES = 32
+_FRAME_HEAD = struct.Struct(">2IQ2I")
 _FRAME = _FRAME_HEAD.size + PAGE
 _MAPPED = PAGE // 5
 """So many pages does each page of the map tell of; it stands before the first of them."""
 _MAP_ENTRY = 5
-_FREE, _OVERFLOWS, _TREE = 2, (3, 4), (1, 5)
+_TREE = (1, 5)  # what the map says of pages with rows and of those above them
+_ROOT = 3
 _LEAF, _INNER = 13, 5
 _LARGEST_LOCAL = PAGE - 35
 _SMALLEST_LOCAL = (PAGE - 12) * 32 // 255 - 23
@@ -93,7 +95,8 @@ def committed(log: bytes) -> int:
     The log is emptied whenever its pages have been moved into the file, so what stands in it
     whole was written whole: SQLite has to find as many.
     """
-    return max((index for index, _, nbytes in _frames(log) if nbytes), default=0)
+    heads = _heads(log)
+    return max((number for number, head in enumerate(heads, 1) if head.size), default=0)
 
 
 def salvage(file: bytes, log: bytes) -> Salvage:
@@ -107,39 +110,79 @@ def salvage(file: bytes, log: bytes) -> Salvage:
     return _Pages(_overlay(file, log)).salvage()
 
 
-def _frames(log: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield the number of each frame, its page, and the file's size in pages if it ends something.
+class _Head(NamedTuple):
+    """What stands before a page in the log: which it is, and if a transaction ends, the size."""
 
-    Frames of one log share two random numbers; the head's may be what is damaged.
+    page: int
+    size: int
+    salt: int
+    checksum: tuple[int, int]
+
+
+def _heads(log: bytes) -> list[_Head]:
+    """Return what stands before the pages of a log, up to its last.
+
+    Those of one log share a random number, which tells where it ends; one bit of it may be wrong.
     """
-    heads = [
-        _FRAME_HEAD.unpack_from(log, at)
-        for at in range(_LOG_HEAD.size, len(log) - _FRAME + 1, _FRAME)
-    ]
-    common = Counter(head[2:4] for head in heads).most_common(1)
-    for index, (page, size, *rest) in enumerate(heads, 1):
-        if tuple(rest[:2]) == common[0][0]:
-            yield index, page, size
+    heads: list[_Head] = []
+    for at in range(_LOG_HEAD_NBYTES, len(log) - _FRAME + 1, _FRAME):
+        page, size, salt, *checksum = _FRAME_HEAD.unpack_from(log, at)
+        heads.append(_Head(page, size, salt, (checksum[0], checksum[1])))
+    ours = Counter(head.salt for head in heads).most_common(1)
+    while heads and (heads[-1].salt ^ ours[0][0]).bit_count() > 1:
+        heads.pop()
+    return heads
 
 
 def _overlay(file: bytes, log: bytes) -> bytearray:
     """Return the file as it is once the log's transactions have been carried out."""
     pages = bytearray(file)
-    end = committed(log)
-    size = largest = 0
-    for index, page, after in _frames(log):
+    heads = _heads(log)[: committed(log)]
+    before = struct.unpack_from(">2I", log, _LOG_HEAD_NBYTES - 8) if heads else (0, 0)
+    computed = before
+    size = 0
+    for index, head in enumerate(heads):
+        start = _LOG_HEAD_NBYTES + index * _FRAME + _FRAME_HEAD.size
+        data = log[start : start + PAGE]
+        page, size = _righted(head, data, before, computed)
+        computed = _checksum(_words(head.page, head.size) + data, before)
+        before = head.checksum
         at = (page - 1) * PAGE
-        if index <= end and 0 <= at <= len(pages) + len(log):
-            start = _LOG_HEAD.size + (index - 1) * _FRAME + _FRAME_HEAD.size
-            if at > len(pages):
-                pages.extend(bytes(at - len(pages)))
-            pages[at : at + PAGE] = log[start : start + PAGE]
-            size, largest = after or size, max(largest, page)
-            if after:
-                largest = 0
-    if size and largest <= size:
+        if 0 <= at <= len(file) + len(log):
+            pages.extend(bytes(max(0, at - len(pages))))
+            pages[at : at + PAGE] = data
+    if size:
         del pages[size * PAGE :]
     return pages
+
+
+def _righted(head: _Head, data: bytes, *before: tuple[int, int]) -> tuple[int, int]:
+    """Return which page of the file a page of the log is, and the size that it tells.
+
+    Were it taken for another, an older version would be taken for it, with rows that have been
+    deleted since. So where the checksum is wrong, it is asked whether one bit would right it;
+    unless what is wrong is the checksum before, as it is written or as it is computed.
+    """
+    for bits in (0, *(1 << place for place in range(64))):
+        page, size = head.page ^ bits >> 32, head.size ^ bits & 0xFFFFFFFF
+        for checksum in before:
+            if _checksum(_words(page, size) + data, checksum) == head.checksum:
+                return page, size
+    return head.page, head.size
+
+
+def _words(page: int, size: int) -> bytes:
+    return struct.pack(">2I", page, size)
+
+
+def _checksum(data: bytes, before: tuple[int, int]) -> tuple[int, int]:
+    """Return SQLite's checksum of a part of the log, given that of the part before."""
+    words = array("I", data)
+    first, second = before
+    for place in range(0, len(words), 2):
+        first = (first + words[place] + second) & 0xFFFFFFFF
+        second = (second + words[place + 1] + first) & 0xFFFFFFFF
+    return first, second
 
 
 class _Broken(Exception):
@@ -159,10 +202,10 @@ class _Pages:
 
     def salvage(self) -> Salvage:
         for number, kind in self._mapped():
-            if number > self._count:
+            if number <= self._count:
+                self._read(number, kind)
+            else:
                 self._broken += kind in _TREE
-            elif kind != _FREE and kind not in _OVERFLOWS:
-                self._read(number, certain=kind in _TREE)
         rows = [self._rows[number] for number in sorted(self._rows)]
         damaged = sorted({number for number in self._damaged if number not in self._rows})
         return Salvage(rows, damaged, self._broken)
@@ -179,30 +222,32 @@ class _Pages:
             raise _Broken
         return self._data[(number - 1) * PAGE : number * PAGE]
 
-    def _read(self, number: int, *, certain: bool) -> None:
-        """Read a page; if it is certain to belong to a table, count it when it makes no sense."""
+    def _read(self, number: int, kind: int) -> None:
+        """Read a page that has rows, going by the map, which may be damaged itself."""
         page = self._page(number)
-        kind = page[0]
-        if kind not in (_LEAF, _INNER):
-            self._broken += certain
+        tree = kind in _TREE or number == _ROOT
+        if page[0] == _LEAF and not tree:
+            # No other page in use begins so; one that was freed may. One bit at most is wrong.
+            tree = (kind ^ _TREE[1]).bit_count() <= 1
+        if not tree:
             return
-        if kind == _INNER and not certain:
+        if page[0] not in (_LEAF, _INNER):
+            self._broken += 1
             return
         try:
-            first = 8 if kind == _LEAF else 12
+            first = 8 if page[0] == _LEAF else 12
             places = struct.unpack_from(f">{int.from_bytes(page[3:5], 'big')}H", page, first)
             unused = _unused(page, first + 2 * len(places))
         except (_Broken, IndexError, struct.error):
             self._broken += 1
             return
-        lengths = [self._cell(page[place:], kind) for place in places]
+        cells = [page[place:] for place in places]
+        lengths = map(self._row if page[0] == _LEAF else _length, cells)
         self._broken += sum(lengths) + unused != PAGE
 
-    def _cell(self, cell: memoryview, kind: int) -> int:
+    def _row(self, cell: memoryview) -> int:
         """Take the row of a cell, if it is one; return the cell's length, 0 if it has none."""
         try:
-            if kind == _INNER:
-                return _varint(cell, 4)[1]
             size, at = _varint(cell, 0)
             number, at = _varint(cell, at)
         except IndexError:
@@ -229,6 +274,14 @@ class _Pages:
             follows = page[:4]
             record += page[4 : 4 + size - len(record)]
         return memoryview(record)
+
+
+def _length(cell: memoryview) -> int:
+    """Return the length of a cell of an inner page: a page's number, a row's number."""
+    try:
+        return _varint(cell, 4)[1]
+    except IndexError:
+        return 0
 
 
 def _local(size: int) -> int:

@@ -47,6 +47,7 @@ _INSERT = (
     " FROM json_each(?2)"
 )
 _DELETE = "DELETE FROM rows WHERE number IN (SELECT value FROM json_each(?))"
+_SELECT = "SELECT data FROM rows WHERE number = ?"
 _REHEARSED = -1
 _SIDES = ("-wal", "-shm", "-journal")
 _NEW = ".new"
@@ -124,6 +125,11 @@ class RowFile:
         """Delete rows; those that are not there do not matter."""
         self._log_nbytes += _CALL_COST + _ROW_COST * len(numbers)
         self._do(_DELETE, msgspec.json.encode(list(numbers)).decode())
+
+    def read(self, number: int) -> Row | None:
+        """Read a row; None if it is not there, or damaged."""
+        found = self._connection.execute(_SELECT, (number,)).fetchone()
+        return None if found is None else unpack(number, found[0])
 
     def _do(self, statement: str, *values: object) -> None:
         # `executemany`, as `execute` looks for the last row's number afterwards: once more,
@@ -213,14 +219,12 @@ def open_rows(path: Path, *, most_nbytes: int) -> Opened:
     match judge(read_own(path, 100)):
         case Head.EMPTY:
             _install(_made(path, []), path)
-            return _take(_connect(path, most_nbytes), path, b"")
+            return _take(path, b"", most_nbytes)
         case Head.OURS:
-            connection = _connect(path, most_nbytes)
             try:
-                return _take(connection, path, log)
-            except BaseException as error:
-                connection.close()
-                if not isinstance(error, sqlite3.Error) or is_elsewhere(error):
+                return _take(path, log, most_nbytes)
+            except sqlite3.Error as error:
+                if is_elsewhere(error):
                     raise
             return _mend(path, log, most_nbytes)
         case Head.OTHER:
@@ -229,37 +233,36 @@ def open_rows(path: Path, *, most_nbytes: int) -> Opened:
                 f"The journal {path} was written by another version of this program, or by "
                 f"another program. It is kept as {aside}; tasks in it are unknown to the hub."
             )
-            return _take(_connect(path, most_nbytes), path, b"")._replace(note=note)
+            return _take(path, b"", most_nbytes)._replace(note=note)
         case Head.DAMAGED:
             return _mend(path, log, most_nbytes)
 
 
-def _take(connection: sqlite3.Connection, path: Path, log: bytes) -> Opened:
-    """Read a file's rows, and forget those whose checksum is wrong.
+def _take(path: Path, log: bytes, most_nbytes: int) -> Opened:
+    """Open a file and read its rows; forget those whose checksum is wrong.
 
     Raises
     ------
-    sqlite3.DatabaseError
-        It is damaged beyond that.
+    sqlite3.Error
+        It is damaged beyond that, or as for `open_rows`.
     """
-    checked = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    found = list(connection.execute("SELECT number, data FROM rows ORDER BY number"))
-    frames = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]
-    if checked != "ok" or frames < committed(log):
-        raise sqlite3.DatabaseError(checked)
-    rows: list[Row] = []
-    damaged: list[int] = []
-    for number, packed in found:
-        row = unpack(number, packed) if isinstance(packed, bytes) else None
-        if row is None:
-            damaged.append(number)
-        else:
-            rows.append(row)
-    file = RowFile(connection, path)
-    if damaged:
-        file.delete(damaged)
-    note = _note(path, rows, damaged, 0, "") if damaged else ""
-    return Opened(file, rows, len(damaged), note)
+    connection = _connect(path, most_nbytes)
+    try:
+        checked = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        found = list(connection.execute("SELECT number, data FROM rows ORDER BY number"))
+        frames = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]
+        if checked != "ok" or frames < committed(log):
+            raise sqlite3.DatabaseError(checked)  # noqa: TRY301 - it is as SQLite's own
+        file = RowFile(connection, path)
+        rows = [unpack(number, packed) for number, packed in found]
+        damaged = [number for (number, _), row in zip(found, rows, strict=True) if row is None]
+        if damaged:
+            file.delete(damaged)
+    except BaseException:
+        connection.close()
+        raise
+    valid = [row for row in rows if row is not None]
+    return Opened(file, valid, len(damaged), _note(path, valid, damaged) if damaged else "")
 
 
 def _mend(path: Path, log: bytes, most_nbytes: int) -> Opened:
@@ -267,24 +270,25 @@ def _mend(path: Path, log: bytes, most_nbytes: int) -> Opened:
     rows, damaged, pages = salvage(read_own(path), log)
     aside = set_aside(path, log, rows)
     file = RowFile(_connect(path, most_nbytes), path)
-    note = _note(path, rows, damaged, pages, str(aside))
+    note = _note(path, rows, damaged, pages, aside)
     return Opened(file, rows, len(damaged) + pages, note)
 
 
-def _note(path: Path, rows: list[Row], damaged: list[int], pages: int, aside: str) -> str:
+def _note(
+    path: Path, rows: list[Row], damaged: list[int], pages: int = 0, aside: Path | None = None
+) -> str:
     """Say what was wrong with a file."""
     lost: list[str] = []
     if damaged:
         names = ", ".join(map(str, damaged[:10])) + (", …" if len(damaged) > 10 else "")
         lost.append(f"{len(damaged)} of its rows ({names})")
     if pages:
-        lost.append(f"those on {pages} of its pages")
-    unknown = f"; {' and '.join(lost)} could not be read, and their tasks are unknown to the hub"
+        lost.append(f"what stood on {pages} of its pages")
+    unread = f" {' and '.join(lost)} could not be read: tasks there are unknown to the hub."
     return (
-        f"The journal {path} was damaged. {len(rows)} of its rows are intact"
-        f"{unknown if lost else ''}."
-        f"{f' The damaged file is kept as {aside}.' if aside else ''} If this happens again, check"
-        " the disk."
+        f"The journal {path} was damaged. {len(rows)} of its rows are intact."
+        f"{unread if lost else ''}{f' The damaged file is kept as {aside}.' if aside else ''}"
+        " If this happens again, check the disk."
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipcluster_ext.errors import ClusterError
+from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.transport.backlog import Backlog
 from ipcluster_ext.transport.rowfile import (
     LARGEST_ROW,
@@ -133,6 +134,18 @@ class Writer:
             self.backlog.trim(MOST_KEPT)
         self.written = taken
         self._announce()
+
+    def find(self, number: int) -> list[Frame] | None:
+        """Return a row that was appended and not dropped; None if it cannot be had."""
+        data = self.backlog.rows.get(number)
+        if data is not None:
+            return list(data)
+        try:
+            row = None if self._file is None else self._file.read(number)
+        except TROUBLE as error:
+            self._fail(error)
+            return None
+        return None if row is None else [*row.data]
 
     def fail(self, error: Exception) -> None:
         """Take the disk for broken, for a reason that nobody had thought of."""

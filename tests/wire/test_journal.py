@@ -261,3 +261,29 @@ class TestTheFile:
         Journal(folder / "a" / "journal").close()
 
         assert stat.S_IMODE((folder / "a").stat().st_mode) == 0o700
+
+
+def test_rows_can_be_looked_up_whether_they_are_on_disk_or_about_to_be(path: Path) -> None:
+    journal = Journal(path)
+    journal.append(1, [b"head", b"frame"])
+    wait_until(lambda: journal.written == 1)
+    journal.append(2, [b"new"])
+
+    journal.look_up([1, 2, 3])
+    wait_until(lambda: journal.idle)
+    busy = journal.looking_up
+    found = journal.take_found()
+
+    assert busy
+    assert not journal.looking_up
+    assert found == [(1, [b"head", b"frame"]), (2, [b"new"]), (3, None)]
+    journal.close()
+
+
+def test_without_a_file_nothing_is_found() -> None:
+    journal = Journal(None)
+    journal.append(1, [b"head"])
+
+    journal.look_up([1])
+
+    assert journal.take_found() == [(1, None)]

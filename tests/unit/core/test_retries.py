@@ -1,7 +1,9 @@
 import pytest
+from msgspec import structs
 
+from ipcluster_ext.protocol.frames import decode_failure
 from ipcluster_ext.protocol.ids import EngineId
-from ipcluster_ext.protocol.messages import Done
+from ipcluster_ext.protocol.messages import Done, Notice
 from ipcluster_ext.protocol.parts import Options, Retry
 from ipcluster_ext.protocol.status import TaskStatus
 from tests.support.scripted import Agent, Client, Engine, Stage
@@ -119,6 +121,80 @@ class TestOfDeaths:
         engine.die(began=task)
 
         assert client.why(task)[0] == "EngineLost"
+
+    def test_what_three_engines_died_of_is_not_given_to_a_fourth(
+        self, client: Client, agent: Agent, engine: Engine
+    ) -> None:
+        [task] = client.submit(retries=50)
+
+        engine.die(began=task)
+        for _ in range(2):
+            agent.start(EngineId(0)).die(began=task)
+
+        assert client.why(task) == (
+            "PoisonTask",
+            "it has killed engines 0, 0, 0: killed by SIGKILL",
+        )
+
+    def test_its_owner_may_say_that_it_is(
+        self, client: Client, agent: Agent, engine: Engine
+    ) -> None:
+        [task] = client.submit(retries=50, options=Options(retry=Retry(on_engine_lost=3)))
+
+        engine.die(began=task)
+        for _ in range(2):
+            agent.start(EngineId(0)).die(began=task)
+        before = dict(client.statuses)
+        agent.start(EngineId(0)).die(began=task)
+
+        assert before == {}
+        assert client.why(task)[0] == "PoisonTask"
+
+    def test_a_death_that_was_asked_for_is_not_put_down_to_the_task(
+        self, client: Client, agent: Agent, engine: Engine
+    ) -> None:
+        [task] = client.submit(retries=50)
+        for _ in range(5):
+            agent.say(structs.replace(engine.exited(began=task), asked=True))
+            engine = agent.start(EngineId(0))
+
+        engine.finish()
+
+        assert client.statuses == {task: DONE}
+
+    def test_its_story_tells_what_the_engine_died_of(
+        self, stage: Stage, client: Client, agent: Agent, engine: Engine
+    ) -> None:
+        [task] = client.submit(retries=1)
+
+        engine.die(began=task)
+        agent.start(EngineId(0)).finish()
+
+        told = [chapter.what for chapter in stage.hub.story(task)]
+        assert told == [
+            "submitted",
+            "assigned to engine 0",
+            "lost with engine 0: killed by SIGKILL",
+            "assigned to engine 0",
+            "ended on engine 0",
+        ]
+
+    def test_a_death_tells_its_details(self, client: Client, agent: Agent, engine: Engine) -> None:
+        [task] = client.submit()
+
+        agent.say(structs.replace(engine.exited(began=task), details="it wrote this"))
+
+        assert decode_failure(client.results[task].inline).traceback == "it wrote this"
+
+    def test_a_warning_is_shown_to_every_client(
+        self, stage: Stage, client: Client, agent: Agent, engine: Engine
+    ) -> None:
+        other = stage.client()
+
+        agent.say(structs.replace(engine.exited(), warning="engine 0 failed 4 times"))
+
+        told = [Notice("engine 0 failed 4 times")]
+        assert (client.of(Notice), other.of(Notice)) == (told, told)
 
 
 class TestOfRefusals:
