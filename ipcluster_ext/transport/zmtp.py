@@ -14,8 +14,8 @@ MORE, LONG, COMMAND = 1, 2, 4
 GREETING_NBYTES = 64
 LARGE = 64 * 1024
 """A frame from this size on gets memory of its own, into which the socket is read directly."""
-AT_FIRST = 1024 * 1024
-"""So much memory at most goes by what a frame's length is said to be; more as it comes."""
+AT_FIRST = 256 * 1024
+"""So much memory goes by what the length of a frame is said to be; more as it comes."""
 
 _VERSION_3 = 3
 _SHORT_LIMIT = 256

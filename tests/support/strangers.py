@@ -138,12 +138,14 @@ def connect(port: int) -> socket.socket:
 
 def hung_up(peer: socket.socket, within: float = 5.0) -> bool:
     """Whether the other end closes a connection in time, whatever it says before."""
-    peer.settimeout(within)
+    deadline = time.monotonic() + within
     try:
-        while peer.recv(65536):
-            continue
+        while (left := deadline - time.monotonic()) > 0:
+            peer.settimeout(left)
+            if not peer.recv(65536):
+                return True
     except TimeoutError:
         return False
     except OSError:
         return True
-    return True
+    return False
