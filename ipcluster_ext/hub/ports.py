@@ -9,6 +9,7 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ipcluster_ext.core.effects import Dismiss, Effect, Send
 from ipcluster_ext.core.events import (
@@ -160,10 +161,7 @@ class Ports:
             events.insert(0, Heard(peer.id))
         taken = peer.ledger.take(packet)
         if taken.released:
-            events.extend(Delivered(token) for token in taken.released)
-        if peer.lags and peer.ledger.unacked_nbytes < self._backlog // 4:
-            peer.lags = False
-            events.append(CaughtUp(peer.id))
+            self._delivered(peer, taken.released, events)
         for wire in taken.resend:
             self._router.send(peer.address, wire)
         if packet.seq:
@@ -174,6 +172,12 @@ class Ports:
             said = self._permitted(peer, taken.messages)
             if said:
                 events.append(Said(peer.id, said, arrival.frames))
+
+    def _delivered(self, peer: Peer, tokens: Iterable[Any], events: list[Event]) -> None:
+        events.extend(map(Delivered, tokens))
+        if peer.lags and peer.ledger.unacked_nbytes < self._backlog // 4:
+            peer.lags = False
+            events.append(CaughtUp(peer.id))
 
     def _permitted(self, peer: Peer, messages: Sequence[Message]) -> list[Message]:
         """Drop what the peer's role may not say, and count it."""
