@@ -4,7 +4,7 @@ from typing import Any
 
 from ipcluster_ext.client.failure import error_of
 from ipcluster_ext.client.pending import Outcome
-from ipcluster_ext.errors import ProtocolError
+from ipcluster_ext.errors import ProtocolError, SerializationError
 from ipcluster_ext.protocol.buffers import load
 from ipcluster_ext.protocol.ids import task_text
 from ipcluster_ext.protocol.status import TaskStatus
@@ -30,3 +30,12 @@ def decode(outcome: Outcome) -> Value:
             f"engine {outcome.engine} had computed it"
         )
         return None, error
+    except KeyboardInterrupt:
+        raise  # most likely the user's own; whoever asks again gets the value
+    except BaseException as error:  # noqa: BLE001 - it would end the program, or the loop
+        refused = SerializationError(
+            f"the result of task {task_text(item.id)}",
+            f"while it was unpickled here it raised {type(error).__name__}: {error}",
+        )
+        refused.__cause__ = error
+        return None, refused

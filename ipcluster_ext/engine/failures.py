@@ -2,13 +2,15 @@
 
 import io
 import traceback
+from types import TracebackType
 
 from ipcluster_ext.protocol.exceptions import dump_error
 from ipcluster_ext.protocol.ids import EngineId
 from ipcluster_ext.protocol.parts import Failure
 from ipcluster_ext.protocol.text import legible
 
-MOST_FRAMES = 200
+FIRST_FRAMES, LAST_FRAMES = 50, 150
+MOST_FRAMES = FIRST_FRAMES + LAST_FRAMES
 MOST_TEXT = 64 * 1024
 MOST_PICKLED = 1024 * 1024
 
@@ -53,14 +55,30 @@ def _render(error: BaseException, skip: int) -> str:
             frames = frames.tb_next
     file = io.StringIO()
     try:
-        lines = traceback.TracebackException(
-            type(error), error, frames, limit=-MOST_FRAMES, compact=True
-        ).format()
-        for line in lines:
+        for line in _lines_of(error, frames):
             file.write(line)
     except BaseException as second:  # noqa: BLE001 - formatting calls the user's __str__ and __repr__
         file.write(f"<the traceback cannot be shown: {type(second).__name__}>")
     return file.getvalue().rstrip("\n")
+
+
+def _lines_of(error: BaseException, frames: TracebackType | None) -> list[str]:
+    """Write a traceback; of one that is too long the frames in the middle are left out."""
+    depth = sum(1 for _ in traceback.walk_tb(frames))
+    most = -MOST_FRAMES if depth <= MOST_FRAMES else -LAST_FRAMES
+    kind = type(error)
+    lines = list(
+        traceback.TracebackException(kind, error, frames, limit=most, compact=True).format()
+    )
+    if depth > MOST_FRAMES and _TITLE in lines:
+        begin = traceback.StackSummary.extract(traceback.walk_tb(frames), limit=FIRST_FRAMES)
+        place = len(lines) - lines[::-1].index(_TITLE)
+        left_out = f"  [... {depth - MOST_FRAMES} frames left out ...]\n"
+        lines[place:place] = [*begin.format(), left_out]
+    return lines
+
+
+_TITLE = "Traceback (most recent call last):\n"
 
 
 def _pickle(error: BaseException) -> bytes:

@@ -102,7 +102,7 @@ def explain(value: object, error: BaseException) -> str:
     """Say why a value cannot be pickled, and which part of it is to blame."""
     try:
         reason = f"{type(error).__name__}: {error}"
-        path = _culprit(value, depth=4)
+        path = _culprit(value, depth=8)
     except Exception:  # noqa: BLE001 - user classes may raise anything when they are looked at
         return type(error).__name__
     return f"{reason} (in {path})" if path else reason

@@ -3,7 +3,14 @@ import threading
 
 import pytest
 
-from ipcluster_ext.engine.failures import MOST_FRAMES, MOST_TEXT, describe, shorten
+from ipcluster_ext.engine.failures import (
+    FIRST_FRAMES,
+    LAST_FRAMES,
+    MOST_FRAMES,
+    MOST_TEXT,
+    describe,
+    shorten,
+)
 from ipcluster_ext.protocol.frames import decode_failure, encode_failure
 from ipcluster_ext.protocol.ids import EngineId
 from ipcluster_ext.protocol.parts import Failure
@@ -80,6 +87,26 @@ class TestADescription:
             text = describe(error, ENGINE).traceback
 
         assert len(text.splitlines()) < 2 * MOST_FRAMES
+
+    def test_of_frames_that_differ_shows_the_first_and_the_last(self) -> None:
+        def one(n: int) -> int:
+            return other(n - 1) + 1 if n else 1 // n
+
+        def other(n: int) -> int:
+            return one(n) + 1
+
+        try:
+            one(400)
+        except ZeroDivisionError as error:
+            error.__cause__ = raised(KeyError("a"))
+            lines = describe(error, ENGINE, skip=0).traceback.splitlines()
+
+        middle = lines.index("  [... 602 frames left out ...]")
+        files = [line.startswith("  File ") for line in lines]
+        assert sum(files[:middle]) == FIRST_FRAMES + 1
+        assert sum(files[middle:]) == LAST_FRAMES
+        assert "in test_of_frames_that_differ" in "".join(lines[:middle])
+        assert lines[-1] == "ZeroDivisionError: integer division or modulo by zero"
 
     def test_of_a_long_text_is_cut_in_the_middle(self) -> None:
         failure = describe(raised(ValueError("x" * 5_000_000)), ENGINE)
