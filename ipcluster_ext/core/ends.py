@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from ipcluster_ext.core.blobs import names_of
 from ipcluster_ext.core.dependencies import Dependencies, Verdict
+from ipcluster_ext.core.recovered import Outcome
 from ipcluster_ext.core.state import Client, State
 from ipcluster_ext.core.task import Task
 from ipcluster_ext.protocol.frames import Frame, encode_failure
@@ -69,9 +70,20 @@ class Ends:
         if task.row:
             state.journal.ended(item, frames, engine)
         state.history.add(task, item, engine, frames, state.now, client is None)
+        if 0 < task.row <= state.recovered.last_page:
+            self._keep_for_its_client(task, item, frames, engine)
         if state.watchers or state.dependents or state.awaiting or state.sharers:
             self._tell_others(task.id, item, frames, engine)
         self._drop(task)
+
+    def _keep_for_its_client(
+        self, task: Task, item: ResultItem, frames: Sequence[Frame], engine: EngineId
+    ) -> None:
+        """Keep the outcome of a task of the time before: its client may yet submit it again."""
+        state = self._state
+        state.blobs.hold(names_of(item.buffers))
+        state.journal.need(state.journal.page)
+        state.recovered.ended[task.id] = Outcome(item, frames, engine, state.journal.page)
 
     def _tell_others(
         self, task: TaskId, item: ResultItem, frames: Sequence[Frame], engine: EngineId
@@ -113,6 +125,8 @@ class Ends:
         """Drop what the hub keeps of a task that has ended."""
         state = self._state
         del state.tasks[task.id]
+        if state.recovered.unclaimed:
+            state.recovered.unclaimed.pop(task.id, None)
         task.function.live -= 1
         task.engine = None
         if task.item.buffers:
@@ -123,7 +137,7 @@ class Ends:
             if task.extra.used:
                 state.store.done_with(task)
             state.journal.release(task.extra.row)
-        if task.status is not _DONE and client_of(task.id) == 0:
+        if task.status not in {_DONE, TaskStatus.CANCELLED} and client_of(task.id) == 0:
             state.notify(f"preparing engine {task.target} failed: {task.spec.label}")
 
     def fail(

@@ -261,10 +261,11 @@ class Hub:
                 self._tasks.submit_each(client, message, frames, now)
             case Define():
                 self._tasks.define(message.function, message.inline, now)
-            case Cancel():
-                self._tasks.withdrawals.cancel(client, message)
-            case Interrupt():
-                self._tasks.withdrawals.interrupt(client, message)
+            case Cancel() | Interrupt():
+                if self.state.recovered.settled:
+                    self._tasks.withdrawals.take(client, message)
+                else:  # nobody can tell as yet which tasks have begun
+                    self.state.recovered.wishes.append((client.id, message))
             case Supply():
                 self._tasks.supply(message.items, frames)
             case Release():

@@ -95,6 +95,9 @@ class Limits:
         -------
         Whether it shall run now.
         """
+        if task.id in self._state.recovered.unclaimed:  # an engine may have begun it
+            self._state.timers.set(self._state.now + LOOK_AGAIN, alarm, task, mark)
+            return False
         match alarm:
             case Alarm.PAUSE_OVER:
                 return task.id in self._state.waiting

@@ -9,7 +9,7 @@ from ipcluster_ext.core.task import Task
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId
 from ipcluster_ext.protocol.labour import EngineExited
-from ipcluster_ext.protocol.messages import Steer
+from ipcluster_ext.protocol.messages import Cancel, Interrupt, Steer
 from ipcluster_ext.protocol.parts import ResultItem
 
 NOBODY = EngineId(-1)
@@ -68,8 +68,11 @@ class Recovered:
         Whether it was seen to that every task is with an engine or in the queue.
     unclaimed
         Tasks that have not ended, and that no engine has claimed.
+    last_page
+        The last page of the journal that was read.
     ended
-        The outcomes that were recorded; their clients may not have received them.
+        The outcomes that were recorded, and those of tasks that were; their clients may not have
+        received them, and submit the tasks once more.
     claims
         What engines have that the hub does not know.
     awaited
@@ -88,12 +91,15 @@ class Recovered:
         The last request of each client to do something with engines.
     unwelcomed
         The clients that came back before everybody else had.
+    wishes
+        What clients asked for meanwhile that depends on where tasks are.
     """
 
     patience: float = 0.0
     forget_at: float | None = None
     settled: bool = True
     unclaimed: dict[TaskId, Task] = field(default_factory=dict)
+    last_page: int = 0
     ended: dict[TaskId, Outcome] = field(default_factory=dict)
     claims: dict[TaskId, Claim] = field(default_factory=dict)
     awaited: dict[TaskId, ClientId] = field(default_factory=dict)
@@ -104,3 +110,4 @@ class Recovered:
     exits: list[tuple[Engine, EngineExited]] = field(default_factory=list)
     answered: dict[ClientId, Answered] = field(default_factory=dict)
     unwelcomed: list[tuple[ClientId, Line]] = field(default_factory=list)
+    wishes: list[tuple[ClientId, Cancel | Interrupt]] = field(default_factory=list)

@@ -90,6 +90,7 @@ class Recovery:
                 damaged += 1
                 continue
             self._state.journal.found(number)
+            self._state.recovered.last_page = number
             reader.read(number, page.at, page.records, iter(data[1:]))
         reader.finish(now)
         self._state.journal.unneeded_so_far()
@@ -175,10 +176,15 @@ class Recovery:
                 if task in state.tasks:
                     if client_of(task) != client.id:
                         state.watchers.setdefault(task, []).append(client)
-                elif not self._tell(client, task):
+                elif not (self._tell(client, task) or self._was_told(task)):
                     recovered.awaited[task] = client.id
         if recovered.settled:
             self._disappoint()
+
+    def _was_told(self, task: TaskId) -> bool:
+        """Tell whether this hub ended a task while its client was here; it was told then."""
+        entry = self._state.history.get(task)
+        return entry is not None and not entry.orphan and task not in self._state.over
 
     def _tell(self, client: Client, task: TaskId) -> bool:
         """Tell a client how a task ended; False if that is not known."""
@@ -221,6 +227,10 @@ class Recovery:
         for task in unclaimed.values():
             if task.id in self._state.tasks:  # else its time was up, or it was cancelled
                 self._tasks.resume(self._state.clients.get(client_of(task.id)), task)
+        wishes, recovered.wishes = recovered.wishes, []
+        for client_id, wish in wishes:
+            if (client := self._state.clients.get(client_id)) is not None:
+                self._tasks.withdrawals.take(client, wish)
         self._disappoint()
         return True
 

@@ -169,6 +169,8 @@ class Roll:
         """Settle what an engine leaves behind; it comes back, or is struck off."""
         state = self._state
         engine = state.engines.get(message.engine)
+        if engine is None and not state.recovered.settled:
+            engine = self._recovery.engine(message.engine, agent)
         if engine is None or engine.agent is not agent:
             return
         engine.buried.append(message.boot)

@@ -161,6 +161,13 @@ class Tasks:
             self.send_to_target(task, self._state.now)
 
     def _wait_for_function(self, client: Client | None, task: Task) -> None:
+        """Have a task wait for its function; its client is asked for it, if that is here."""
+        owner = client_of(task.id)
+        if client is None and owner != THE_HUB:
+            client = self._state.clients.get(owner)
+            if client is None:
+                self.ends.fail(task, "ClientClosed", "", TaskStatus.LOST)
+                return
         if self._state.library.wait(task) and client is not None:
             client.line.say(Need(task.function.digest))
 
@@ -526,9 +533,18 @@ class Tasks:
             what = f"lost with engine {engine.id}: {exited.cause}"
             self._state.log.note(now, what, [task.id for task in begun])
         self._begun_by_the_dead(engine, begun, exited, now)
+        rest = self._without_preparations(engine, rest)
         unbegun = self.withdrawals.without_withdrawn(engine, rest)
         self.withdrawals.engine_lost(engine)
         self.take_back(unbegun, now)
+
+    def _without_preparations(self, engine: Engine, unbegun: Sequence[Task]) -> list[Task]:
+        """Drop the preparations of a life that has ended: the next has its own."""
+        waiting = [task for task in self._state.library.waiting if task.target == engine.id]
+        for task in [*unbegun, *waiting, *engine.held]:
+            if client_of(task.id) == THE_HUB:
+                self.ends.fail(task, "EngineLost", engine.reason, TaskStatus.CANCELLED)
+        return [task for task in unbegun if not task.status.ended]
 
     def refuse_the_hopeless(self) -> None:
         """Fail what is queued and nobody can ever run, rather than let it wait for ever."""

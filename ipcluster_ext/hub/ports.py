@@ -267,7 +267,7 @@ class Ports:
                 continue
             if was_away:
                 peer.heard_at = now
-            if now - peer.heard_at >= self._quiet:
+            if peer.heard_at + self._quiet <= now:
                 peer.silent = True
                 events.append(Silent(peer.id, peer.heard_at))
             else:

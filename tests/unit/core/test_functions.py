@@ -50,6 +50,32 @@ class TestOnTheWay:
         assert client.of(Need) == [Need(b"f")]
         assert engine.of(Run) == []
 
+    def test_a_function_is_asked_for_also_when_a_task_goes_on_later(
+        self, stage: Stage, client: Client
+    ) -> None:
+        [engine] = stage.engines(1)
+        [before] = client.submit()
+        [task] = client.submit(function=b"f", needs=[before])
+        engine.finish()
+        asked = client.needed
+
+        client.define(b"f")
+
+        assert asked == [b"f"]
+        assert engine.ids == [task]
+
+    def test_a_task_fails_that_goes_on_when_nobody_can_send_its_function_any_more(
+        self, stage: Stage, client: Client
+    ) -> None:
+        [engine] = stage.engines(1)
+        [before] = client.submit()
+        client.submit(function=b"f", needs=[before])
+        client.leave()
+
+        engine.finish()
+
+        assert stage.hub.state.tasks == {}
+
     def test_tasks_that_waited_for_their_function_run_in_their_order_when_it_comes(
         self, stage: Stage, client: Client
     ) -> None:

@@ -405,6 +405,27 @@ class TestPreparations:
         assert asked == [b"f"]
         assert len(engine.ids) == 2
 
+    def test_an_engine_that_died_before_it_was_prepared_is_prepared_once(
+        self, client: Client, agent: Agent, engine: Engine
+    ) -> None:
+        self.prepare(client)
+        before = engine.ids
+
+        engine.die()
+
+        assert (len(before), len(agent.start(EngineId(0)).ids)) == (1, 1)
+
+    def test_an_engine_that_dies_while_its_preparation_waits_is_prepared_once(
+        self, client: Client, agent: Agent, engine: Engine
+    ) -> None:
+        client.say(Prepare("mine", self.SPEC, TaskItem(client.next_ids(1)[0], b"in"), []))
+
+        engine.die()
+        successor = agent.start(EngineId(0))
+        client.define(b"f")
+
+        assert len(successor.ids) == 1
+
     def test_a_task_that_is_taken_back_takes_no_function_from_what_every_engine_runs(
         self, stage: Stage, client: Client, agent: Agent, engine: Engine
     ) -> None:

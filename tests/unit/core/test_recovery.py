@@ -26,6 +26,7 @@ from ipcluster_ext.protocol.messages import (
     Welcome,
 )
 from ipcluster_ext.protocol.parts import (
+    Blob,
     Dependency,
     Life,
     Options,
@@ -286,7 +287,93 @@ class TestOutcomes:
         assert [engine.ids for engine in engines if engine.ids] == [[behind]]
 
 
+class TestLateClients:
+    def test_do_not_have_a_task_run_twice_that_has_ended_before_they_are_back(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [task] = client.submit()
+        runner = next(engine for engine in engines if engine.ids)
+
+        stage.crash()
+        return_agent(agent, engines)
+        for engine in engines:
+            return_engine(engine)
+        runner.finish()
+        return_client(client, submission(task), waits=[task])
+
+        assert client.statuses == {task: DONE}
+        assert [engine.ids for engine in engines] == [[], []]
+
+    def test_are_not_told_that_a_task_is_lost_whose_outcome_they_were_told(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [task] = client.submit()
+        runner = next(engine for engine in engines if engine.ids)
+        outcome = runner.outcome(buffers=(Blob("e0-1", 5_000_000),))
+
+        stage.crash(unwritten=1)
+        return_agent(agent, engines)
+        for engine in engines:
+            return_engine(engine, [task] if engine is runner else [])
+        runner.say(Done([outcome]))
+        return_client(client, submission(task), waits=[task])
+
+        assert client.statuses == {task: DONE}
+
+
+class TestWishes:
+    def test_to_cancel_wait_until_it_is_known_what_has_begun(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        tasks = client.submit(3)
+        running = {task for engine in engines for task in engine.ids[:1]}
+        [queued] = [task for task in tasks if task not in running]
+
+        stage.crash()
+        return_client(client, waits=tasks)
+        client.cancel(*tasks)
+        before = dict(client.statuses)
+        return_agent(agent, engines)
+        for engine in engines:
+            return_engine(engine, engine.ids[:1])
+
+        assert before == {}
+        assert client.statuses == {queued: TaskStatus.CANCELLED}
+
+    def test_to_give_a_task_up_in_time_wait_as_well(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [task] = client.submit(options=Options(expires=1.0))
+        runner = next(engine for engine in engines if engine.ids)
+
+        stage.crash()
+        return_client(client, waits=[task])
+        stage.turn(2.0)
+        return_agent(agent, engines)
+        for engine in engines:
+            return_engine(engine)
+        stage.turn(1.0)
+        runner.finish()
+
+        assert client.statuses == {task: DONE}
+
+
 class TestDeaths:
+    def test_of_engines_that_the_hub_has_never_heard_of_count_as_well(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [task] = client.submit()
+        runner = next(engine for engine in engines if engine.ids)
+        other = next(engine for engine in engines if not engine.ids)
+
+        stage.crash(unwritten=len(stage.pages))
+        return_agent(agent, [other], structs.replace(died(runner, ran=[task]), again=False))
+        return_engine(other)
+        return_client(client, submission(task), waits=[task])
+
+        assert client.statuses == {task: LOST}
+        assert other.ids == []
+
     def test_that_nobody_heard_of_take_what_had_begun_with_them(
         self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
     ) -> None:
