@@ -31,7 +31,7 @@ STEADY_AFTER = 10.0
 FREE_DEATHS = 3
 """So many deaths in a row cost no delay."""
 FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0
-LONG_ENOUGH, PART_OF_A_LIFE = 1.0, 0.1
+LONG_ENOUGH, PART_OF_A_LIFE = 0.25, 0.25
 """After a life of so many seconds it waits for such a part of it at most."""
 MOST_FAILURES = 5
 """An engine that did not come up so many times in a row is given up."""
@@ -119,9 +119,9 @@ class _Post:
         When the launch (DUE) or the killing (ENDING) is due.
     reason
         What to say of this life's end instead of that it was asked for.
-    quick, failed
-        How many lives in a row were short, the first from `quick_since` on; how many never came
-        up, the first at `failing_since`.
+    quick, hasty, failed
+        How many lives in a row were short, the first from `quick_since` on; how many were too
+        short for any work; how many never came up, the first at `failing_since`.
     """
 
     engine: EngineId
@@ -135,6 +135,7 @@ class _Post:
     timer: float | None = None
     quick: int = 0
     quick_since: float = 0.0
+    hasty: int = 0
     failed: int = 0
     failing_since: float = 0.0
 
@@ -299,6 +300,7 @@ class Roster:
         if lasted >= STEADY_AFTER or not post.quick:
             post.quick, post.quick_since = 0, post.launched_at
         post.quick += 1
+        post.hasty = 0 if up and lasted >= LONG_ENOUGH else post.hasty + 1
         if up:
             post.failed = 0
             return
@@ -308,8 +310,8 @@ class Roster:
 
     def _follow(self, post: _Post, cause: str, death: Death, now: float) -> list[Effect]:
         if post.asked:
-            post.quick = post.failed = 0
-        delay = _delay(post.quick, now - post.launched_at if death.up else 0.0)
+            post.quick = post.hasty = post.failed = 0
+        delay = _delay(post, now - post.launched_at)
         report = EngineExited(
             post.engine,
             post.boot,
@@ -346,16 +348,23 @@ class Roster:
         return effects
 
 
-def _delay(quick: int, lasted: float) -> float:
-    """Return how long an engine waits that has died so many times in a row.
+def _delay(post: _Post, lasted: float) -> float:
+    """Return how long an engine waits after a life that lasted so many seconds.
 
-    One whose last life was long enough for work waits for a small part of it only: whatever kills
-    engines now and then shall not keep them from working most of the time.
+    One that had time for work waits for a small part of that only: whatever kills engines now and
+    then shall not keep them from working most of the time. (Would it, those that are left would be
+    killed the sooner.)
     """
-    if quick <= FREE_DEATHS:
-        return 0.0
-    delay = min(FIRST_DELAY * 2.0 ** min(quick - FREE_DEATHS - 1, 30), LONGEST_DELAY)
-    return min(delay, lasted * PART_OF_A_LIFE) if lasted >= LONG_ENOUGH else delay
+    if post.hasty > FREE_DEATHS:
+        return _growing(post.hasty)
+    if post.quick > FREE_DEATHS:
+        return min(_growing(post.quick), lasted * PART_OF_A_LIFE)
+    return 0.0
+
+
+def _growing(deaths: int) -> float:
+    """Return a delay that doubles with each death in a row."""
+    return min(FIRST_DELAY * 2.0 ** min(deaths - FREE_DEATHS - 1, 30), LONGEST_DELAY)
 
 
 def _warning(post: _Post, cause: str, delay: float, now: float) -> str:
