@@ -9,6 +9,7 @@ import contextlib
 import os
 import select
 import time
+import weakref
 from typing import NamedTuple
 
 import zmq
@@ -16,7 +17,7 @@ import zmq
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ledger import Wire
-from ipcluster_ext.transport.curve import Context, make_dealer
+from ipcluster_ext.transport.curve import Context, Socket, make_dealer
 from ipcluster_ext.transport.keys import TcpAddress
 from ipcluster_ext.transport.knocking import Knocking
 from ipcluster_ext.transport.pieces import cut, put_together
@@ -70,6 +71,10 @@ class TcpDealer:
         ]
         for fd in self._fds:
             poll.register(fd, select.POLLIN)
+        self._abandoned = weakref.finalize(
+            self, _abandon, self._context, self._socket, self._knocking, os.getpid()
+        )
+        self._abandoned.atexit = False
         self._closed = False
         self._entered = 0
         self._knocked_at = time.monotonic()
@@ -148,8 +153,17 @@ class TcpDealer:
         if self._closed:
             return
         self._closed = True
+        self._abandoned.detach()
         for fd in self._fds:
             self._poll.unregister(fd)
         self._knocking.close()
         self._context.destroy(linger=round(linger * 1000) if self._knocking.admitted else 0)
         os.close(self._again)
+
+
+def _abandon(context: Context, socket: Socket, knocking: Knocking, creator: int) -> None:
+    """Close what a dealer leaves behind that nobody closed: else its context waits for ever."""
+    if os.getpid() == creator:  # a fork has none of the threads that this needs
+        knocking.close()
+        socket.close(linger=0)
+        context.destroy(linger=0)

@@ -1,5 +1,6 @@
 """Doors on TCP, among those who have keys and those who have others or none."""
 
+import gc
 import os
 import select
 import socket
@@ -414,6 +415,18 @@ class TestListening:
         doors.close()
 
         assert doors.ip == "127.0.0.1"
+
+    def test_who_forgets_to_close_a_dealer_waits_for_nothing(self, house: House) -> None:
+        dealer = TcpDealer(
+            house.address(CLIENTS, house.keys.client), identity=b"me", poll=select.poll()
+        )
+        dealer.send([b"x"])
+        house.hear(1)
+
+        del dealer
+        gc.collect()
+
+        assert house.turn() == []
 
     def test_everything_is_given_back(self) -> None:
         House().close()

@@ -1,0 +1,56 @@
+"""Somebody with a key, or on a socket file, who says what he is not there to say."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ipcluster_ext.protocol.frames import Frame
+from ipcluster_ext.protocol.messages import Bye, Message
+from ipcluster_ext.transport.channel import Channel
+from ipcluster_ext.transport.keys import TcpAddress
+
+PATIENCE = 10.0
+
+
+class Intruder:
+    """A peer with a real connection.
+
+    Parameters
+    ----------
+    reach
+        The hub's door.
+    name
+        What he calls himself.
+    """
+
+    def __init__(self, reach: Path | TcpAddress, name: bytes) -> None:
+        boot = int.from_bytes(os.urandom(3)) + 1
+        self._channel = Channel(reach, identity=name, boot=boot)
+        self.heard: list[Message] = []
+
+    def say(self, messages: list[Message], frames: Sequence[Frame] = ()) -> None:
+        """Say something, and wait until the hub has dealt with it."""
+        self._channel.say(messages, frames)
+        self._listen(lambda: self._channel.unacked == 0)
+        before = self._channel.heard_at
+        self._channel.ping()  # what the hub has said in answer comes before the answer to this
+        self._listen(lambda: self._channel.heard_at != before)
+
+    def _listen(self, done: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not done():
+            assert time.monotonic() < deadline, "the hub does not answer"
+            self._channel.wait(0.02)
+            for messages, _ in self._channel.receive():
+                self.heard += messages
+
+    def hear(self, kind: type[Message]) -> Message:
+        """Wait for a message of a type."""
+        self._listen(lambda: any(isinstance(message, kind) for message in self.heard))
+        return next(message for message in self.heard if isinstance(message, kind))
+
+    def close(self) -> None:
+        """Leave; a client says so, whatever he was."""
+        self._channel.close(Bye())
+        self._channel.release()
