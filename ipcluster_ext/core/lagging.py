@@ -25,6 +25,8 @@ from ipcluster_ext.protocol.status import TaskStatus
 
 SHARE = 8 * 1024 * 1024
 """So many bytes a client is told at once of what it is owed."""
+MOST_ASKED = 16
+"""So many pages are read at once."""
 _HUB = EngineId(-1)
 
 
@@ -73,8 +75,8 @@ class Lagging:
     def deadline(self) -> float | None:
         """When `go_on` has something to do although nothing has happened; None if never."""
         laggards = self._state.laggards
-        waiting = laggards and any(client.owed and not client.lags for client in laggards)
-        return self._state.now if waiting else None
+        waiting = any(client.owed and not client.lags for client in laggards)
+        return self._state.now if waiting and len(self._asked) < MOST_ASKED else None
 
     def go_on(self) -> None:
         """Tell clients that have caught up a share of what they are owed."""
@@ -82,12 +84,11 @@ class Lagging:
             if client.lags:
                 continue
             nbytes = 0
-            while client.owed and nbytes < SHARE:
+            while client.owed and nbytes < SHARE and len(self._asked) < MOST_ASKED:
                 task, page = client.owed.popleft()
                 outcome = self._state.outcome(task)
                 if outcome is None:
                     self._ask(client, task, page)
-                    nbytes += SHARE // 64
                 else:
                     nbytes += payload_nbytes(outcome.item)
                     self._tell(client, outcome, page)

@@ -29,6 +29,9 @@ MOST_WAITING = 256 * 1024 * 1024
 LATE = 0.02
 """A group that has waited so long for the interpreter is let through."""
 GIVE_WAY_FOR = 0.001
+PACE = 64 * 1024 * 1024
+"""Bytes of rows that may wait before whoever appends is slowed down."""
+SLOW_DOWN_FOR = 0.05
 CLOSE_WITHIN = 2.0
 
 _Appended = tuple[int, Sequence[Frame] | None, int]
@@ -179,9 +182,14 @@ class Journal:
 
         A thread that releases the interpreter only for moments, as between two looks whether
         something has come, hardly ever gives another one the time to take it. So whoever never
-        sleeps calls this, once in each of its turns; it costs nothing unless rows are late.
+        sleeps calls this, once in each of its turns; it costs nothing unless rows are late. Where
+        the disk does not keep up with what is appended, it waits a little longer, so that those
+        who send are slowed down rather than anything given up.
         """
-        if self._asked != self._done:
+        if self._put_nbytes - self._taken_nbytes > PACE and not self.trouble:
+            self._rested.clear()
+            self._rested.wait(SLOW_DOWN_FOR)
+        elif self._asked != self._done:
             now = time.monotonic()
             if now > self._since + LATE:
                 self._since = now

@@ -253,6 +253,7 @@ def _take(path: Path, log: bytes, most_nbytes: int) -> Opened:
         frames = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]
         if checked != "ok" or frames < committed(log):
             raise sqlite3.DatabaseError(checked)  # noqa: TRY301 - it is as SQLite's own
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # see `committed`
         file = RowFile(connection, path)
         rows = [unpack(number, packed) for number, packed in found]
         damaged = [number for (number, _), row in zip(found, rows, strict=True) if row is None]
@@ -347,11 +348,14 @@ def read_own(path: Path, nbytes: int = -1) -> bytes:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return b""
-    with os.fdopen(fd, "rb") as file:
+    try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode) or status.st_uid != os.getuid():
             raise PermissionError(1, "it is not a file of this user", str(path))
-        return file.read(nbytes)
+        with os.fdopen(fd, "rb", closefd=False) as file:
+            return file.read(nbytes)
+    finally:
+        os.close(fd)
 
 
 def _connect(path: Path, most_nbytes: int) -> sqlite3.Connection:

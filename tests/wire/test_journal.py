@@ -287,3 +287,20 @@ def test_without_a_file_nothing_is_found() -> None:
     journal.look_up([1])
 
     assert journal.take_found() == [(1, None)]
+
+
+def test_what_one_life_after_another_wrote_is_there_although_each_was_killed(path: Path) -> None:
+    """The log of one life must not be taken for part of the next one's."""
+    for life in range(4):
+        journal = Journal(path)
+        assert (len(journal.recovered), journal.lost, journal.trouble) == (3 * life, 0, "")
+        for number in range(3):
+            journal.append(3 * life + number + 1, [b"x" * (10 if life else 50_000)])
+        settle(journal)
+        killed = path.parent / f"killed-{life}"
+        killed.mkdir(mode=0o700)
+        for file in (path, path.with_name(path.name + "-wal")):
+            (killed / file.name).write_bytes(file.read_bytes())
+            (killed / file.name).chmod(0o600)
+        journal.close()
+        path = killed / path.name
