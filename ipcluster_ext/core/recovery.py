@@ -157,7 +157,7 @@ class Recovery:
         recovered = self._state.recovered
         if recovered.lives.get(engine.id) == exited.boot:
             del recovered.lives[engine.id]
-        if not recovered.settled and exited.ran:
+        if not recovered.settled and (exited.ran or exited.others):
             recovered.exits.append((engine, exited))
         begun = {exited.began, *exited.others, *exited.ran}
         for task_id, claim in list(recovered.claims.items()):

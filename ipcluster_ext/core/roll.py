@@ -156,7 +156,7 @@ class Roll:
         engine.progress = now
         state.makers[engine_owner(engine.id, engine.boot)] = line
         line.say(Welcome(place.pid, place.host, place.blobs))
-        if hello.again:
+        if hello.again or not state.recovered.settled:
             self._recovery.engine_is_back(engine, hello.held, now)
         self._tasks.prepare(engine, now, done=hello.prepared)
         held, engine.held = engine.held, []

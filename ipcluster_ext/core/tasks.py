@@ -9,7 +9,7 @@ from ipcluster_ext.core.limits import Limits
 from ipcluster_ext.core.recovered import Outcome
 from ipcluster_ext.core.retries import Retries
 from ipcluster_ext.core.state import Client, Preparation, State
-from ipcluster_ext.core.task import Task
+from ipcluster_ext.core.task import Extra, Task
 from ipcluster_ext.core.withdrawals import Withdrawals
 from ipcluster_ext.protocol.frames import Frame, frames_of
 from ipcluster_ext.protocol.ids import (
@@ -234,8 +234,13 @@ class Tasks:
     ) -> None:
         """Keep what every engine has to run first; run it where that has not been done."""
         state = self._state
-        self.drop_preparation(message.name)
         own = take_frames(frames, message.item)
+        old = state.preparations.get(message.name)
+        if old is not None and (old.owner, old.spec, old.item) == (
+            client.id, message.spec, message.item,
+        ):  # fmt: skip
+            return  # it was said to the hub before this one, too
+        self.drop_preparation(message.name)
         if not message.spec.function:
             return
         function = state.library.get(message.spec.function)
@@ -393,6 +398,7 @@ class Tasks:
         engine.unfinished[task.id] = task
         for need in task.item.needs:
             engine.values[need] = engine.values.get(need, 0) + 1
+            task.extra = task.extra or Extra()  # or nobody would look whether it needs anything
         if task.spec.options is not None:
             self.limits.assigned(engine, task, now)
         self._state.changed.add(engine)

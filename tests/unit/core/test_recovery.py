@@ -389,6 +389,22 @@ class TestDeaths:
         assert client.statuses == {task: LOST}
         assert other.ids == []
 
+    def test_take_what_had_begun_out_of_turn_as_well(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [task] = client.submit(options=Options(awaits=True))
+        runner = next(engine for engine in engines if engine.ids)
+        other = next(engine for engine in engines if not engine.ids)
+
+        stage.crash()
+        return_client(client, waits=[task])
+        exited = structs.replace(died(runner, ran=[]), others=[task])
+        return_agent(agent, [other], exited)
+        return_engine(other)
+
+        assert client.statuses == {task: LOST}
+        assert other.ids == []
+
     def test_leave_alone_what_had_not_begun(
         self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
     ) -> None:
@@ -453,6 +469,38 @@ def died(engine: Engine, *, ran: list[TaskId], began: TaskId | None = None) -> E
 
 
 class TestEngines:
+    def test_that_the_hub_before_had_not_welcomed_are_not_waited_for_any_longer(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        tasks = client.submit(3)
+
+        stage.crash()
+        return_agent(agent, engines)
+        return_engine(engines[0])
+        before = engines[0].ids
+        engines[1].come()
+        engines[1].hello()
+        return_client(client, waits=tasks)
+
+        assert engines[1].ids[-1] in set(tasks) - set(before)
+
+    def test_can_forget_the_values_that_they_have_from_the_time_before(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [first] = client.submit()
+        runner = next(engine for engine in engines if engine.ids)
+        runner.finish()
+        client.submit(needs=[first])
+        runner = next(engine for engine in engines if engine.ids)
+
+        stage.crash()
+        return_agent(agent, engines)
+        for engine in engines:
+            return_engine(engine)
+        runner.finish()
+
+        assert stage.hub.state.engines[runner.number].values == {}
+
     def test_keep_their_ids_and_new_ones_get_others(
         self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
     ) -> None:
