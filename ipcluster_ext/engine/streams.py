@@ -1,15 +1,22 @@
-"""What a task prints: kept for its client, up to a limit, and counted beyond it."""
+"""What a task prints: passed on to its client up to a limit, and beyond that only the last of it.
+
+So a task that prints without end fills no memory but its own, and what it said last, which is what
+one wants to know of it, arrives with its end.
+"""
 
 import io
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
 from ipcluster_ext.protocol.ids import TaskId
 from ipcluster_ext.protocol.text import legible
 
-KEPT_PER_TASK = 4 * 1024 * 1024
-"""Characters of one task and stream that are passed on; what it prints beyond is only counted."""
+KEPT_PER_TASK = 10 * 1024 * 1024
+"""So many characters of one task and stream are passed on as they come."""
+KEPT_OF_THE_REST = 64 * 1024
+"""Of what comes beyond these, so many are passed on when the task ends."""
 
 
 class Written(NamedTuple):
@@ -18,6 +25,36 @@ class Written(NamedTuple):
     task: TaskId
     stream: str
     text: str
+
+
+class Rest:
+    """What a task wrote beyond the limit: its end is kept, and the lines before that counted."""
+
+    def __init__(self) -> None:
+        self._texts: deque[str] = deque()
+        self._length = 0
+        self._lines = 0
+        self._characters = 0
+
+    def add(self, text: str) -> None:
+        """Take more."""
+        self._texts.append(text)
+        self._length += len(text)
+        while self._length > KEPT_OF_THE_REST:
+            first = self._texts.popleft()
+            cut = min(len(first), self._length - KEPT_OF_THE_REST)
+            self._lines += first.count("\n", 0, cut)
+            self._characters += cut
+            self._length -= cut
+            if cut < len(first):
+                self._texts.appendleft(first[cut:])
+
+    def told(self) -> str:
+        """Write what has been dropped, and what is left."""
+        rest = "".join(self._texts)
+        if not self._characters:
+            return rest
+        return f"\n[{self._lines} lines dropped, {self._characters} characters]\n{rest}"
 
 
 Key = tuple[TaskId, str]
@@ -43,7 +80,7 @@ class Printed:
         self._lock = threading.Lock()
         self._parts: dict[Key, list[str]] = {}
         self._lengths: dict[Key, int] = {}
-        self._dropped: dict[Key, int] = {}
+        self._rests: dict[Key, Rest] = {}
         self._late: set[Key] = set()
         self._last: TaskId | None = None
         self.used = False
@@ -71,7 +108,7 @@ class Printed:
         length = self._lengths.get(key, 0)
         room = KEPT_PER_TASK - length
         if len(text) > room:
-            self._dropped[key] = self._dropped.get(key, 0) + len(text) - room
+            self._rests.setdefault(key, Rest()).add(text[room:])
             text = text[:room]
         if text:
             self._lengths[key] = length + len(text)
@@ -87,15 +124,14 @@ class Printed:
         ]
 
     def end_task(self, ended: TaskId) -> list[Written]:
-        """Take what was written, with a note of what a task wrote that was not kept."""
+        """Take what was written, with the end of what a task wrote beyond the limit."""
         written = self.take()
         with self._lock:
             over = {key for key in self._lengths if key[0] == ended} | self._late
             for key in over:
                 self._lengths.pop(key, None)
-                if count := self._dropped.pop(key, 0):
-                    text = f"\n[{count} more characters were not kept]\n"
-                    written.append(Written(*key, text))
+                if (rest := self._rests.pop(key, None)) is not None:
+                    written.append(Written(*key, legible(rest.told())))
             self._late.clear()
             self.used = bool(self._parts or self._lengths)
         return written

@@ -1,6 +1,6 @@
 import pytest
 
-from ipcluster_ext.engine.streams import KEPT_PER_TASK, Printed, TaskStream
+from ipcluster_ext.engine.streams import KEPT_OF_THE_REST, KEPT_PER_TASK, Printed, TaskStream
 from ipcluster_ext.protocol.ids import TaskId
 
 
@@ -43,10 +43,11 @@ class TestPrinted:
 
         assert stage.printed.take() == []
 
-    def test_beyond_the_limit_is_counted(self, stage: Stage) -> None:
+    def test_beyond_the_limit_is_counted_but_for_its_end(self, stage: Stage) -> None:
         stage.printed.write("stdout", "x" * (KEPT_PER_TASK - 1))
-        stage.printed.write("stdout", "abc")
-        stage.printed.write("stdout", "d" * 1000)
+        stage.printed.write("stdout", "abc\n")
+        for number in range(100_000):
+            stage.printed.write("stdout", f"{number}\n")
         stage.printed.write("stderr", "e")
 
         taken = stage.printed.take()
@@ -55,7 +56,12 @@ class TestPrinted:
         assert [(stream, len(text), text[-2:]) for _, stream, text in taken] == [
             ("stdout", KEPT_PER_TASK, "xa"), ("stderr", 1, "e"),
         ]  # fmt: skip
-        assert ended == [(1, "stdout", "\n[1002 more characters were not kept]\n")]
+        [(task, stream, text)] = ended
+        note, *lines, last, nothing = text.lstrip("\n").split("\n")
+        assert (task, stream, last, nothing) == (1, "stdout", "99999", "")
+        kept = len("\n".join(lines)) + 1
+        assert KEPT_OF_THE_REST - 10 < kept <= KEPT_OF_THE_REST
+        assert note == f"[{100_001 - len(lines) - 1} lines dropped, 523357 characters]"
 
     def test_of_the_next_task_has_all_the_room_again(self, stage: Stage) -> None:
         stage.printed.write("stdout", "x" * KEPT_PER_TASK * 2)
@@ -81,9 +87,14 @@ class TestPrinted:
         stage.task = TaskId(1)
         stage.printed.write("stdout", "more")
 
-        assert stage.printed.end_task(TaskId(1)) == [
-            (1, "stdout", "\n[4 more characters were not kept]\n")
-        ]
+        assert stage.printed.end_task(TaskId(1)) == [(1, "stdout", "more")]
+
+    def test_beyond_the_limit_in_one_piece_loses_its_middle(self, stage: Stage) -> None:
+        stage.printed.write("stdout", "x" * KEPT_PER_TASK + "\nab" + "y" * KEPT_OF_THE_REST)
+
+        [_, (_, _, text)] = stage.printed.end_task(TaskId(1))
+
+        assert text == "\n[1 lines dropped, 3 characters]\n" + "y" * KEPT_OF_THE_REST
 
     def test_is_settled_when_its_task_ends(self, stage: Stage) -> None:
         stage.printed.write("stdout", "a")
