@@ -8,6 +8,7 @@ from typing import Self
 
 from msgspec import structs
 
+from ipcluster_ext.cluster.capacity import check_capacity
 from ipcluster_ext.cluster.home import Home, make_home, sweep_leftovers
 from ipcluster_ext.cluster.keyring import Keyring
 from ipcluster_ext.cluster.launchers.base import AgentProcess, Launcher
@@ -95,7 +96,10 @@ class Run:
         ------
         ClusterError
             A cluster of this id is running.
+        StartupError
+            There cannot be so many engines here.
         """
+        check_capacity(wish.count)
         sweep_leftovers()
         home = make_home(wish.cluster)
         config = AgentConfig(
