@@ -173,6 +173,14 @@ class Hub:
                 assert_never(event)
 
     @property
+    def settled(self) -> bool:
+        """Whether it is known what follows from all that was said, and has been recorded.
+
+        A hub that takes over from another does not know that before everybody is back.
+        """
+        return self.state.recovered.settled
+
+    @property
     def deadline(self) -> float | None:
         """When `handle` wants to be called even if nothing happens, by the same clock."""
         deadlines = (

@@ -74,7 +74,7 @@ class Loop:
         if unneeded:
             journal.drop(unneeded)
         journal.give_way()
-        self._ports.settle(self._page, journal.written)
+        self._ports.settle(self._page if core.settled else None, journal.written)
         if journal.trouble != self._trouble:
             self._trouble = journal.trouble
             core.announce(self._trouble or "the hub's journal works again")

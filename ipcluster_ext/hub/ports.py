@@ -113,6 +113,7 @@ class Ports:
         self._now = self._look_at = self._looked_at = 0.0
         self._patient = journal
         self._unsettled: deque[tuple[int, list[tuple[Peer, int]]]] = deque()
+        self._held_back: dict[Peer, int] = {}
         self._peers: dict[Address, Peer] = {}
         self._by_id: dict[PeerId, Peer] = {}
         self._next = 1
@@ -274,20 +275,24 @@ class Ports:
                 soonest = min(soonest, peer.heard_at + self._quiet)
         self._look_at = soonest
 
-    def settle(self, page: int, written: int) -> None:
+    def settle(self, page: int | None, written: int) -> None:
         """Learn what of what was heard may be acknowledged.
 
         Parameters
         ----------
         page
-            The last page of the journal that follows from what was heard up to now.
+            The last page of the journal that follows from what was heard up to now; None if it is
+            not known yet what does.
         written
             The last that is written.
         """
         unsettled = self._unsettled
         if self._heard:
-            unsettled.append((page, [(peer, peer.ledger.received) for peer in self._heard]))
+            self._held_back.update((peer, peer.ledger.received) for peer in self._heard)
             self._heard.clear()
+        if self._held_back and page is not None:
+            unsettled.append((page, list(self._held_back.items())))
+            self._held_back.clear()
         while unsettled and unsettled[0][0] <= written:
             for peer, received in unsettled.popleft()[1]:
                 peer.ledger.may_acknowledge(received)

@@ -358,6 +358,21 @@ class TestWishes:
         assert client.statuses == {task: DONE}
 
 
+class TestSettling:
+    def test_takes_until_everybody_is_back(
+        self, stage: Stage, agent: Agent, engines: list[Engine]
+    ) -> None:
+        settled = [stage.hub.settled]
+        stage.crash()
+        settled.append(stage.hub.settled)
+        return_agent(agent, engines)
+        return_engine(engines[0])
+        settled.append(stage.hub.settled)
+        return_engine(engines[1])
+
+        assert [*settled, stage.hub.settled] == [True, False, False, True]
+
+
 class TestDeaths:
     def test_of_engines_that_the_hub_has_never_heard_of_count_as_well(
         self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
