@@ -296,6 +296,18 @@ class TestPuttingAside:
 
         assert (stage.lane.current, stage.lane.busy) == (None, False)
 
+    def test_brings_a_task_that_was_not_begun_back_to_its_place(self, stage: Stage) -> None:
+        stage.lane.put([task(1), task(2), task(3)])
+        first = stage.lane.next(stage.say, pytest.fail)
+        changes = stage.lane.changes
+
+        stage.lane.put_back(first)
+
+        assert (stage.lane.current, stage.lane.busy) == (None, False)
+        assert stage.lane.changes > changes
+        assert stage.lane.drop([TaskId(1)]) == [1]
+        assert stage.next() == 2
+
 
 class TestOutcomesFromElsewhere:
     def test_are_said_with_the_others(self, stage: Stage) -> None:

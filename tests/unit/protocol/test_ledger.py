@@ -131,6 +131,28 @@ class TestOneDirection:
         assert taken.messages == [Bye()]
         assert messages_of(taken.resend) == [[Pong(0)]]
 
+    def test_an_answer_tells_that_the_other_side_was_there(self) -> None:
+        here, there = Ledger(1), Ledger(2)
+        before = here.answered
+        for at in (5.0, 7.0, 6.0):
+            [pong] = carry(here.ping(at), there).resend
+            carry(pong, here)
+
+        assert (before, here.answered) == (0.0, 7.0)
+
+    def test_an_answer_counts_once_all_that_was_said_before_it_is_there(self) -> None:
+        here, there = Ledger(1), Ledger(2)
+        lost = there.say(words(1))
+
+        [pong] = carry(here.ping(5.0), there).resend
+        carry(pong, here)
+        before = here.answered
+        carry(lost, here)
+        [pong] = carry(here.ping(6.0), there).resend
+        carry(pong, here)
+
+        assert (before, here.answered) == (0.0, 6.0)
+
     def test_frames_are_sent_again_with_their_packet(self) -> None:
         here = Ledger(1)
         wire = here.say(words(1), [b"beside"])
