@@ -81,7 +81,8 @@ class Connection(Reunion):
         channel = Channel(path, identity=identity, boot=secrets.randbelow(2**31 - 1) + 1)
         host = host_identity()
         hello = ClientHello(client, host, os.getpid(), session)
-        super().__init__(hello, channel, name=name, host=host, alive=alive)
+        far = isinstance(path, TcpAddress)
+        super().__init__(hello, channel, name=name, host=host, alive=alive, far=far)
         self._pid = os.getpid()
         self._error: ClientError | None = None
         self._pinged_at = time.monotonic()

@@ -31,6 +31,8 @@ SILENT_AFTER = 2 * PING_EVERY
 """A hub that was not heard for so many seconds may be gone."""
 HUB_BACK_WITHIN = 30.0
 """And for so many, it is, even if somebody is there who could start another."""
+LINK_BACK_WITHIN = 20 * 60.0
+"""One on another host may be cut off as well, and be back after so many seconds."""
 
 IsOpen = Callable[[TaskId], bool]
 """Tells whether somebody waits for a task."""
@@ -48,6 +50,8 @@ class Reunion(Questions):
         As for `Hearing`.
     alive
         Tells whether the process that keeps the cluster running still does.
+    far
+        Whether there is a network between this client and its hub.
     """
 
     def __init__(
@@ -58,10 +62,12 @@ class Reunion(Questions):
         name: str,
         host: str,
         alive: Callable[[], bool],
+        far: bool,
     ) -> None:
         super().__init__(hello.client, channel, name=name, host=host)
         self._hello = hello
         self._alive = alive
+        self._far = far
         self._looked_at = time.monotonic()
         self._heard_at = channel.heard_at
         self._silent_for = 0.0
@@ -89,12 +95,16 @@ class Reunion(Questions):
             self._silent_for += min(passed, PING_EVERY)
         if not self._channel.connected and not self._alive():
             self._give_up(HubGone(self.name, 0.0, "the cluster's processes are gone"))
-        elif self._silent_for > HUB_BACK_WITHIN and self._welcomed.is_set():
+        elif self._silent_for > self._patience and self._welcomed.is_set():
             reason = ""
             if not self._channel.connected:
                 waited = f"no other has taken its place within {self._silent_for:.0f} s"
                 reason = self._channel.trouble or waited
             self._give_up(HubGone(self.name, self._silent_for, reason))
+
+    @property
+    def _patience(self) -> float:
+        return LINK_BACK_WITHIN if self._far else HUB_BACK_WITHIN
 
     def _begin_again(self) -> None:
         """Go on with a hub that knows nothing of this conversation."""
@@ -115,7 +125,7 @@ class Reunion(Questions):
         said += wanted_still(open_questions, self._is_open)
         if self._estranged:
             firsts, counts = self.pending.said_ranges()
-            said.append(([*self._granted.values(), Awaiting(firsts, counts)], ()))
+            said.append(([*self._words.granted.values(), Awaiting(firsts, counts)], ()))
         return said
 
     def _note_said(self, messages: Sequence[Message]) -> None:
