@@ -16,6 +16,7 @@ from ipcluster_ext.client.pending import Outcome, Owner, Payload, Pending
 from ipcluster_ext.client.requests import Requests
 from ipcluster_ext.client.roster import Roster
 from ipcluster_ext.client.submitted import Submitted
+from ipcluster_ext.client.words import Words
 from ipcluster_ext.errors import ClientError, HubGone, ProtocolError
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import ClientId, TaskId, client_owner
@@ -28,7 +29,6 @@ from ipcluster_ext.protocol.messages import (
     FreeBlobs,
     Lack,
     Message,
-    More,
     Need,
     News,
     Notice,
@@ -90,7 +90,7 @@ class Hearing(ABC):
         self.submitted = Submitted()
         self._requests = Requests()
         self._lending = Lending(self.pending)
-        self._granted: dict[TaskId, More] = {}
+        self._words = Words()
         self._welcomed = threading.Event()
         self._estranged = False
 
@@ -165,7 +165,10 @@ class Hearing(ABC):
             self._settle(outcomes)
             outcomes = []
             if isinstance(message, News):
-                tell(self.pending.owner(message.id), message, frames, self.blobs)
+                owner = self.pending.owner(message.id)
+                if owner is not None and not self._words.is_new(message):
+                    owner = None
+                tell(owner, message, frames, self.blobs)
             else:
                 self._obey(message)
         self._settle(outcomes)
@@ -183,9 +186,7 @@ class Hearing(ABC):
             with self._lock:
                 lacked = self._lending.arrived(outcomes)
                 deliveries = self.pending.settle(outcomes)
-                if self._granted:
-                    for outcome in outcomes:
-                        self._granted.pop(outcome.item.id, None)
+                self._words.ended(outcomes)
             self._supply(lacked)
             for owner, group in deliveries:
                 owner.deliver(group)
@@ -243,7 +244,8 @@ class Hearing(ABC):
             if owner is None:
                 continue
             if isinstance(message, Output):
-                owner.note_output(task, message.stream, message.text)
+                if self._words.is_new(message):
+                    owner.note_output(task, message.stream, message.text)
             else:
                 owner.note_started(task)
 

@@ -74,7 +74,7 @@ class Questions(Hearing):
     def more(self, task: TaskId, count: int) -> None:
         """Tell a stream how many items its reader has taken, so that it may make more."""
         with self._lock:
-            granted = self._granted[task] = More(task, count)
+            granted = self._words.granted[task] = More(task, count)
             self.say([granted])
 
     def request(self, make: Callable[[int], Message], timeout: float = 10.0) -> Any:

@@ -146,7 +146,7 @@ class AsyncStream(AsyncResult, Iterator[Any], AsyncIterator[Any]):
     def _grant(self) -> None:
         """Let the engine make more items, once half of those that it may make have been taken."""
         with self._counting:
-            count = self._came_items if self._unread else self._taken
+            count = self._came_items if self._unread else max(self._taken, self._next)
             if count - self._granted < _STEP or self.done():
                 return
             self._granted = count

@@ -68,7 +68,7 @@ class Engine:
         self._outcomes = Outcomes(config.engine, self._blobs, self._host, self._resolver)
         self._lane, self._timer = Lane(self._channel.wake), Timer()
         self._current = Current(self._lane)
-        self._news = Newsroom(self._channel.say, self._timer)
+        self._news = Newsroom(lambda news, frames: self.wire.words.say(news, frames), self._timer)
         self._box, self._forks = _box(config), Forks()
         self._limits = Limits(self._timer, lambda task, error: self._orders.want(task, error))
         self.interrupts = Interrupts(lambda: self._lane.current, self._channel.wake)

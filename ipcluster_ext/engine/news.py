@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from ipcluster_ext.engine.timer import Timer
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import TaskId
-from ipcluster_ext.protocol.messages import Message, News
+from ipcluster_ext.protocol.messages import News
 from ipcluster_ext.transport.blobs import Body
 
 GATHER = 0.002
@@ -32,11 +32,13 @@ class Newsroom:
         Whether some wait.
     """
 
-    def __init__(self, say: Callable[[list[Message], Sequence[Frame]], None], timer: Timer) -> None:
+    def __init__(
+        self, say: Callable[[Sequence[News], Sequence[Frame]], None], timer: Timer
+    ) -> None:
         self._say = say
         self._timer = timer
         self._lock = threading.Lock()
-        self._news: list[Message] = []
+        self._news: list[News] = []
         self._frames: list[Frame] = []
         self._nbytes = 0
         self._said_at = 0.0

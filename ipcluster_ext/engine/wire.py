@@ -16,6 +16,7 @@ from ipcluster_ext.engine.functions import Functions
 from ipcluster_ext.engine.holdings import Holdings
 from ipcluster_ext.engine.lane import Assignment, Lane
 from ipcluster_ext.engine.streams import Printed, Written
+from ipcluster_ext.engine.words import Words
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.frames import Frame, frames_of
 from ipcluster_ext.protocol.ids import ClientId, TaskId, client_of
@@ -101,6 +102,8 @@ class Wire:
 
     Attributes
     ----------
+    words
+        Passes on what tasks say while they run.
     leased_until
         When that is over, by `CLOCK`. The hub gives what has not begun to other engines if it has
         not heard of this one for longer.
@@ -127,6 +130,7 @@ class Wire:
         self._functions = functions
         self._blobs = blobs
         self._holdings = Holdings()
+        self.words = Words(channel.say, hello.boot)
         self._saying = threading.Lock()
         self._greeted = self._estranged = False
         self._pinged_at = 0.0
@@ -162,7 +166,7 @@ class Wire:
     def say_written(self, written: Sequence[Written]) -> None:
         """Pass on what tasks wrote."""
         if written:
-            self._channel.say([Output(task, stream, text) for task, stream, text in written])
+            self.words.say([Output(task, stream, text) for task, stream, text in written])
 
     def say_started(self, tasks: Sequence[TaskId]) -> None:
         """Say that tasks have been running for a while."""

@@ -304,11 +304,16 @@ class Results(_Message, frozen=True, tag=23):
 
 
 class Output(_Message, frozen=True, tag=24):
-    """Text a running task wrote; ``stream`` is 'stdout' or 'stderr'. From engine and hub alike."""
+    """Text a running task wrote; ``stream`` is 'stdout' or 'stderr'. From engine and hub alike.
+
+    The upper half of ``number`` is the life of the engine; in the lower half, what an engine says
+    counts upwards. 0 is no number.
+    """
 
     id: TaskId
     stream: str
     text: str
+    number: int = 0
 
 
 class Cancelled(_Message, frozen=True, tag=25):
@@ -355,13 +360,14 @@ class News(_Message, frozen=True, tag=30):
     """Something a running task has to say; from engine and hub alike.
 
     ``topic`` is 'item' (of a stream, the payload being ``(number, value)``), 'display', 'data' or
-    'progress'.
+    'progress'; ``number`` is as for `Output`.
     """
 
     id: TaskId
     topic: str
     inline: bytes
     buffers: Buffers = ()
+    number: int = 0
 
 
 class Lack(_Message, frozen=True, tag=31):

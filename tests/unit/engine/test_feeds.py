@@ -49,7 +49,7 @@ class Stage:
             on_aside=self.aside.append,
         )
 
-    def _say(self, messages: list[Message], frames: Sequence[Frame]) -> None:
+    def _say(self, messages: Sequence[Message], frames: Sequence[Frame]) -> None:
         del frames
         self.items += [load(news.inline, ()) for news in messages if isinstance(news, News)]
 

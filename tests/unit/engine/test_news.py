@@ -44,7 +44,7 @@ class Stage:
         self.frames: list[Frame] = []
         self.room = Newsroom(self._say, timer)
 
-    def _say(self, messages: list[Message], frames: Sequence[Frame]) -> None:
+    def _say(self, messages: Sequence[Message], frames: Sequence[Frame]) -> None:
         self.said.append([news.inline for news in messages if isinstance(news, News)])
         self.frames.extend(frames)
 
