@@ -10,6 +10,8 @@ from ipcluster_ext.protocol.ids import TaskId
 from ipcluster_ext.protocol.messages import News
 from ipcluster_ext.transport.blobs import Body
 
+Say = Callable[[Sequence[News], Sequence[Frame]], None]
+
 GATHER = 0.002
 """For so long, in seconds, what follows closely is gathered."""
 MOST = 256

@@ -23,7 +23,11 @@ def output(number: int, task: TaskId = TASK) -> Output:
 
 
 def test_what_has_a_higher_number_is_new(words: Words) -> None:
-    said = [output(LIFE + 1), News(TASK, "data", b"", (), LIFE + 2), output(LIFE + 7)]
+    said: list[Output | News] = [
+        output(LIFE + 1),
+        News(TASK, "data", b"", (), LIFE + 2),
+        output(LIFE + 7),
+    ]
 
     assert [words.is_new(message) for message in said] == [True] * 3
 
