@@ -8,7 +8,6 @@ gets what in `core.dispatch`.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import assert_never
 
-from ipcluster_ext.core.blobs import names_of
 from ipcluster_ext.core.chance import Chance
 from ipcluster_ext.core.dispatch import Dispatcher
 from ipcluster_ext.core.effects import Effect
@@ -35,7 +34,8 @@ from ipcluster_ext.core.roll import Roll
 from ipcluster_ext.core.silence import Silence
 from ipcluster_ext.core.state import Client, Place, State
 from ipcluster_ext.core.story import Chapter
-from ipcluster_ext.core.tasks import Tasks, take_frames
+from ipcluster_ext.core.talk import Talk
+from ipcluster_ext.core.tasks import Tasks
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import EngineId, TaskId, client_of
 from ipcluster_ext.protocol.messages import (
@@ -74,6 +74,9 @@ from ipcluster_ext.protocol.messages import (
 )
 from ipcluster_ext.protocol.process import PATIENT, Patience, PolicyName
 from ipcluster_ext.protocol.status import TaskStatus
+
+_LATER = (Cancel, Interrupt, Steer)
+"""What can only be done when it is known which tasks have begun, and where the agents are."""
 
 
 class Hub:
@@ -121,6 +124,7 @@ class Hub:
         self._dispatcher = Dispatcher(self.state, self._tasks, hwm)
         self._silence = Silence(self.state, self._tasks, patience)
         self._lagging = Lagging(self.state, self._tasks.ends)
+        self._talk = Talk(self.state, self._lagging)
 
     def handle(self, events: Sequence[Event], *, now: float) -> list[Effect]:
         """Take what happened, and decide.
@@ -141,6 +145,7 @@ class Hub:
             self._happened(event, now)
         if self.state.recovered.forget_at is not None and self._recovery.look(now):
             self._roll.welcome_all()
+            self._grant_wishes(now)
         self._silence.look(now)
         self._tasks.follow_up(now)
         self._dispatcher.run(now)
@@ -251,6 +256,7 @@ class Hub:
         match message:
             case ClientHello():
                 self._roll.client(peer, message)
+                self._talk.client_came(message.client)
             case EngineHello():
                 self._roll.engine(peer, message, now)
             case AgentHello():
@@ -262,6 +268,9 @@ class Hub:
     def _client_said(
         self, client: Client, message: Message, frames: Iterator[Frame], now: float
     ) -> None:
+        if isinstance(message, _LATER) and not self.settled:
+            self.state.recovered.wishes.append((client.id, message))
+            return
         match message:
             case Submit():
                 self._tasks.submit(client, message, frames, now)
@@ -269,11 +278,10 @@ class Hub:
                 self._tasks.submit_each(client, message, frames, now)
             case Define():
                 self._tasks.define(message.function, message.inline, now)
-            case Cancel() | Interrupt():
-                if self.state.recovered.settled:
-                    self._tasks.withdrawals.take(client, message)
-                else:  # nobody can tell as yet which tasks have begun
-                    self.state.recovered.wishes.append((client.id, message))
+            case Cancel():
+                self._tasks.withdrawals.cancel(client, message)
+            case Interrupt():
+                self._tasks.withdrawals.interrupt(client, message)
             case Supply():
                 self._tasks.supply(message.items, frames)
             case Release():
@@ -304,6 +312,13 @@ class Hub:
             case _:
                 self.state.stale += 1
 
+    def _grant_wishes(self, now: float) -> None:
+        """Do what clients asked for while not everybody was back."""
+        wishes, self.state.recovered.wishes = self.state.recovered.wishes, []
+        for client_id, message in wishes:
+            if (client := self.state.clients.get(client_id)) is not None:
+                self._client_said(client, message, iter(()), now)
+
     def _engine_said(
         self, engine: Engine, peer: PeerId, message: Message, frames: Iterator[Frame], now: float
     ) -> None:
@@ -316,34 +331,15 @@ class Hub:
             case Returned():
                 self._tasks.returned(engine, message, now)
             case Output():
-                self._pass_on(engine, [message.id], message)
+                self._talk.pass_on(engine, [message.id], message)
             case Started():
-                self._pass_on(engine, message.ids, message)
+                self._talk.pass_on(engine, message.ids, message)
             case News():
-                self._pass_news(engine, message, frames)
+                self._talk.pass_news(engine, message, frames)
             case Waiting():
                 self._tasks.waiting(engine, message)
             case _:
                 self.state.stale += 1
-
-    def _pass_on(self, engine: Engine, ids: list[TaskId], message: Message) -> None:
-        """Pass a word about tasks to their client, if the engine has them."""
-        if ids and all(task in engine.unfinished for task in ids):
-            client = self.state.clients.get(client_of(ids[0]))
-            if client is not None and not (client.lags and self._lagging.drops(client, message)):
-                client.line.say(message)
-
-    def _pass_news(self, engine: Engine, message: News, frames: Iterator[Frame]) -> None:
-        """Pass on what a task has to say, its blobs kept until that has arrived."""
-        own = take_frames(frames, message)
-        client = self.state.clients.get(client_of(message.id))
-        dropped = client is not None and client.lags and self._lagging.drops(client, message)
-        if client is None or dropped or message.id not in engine.unfinished:
-            self.state.blobs.offer(names_of(message.buffers))
-            return
-        client.line.say(message)
-        client.line.frames.extend(own)
-        self.state.keep_until_heard(client, message.buffers)
 
     def _pass_to_engine(self, client: Client, message: More) -> None:
         task = self.state.tasks.get(message.id)

@@ -9,7 +9,7 @@ from ipcluster_ext.core.task import Task
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId
 from ipcluster_ext.protocol.labour import EngineExited
-from ipcluster_ext.protocol.messages import Cancel, Interrupt, Steer
+from ipcluster_ext.protocol.messages import Message, News, Output, Started, Steer
 from ipcluster_ext.protocol.parts import ResultItem
 
 NOBODY = EngineId(-1)
@@ -92,7 +92,11 @@ class Recovered:
     unwelcomed
         The clients that came back before everybody else had.
     wishes
-        What clients asked for meanwhile that depends on where tasks are.
+        What clients asked for meanwhile that depends on where tasks and agents are.
+    returned
+        The clients that have come back and said everything again.
+    words
+        What tasks said to clients that have not come back.
     """
 
     patience: float = 0.0
@@ -110,4 +114,8 @@ class Recovered:
     exits: list[tuple[Engine, EngineExited]] = field(default_factory=list)
     answered: dict[ClientId, Answered] = field(default_factory=dict)
     unwelcomed: list[tuple[ClientId, Line]] = field(default_factory=list)
-    wishes: list[tuple[ClientId, Cancel | Interrupt]] = field(default_factory=list)
+    returned: set[ClientId] = field(default_factory=set)
+    words: list[tuple[ClientId, Output | News | Started, Sequence[Frame]]] = field(
+        default_factory=list
+    )
+    wishes: list[tuple[ClientId, Message]] = field(default_factory=list)

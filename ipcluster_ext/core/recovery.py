@@ -33,7 +33,7 @@ from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.frames import Frame, encode_failure
 from ipcluster_ext.protocol.ids import EngineId, TaskId, client_of, client_owner
 from ipcluster_ext.protocol.labour import EngineExited, StartEngines, StopEngines
-from ipcluster_ext.protocol.messages import Awaiting, Submit
+from ipcluster_ext.protocol.messages import Awaiting, News, Submit
 from ipcluster_ext.protocol.parts import Failure, Life, ResultItem, TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
 
@@ -170,6 +170,7 @@ class Recovery:
     def client_waits(self, client: Client, message: Awaiting) -> None:
         """Tell a client the outcomes that it has not received, as far as they are known."""
         state, recovered = self._state, self._state.recovered
+        recovered.returned.add(client.id)
         for first, count in zip(message.firsts, message.counts, strict=False):
             for number in range(first, first + count):
                 task = TaskId(number)
@@ -227,10 +228,6 @@ class Recovery:
         for task in unclaimed.values():
             if task.id in self._state.tasks:  # else its time was up, or it was cancelled
                 self._tasks.resume(self._state.clients.get(client_of(task.id)), task)
-        wishes, recovered.wishes = recovered.wishes, []
-        for client_id, wish in wishes:
-            if (client := self._state.clients.get(client_id)) is not None:
-                self._tasks.withdrawals.take(client, wish)
         self._disappoint()
         return True
 
@@ -262,12 +259,24 @@ class Recovery:
         for task, who in list(recovered.awaited.items()):
             if task in recovered.claims and recovered.claims[task].exited is None:
                 continue  # an engine has it
-            del recovered.awaited[task]
-            client = state.clients.get(who)
-            if client is not None and task not in state.tasks:
-                failure = encode_failure(Failure("EngineLost", _LOST, ""))
-                item = ResultItem(task, TaskStatus.LOST, 0.0, 0.0, failure)
-                client.line.result(HUB, item, ())
+            client, owner = state.clients.get(who), client_of(task)
+            if client is not None and owner != who and self._goes_on(client, task):
+                del recovered.awaited[task]
+            elif client is None or owner == who or owner in recovered.returned:
+                del recovered.awaited[task]  # else its own client may yet say what it is
+                if client is not None and task not in state.tasks:
+                    self._lose(client, task)
+
+    def _goes_on(self, client: Client, task: TaskId) -> bool:
+        """Have a client told of another's task, now or when it ends; False if nobody knows it."""
+        if task in self._state.tasks:
+            self._state.watchers.setdefault(task, []).append(client)
+            return True
+        return self._tell(client, task)
+
+    def _lose(self, client: Client, task: TaskId) -> None:
+        failure = encode_failure(Failure("EngineLost", _LOST, ""))
+        client.line.result(HUB, ResultItem(task, TaskStatus.LOST, 0.0, 0.0, failure), ())
 
     def _forget(self) -> None:
         """Keep nothing any more for those who have not come back."""
@@ -278,6 +287,9 @@ class Recovery:
         for claim in recovered.claims.values():
             if claim.outcome is not None:
                 state.blobs.release(names_of(claim.outcome.item.buffers))
+        for _, word, _ in recovered.words:
+            if isinstance(word, News):
+                state.blobs.release(names_of(word.buffers))
         state.recovered = Recovered()
         for client in [client for client in state.history.names if client not in state.clients]:
             state.sweep_after(client_owner(client))

@@ -51,13 +51,6 @@ class Withdrawals:
             _, withdrawal = self._open.popleft()
             self._reply(withdrawal)
 
-    def take(self, client: Client, message: Cancel | Interrupt) -> None:
-        """Do what a client wishes."""
-        if isinstance(message, Cancel):
-            self.cancel(client, message)
-        else:
-            self.interrupt(client, message)
-
     def cancel(self, client: Client, message: Cancel) -> None:
         """Take back a client's tasks that have not begun; engines are asked for those they have.
 

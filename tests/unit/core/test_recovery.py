@@ -322,6 +322,18 @@ class TestLateClients:
 
 
 class TestWishes:
+    def test_to_stop_engines_wait_for_their_agent(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        stage.crash()
+        for engine in engines:
+            return_engine(engine)
+        return_client(client)
+        client.steer("stop", [0])
+        return_agent(agent, engines)
+
+        assert agent.of(StopEngines) == [StopEngines([ZERO])]
+
     def test_to_cancel_wait_until_it_is_known_what_has_begun(
         self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
     ) -> None:
@@ -356,6 +368,26 @@ class TestWishes:
         runner.finish()
 
         assert client.statuses == {task: DONE}
+
+
+class TestWatchers:
+    def test_of_a_task_wait_for_its_client_to_say_what_it_is(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        other = stage.client()
+        [task] = client.submit()
+
+        stage.crash(unwritten=1)
+        return_agent(agent, engines)
+        for engine in engines:
+            return_engine(engine, [])
+        return_client(other, waits=[task])
+        before = dict(other.statuses)
+        return_client(client, submission(task), waits=[task])
+        next(engine for engine in engines if engine.ids).finish()
+
+        assert before == {}
+        assert client.statuses == other.statuses == {task: DONE}
 
 
 class TestSettling:
