@@ -144,7 +144,8 @@ class Recovery:
     def engine_is_back(self, engine: Engine, held: Sequence[TaskId], now: float) -> None:
         """Learn which tasks an engine has."""
         state, recovered = self._state, self._state.recovered
-        recovered.lives.pop(engine.id, None)
+        if recovered.lives.get(engine.id) == engine.boot:  # else the one before it has died
+            del recovered.lives[engine.id]
         for task_id in dict.fromkeys(held):
             task = recovered.unclaimed.pop(task_id, None)
             if task is not None:

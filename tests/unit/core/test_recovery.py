@@ -436,6 +436,23 @@ class TestDeaths:
         assert client.statuses == {task: LOST}
         assert other.ids == []
 
+    def test_are_waited_for_where_the_next_life_is_faster(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [task] = client.submit()
+        runner = next(engine for engine in engines if engine.ids)
+        other = next(engine for engine in engines if not engine.ids)
+
+        stage.crash()
+        return_client(client, waits=[task])
+        return_agent(agent, engines)
+        return_engine(other)
+        successor = agent.start(runner.number)
+        agent.say(died(runner, ran=[task], began=task))
+
+        assert client.statuses == {task: LOST}
+        assert successor.ids == other.ids == []
+
     def test_take_what_had_begun_out_of_turn_as_well(
         self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
     ) -> None:
