@@ -62,10 +62,11 @@ class Defined(_Record, frozen=True, tag=4):
 
 
 class Prepared(_Record, frozen=True, tag=5):
-    """What every engine runs first, with its frames."""
+    """What every engine runs first, with its frames; ``boots`` are the lives that have already."""
 
     client: ClientId
     message: Prepare
+    boots: list[int] = []
 
 
 class Posted(_Record, frozen=True, tag=6):
@@ -233,9 +234,11 @@ class Journal:
         """Record a function; return the page, which is needed as long as the function is."""
         return self._fact(Defined(digest, pickled))
 
-    def prepared(self, client: ClientId, message: Prepare, frames: Iterable[Frame]) -> int:
-        """Record what every engine runs first; return the page."""
-        return self._fact(Prepared(client, message), frames)
+    def prepared(
+        self, client: ClientId, message: Prepare, frames: Iterable[Frame], boots: Iterable[int]
+    ) -> int:
+        """Record what every engine runs first, and which lives have; return the page."""
+        return self._fact(Prepared(client, message, list(boots)), frames)
 
     def posted(
         self, agent: int, engines: dict[EngineId, dict[str, float]], following: EngineId

@@ -387,8 +387,9 @@ class _Reader:
             function.live += 1
             state.blobs.hold(names_of(message.item.buffers))
             state.journal.need(number)
+            told = frozenset(record.boots)
             state.preparations[message.name] = Preparation(
-                record.client, message.spec, message.item, own, function, number
+                record.client, message.spec, message.item, own, function, number, told
             )
 
     def finish(self, now: float) -> None:

@@ -59,6 +59,8 @@ class Preparation:
         The client that wants it.
     row
         The page of the journal that it stands on.
+    told
+        The lives of engines that were told by tasks of the owner's.
     """
 
     owner: ClientId
@@ -67,6 +69,7 @@ class Preparation:
     frames: Sequence[Frame]
     function: Function
     row: int = NOWHERE
+    told: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

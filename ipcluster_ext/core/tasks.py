@@ -246,8 +246,9 @@ class Tasks:
         function = state.library.get(message.spec.function)
         function.live += 1
         state.blobs.hold(names_of(message.item.buffers))
-        row = state.journal.prepared(client.id, message, own)
-        kept = Preparation(client.id, message.spec, message.item, own, function, row)
+        told = frozenset(e.boot for i in message.engines if (e := state.engines.get(i)) is not None)
+        row = state.journal.prepared(client.id, message, own, told)
+        kept = Preparation(client.id, message.spec, message.item, own, function, row, told)
         state.preparations[message.name] = kept
         for engine in list(state.engines.values()):
             if engine.id not in message.engines and engine.status is EngineStatus.READY:
@@ -280,8 +281,9 @@ class Tasks:
         return awaited
 
     def prepare(self, engine: Engine, now: float, *, done: int = 0) -> None:
-        """Have an engine run first what every engine has to, but for so many that it had."""
-        for preparation in list(self._state.preparations.values())[done:]:
+        """Have an engine run first what every engine has to, but for so many that it was sent."""
+        every = self._state.preparations.values()
+        for preparation in [each for each in every if engine.boot not in each.told][done:]:
             self._prepare(engine, preparation, now)
 
     def _prepare(self, engine: Engine, preparation: Preparation, now: float) -> None:

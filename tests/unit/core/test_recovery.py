@@ -664,6 +664,24 @@ class TestEngines:
 
         assert [len(engine.ids) for engine in engines] == [0, 1]
 
+    def test_that_have_been_told_by_tasks_of_their_own_run_it_once(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        spec = TaskSpec(Kind.APPLY, b"f", balanced=False)
+        client.define(b"f")
+        client.say(Prepare("p", spec, TaskItem(TaskId(0), b"in"), [ZERO]))
+        engines[1].finish()
+
+        stage.crash()
+        return_agent(agent, engines)
+        return_engine(engines[0], [], prepared=0)
+        return_engine(engines[1], [], prepared=1)
+        before = [len(engine.ids) for engine in engines]
+        engines[0].die()
+        successor = agent.start(ZERO)
+
+        assert (before, len(successor.ids)) == ([0, 0], 1)
+
 
 class TestDependencies:
     def test_are_kept(
