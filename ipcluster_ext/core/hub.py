@@ -255,7 +255,7 @@ class Hub:
             return
         match message:
             case ClientHello():
-                self._roll.client(peer, message)
+                self._roll.client(peer, message, now)
                 self._talk.client_came(message.client)
             case EngineHello():
                 self._roll.engine(peer, message, now)

@@ -46,7 +46,7 @@ class Roll:
         self._tasks = tasks
         self._recovery = recovery
 
-    def client(self, peer: PeerId, hello: ClientHello) -> None:
+    def client(self, peer: PeerId, hello: ClientHello, now: float) -> None:
         """Admit a client, or refuse one whose number is taken."""
         state, line = self._state, self._state.line(peer)
         known = state.clients.get(hello.client)
@@ -54,6 +54,8 @@ class Roll:
             line.say(Refused(f"the client number {hello.client} is taken"))
             state.dismiss(peer)
             return
+        if hello.again:
+            self._recovery.begin(now)
         state.peers[peer] = state.clients[hello.client] = Client(hello.client, line)
         state.makers[client_owner(hello.client)] = line
         state.history.introduce(hello.client, hello.name)

@@ -173,6 +173,20 @@ class TestTasks:
             engine.finish(len(engine.ids))
         assert client.statuses == dict.fromkeys([task, *each], DONE)
 
+    def test_that_come_first_of_all_to_a_hub_without_a_journal_stay_where_they_are(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [task] = client.submit()
+        held = [engine.ids for engine in engines]
+
+        stage.crash(unwritten=len(stage.pages))
+        return_client(client, submission(task), waits=[task])
+        for engine in engines:
+            return_engine(engine)
+        return_agent(agent, engines)
+
+        assert [engine.ids for engine in engines] == held
+
     def test_whose_end_comes_before_they_are_known_have_ended_when_they_are(
         self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
     ) -> None:
