@@ -20,10 +20,12 @@ from ipcluster_ext.protocol.ledger import Wire
 from ipcluster_ext.transport.curve import Context, Socket, make_dealer
 from ipcluster_ext.transport.keys import TcpAddress
 from ipcluster_ext.transport.knocking import Knocking
-from ipcluster_ext.transport.pieces import cut, put_together
+from ipcluster_ext.transport.pieces import Cutter, put_together
 
 KNOCK_AGAIN = 1.0
 """One whom a hub has turned away tries again so often, in seconds: libzmq does not."""
+ANSWERED_WITHIN = 5.0
+"""Where nothing is answered for so long, another connection is made: owners ask every 2 s."""
 LOOK_EVERY = 0.5
 
 
@@ -57,7 +59,7 @@ class TcpDealer:
     backlog = False
 
     def __init__(self, address: TcpAddress, *, identity: bytes, poll: select.poll) -> None:
-        self._name = identity
+        self._cutter = Cutter(identity)
         self._endpoint = f"tcp://{address.host}:{address.port}"
         self._poll = poll
         self._context: Context = zmq.Context()
@@ -78,6 +80,7 @@ class TcpDealer:
         self._closed = False
         self._entered = 0
         self._knocked_at = time.monotonic()
+        self._asked_at: float | None = None
         self._socket.connect(self._endpoint)
 
     @property
@@ -110,8 +113,10 @@ class TcpDealer:
 
     def send(self, wire: Wire) -> None:
         """Send a message, or leave it to the ledger if too much waits already."""
+        if self._asked_at is None:
+            self._asked_at = time.monotonic()
         with contextlib.suppress(zmq.Again):
-            self._socket.send_multipart(cut(wire, self._name), zmq.NOBLOCK)
+            self._socket.send_multipart(self._cutter.cut(wire), zmq.NOBLOCK)
         self._look_again()
 
     def _look_again(self) -> None:
@@ -129,21 +134,31 @@ class TcpDealer:
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._again)
         self._knocking.hear()
-        self._knock_again(time.monotonic())
+        now = time.monotonic()
         while True:
             try:
                 parts = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
-            except zmq.Again:
-                return messages
-            with contextlib.suppress(ProtocolError):  # what the hub cannot have said
                 messages.append(put_together([part.buffer for part in parts])[1])
+                self._asked_at = None
+            except zmq.Again:
+                break
+            except ProtocolError:  # something is missing, or the hub hears nothing more
+                self._knocking.given_up = True
+                break
+        if self._knocking.given_up or self._unanswered_for(now) > ANSWERED_WITHIN:
+            self._knock_again(now)
+        return messages
+
+    def _unanswered_for(self, now: float) -> float:
+        if self._asked_at is None or not self.connected:
+            return 0.0
+        return now - self._asked_at
 
     def _knock_again(self, now: float) -> None:
-        """Try once more where this peer was turned away."""
-        knocking = self._knocking
-        if knocking.given_up and now - self._knocked_at >= KNOCK_AGAIN:
-            self._knocked_at = now
-            knocking.given_up = False
+        """Make another connection, unless one was made just now."""
+        if now - self._knocked_at >= KNOCK_AGAIN:
+            self._knocked_at, self._asked_at = now, None
+            self._knocking.given_up = False
             with contextlib.suppress(zmq.ZMQError):  # libzmq may have forgotten it already
                 self._socket.disconnect(self._endpoint)
             self._socket.connect(self._endpoint)

@@ -23,7 +23,7 @@ from ipcluster_ext.transport.admission import Admission
 from ipcluster_ext.transport.curve import DOMAINS, Context, Socket, make_door
 from ipcluster_ext.transport.interfaces import EVERYWHERE, address_of
 from ipcluster_ext.transport.keys import KEY_LENGTH, HubKeys, check_encryption
-from ipcluster_ext.transport.pieces import cut, put_together
+from ipcluster_ext.transport.pieces import Cutter, put_together
 from ipcluster_ext.transport.refusals import Refusals
 from ipcluster_ext.transport.router import Address, Arrival
 
@@ -34,6 +34,9 @@ MOST_AT_ONCE = 1_000
 MOST_NAMES = 10_000
 """So many peers may share one key."""
 _BACKLOG = 4096
+HANG_UP = b""
+"""What is said to one who is not heard any more: it is no packet."""
+_NOWHERE = b""
 _FIRST = b"\0"
 """How ZeroMQ's own names begin, and the addresses here; no socket file's peer is called so."""
 _MOST_OUTCASTS = 10_000
@@ -80,6 +83,7 @@ class TcpDoors:
         self._refusals = refusals
         self._routes: dict[Address, _Route] = {}
         self._names: Counter[str] = Counter()
+        self._cutter = Cutter()
         self._outcasts: set[bytes] = set()
         self._sweep_at = 0.0
         self._listening: list[socket.socket] = []
@@ -182,6 +186,7 @@ class TcpDoors:
         except ProtocolError as error:
             self._refusals.note(f"{error}, from key {user[:8]}")
             self._cast_out(connection)
+            self._hang_up(number, connection)
             return None
         return Arrival(address, header, frames)
 
@@ -201,9 +206,18 @@ class TcpDoors:
         self._routes[address] = _Route(connection, now)
 
     def _cast_out(self, connection: bytes) -> None:
+        """Neither hear nor tell anything more by a connection."""
+        for route in self._routes.values():
+            if route.connection == connection:
+                route.connection = _NOWHERE
         if len(self._outcasts) >= _MOST_OUTCASTS:
             self._outcasts.clear()
         self._outcasts.add(connection)
+
+    def _hang_up(self, number: int, connection: bytes) -> None:
+        """Have the other end make another connection, if it is one of ours: it understands this."""
+        with contextlib.suppress(zmq.ZMQError):
+            self._doors[number].send_multipart([connection, HANG_UP], zmq.NOBLOCK)
 
     def _sweep(self, now: float) -> None:
         """Forget those who have been silent for long."""
@@ -230,9 +244,11 @@ class TcpDoors:
         route = self._routes.get(address)
         if route is None:
             return False
+        if route.connection == _NOWHERE:
+            return True
         door = self._doors[address.door]
         try:
-            door.send_multipart([route.connection, *cut(wire)], zmq.NOBLOCK)
+            door.send_multipart([route.connection, *self._cutter.cut(wire)], zmq.NOBLOCK)
         except zmq.ZMQError as error:
             if error.errno not in {zmq.EAGAIN, zmq.EHOSTUNREACH}:
                 raise

@@ -11,11 +11,11 @@ import pytest
 import zmq
 
 from ipcluster_ext.errors import ClusterError
-from ipcluster_ext.transport import probing, tcpdoors
+from ipcluster_ext.transport import probing, tcpdealer, tcpdoors
 from ipcluster_ext.transport.curve import DOMAINS, make_dealer
 from ipcluster_ext.transport.keys import KeyPair, mint
 from ipcluster_ext.transport.knocking import NOBODY, NOT_ADMITTED, SOMEBODY_ELSE
-from ipcluster_ext.transport.pieces import PIECE
+from ipcluster_ext.transport.pieces import PIECE, Cutter
 from ipcluster_ext.transport.probing import prove_shut
 from ipcluster_ext.transport.refusals import Refusals
 from ipcluster_ext.transport.router import Address
@@ -233,7 +233,7 @@ class TestThoseWithout:
     ) -> None:
         strangers = [plain_dealer(context, port, **options) for port in house.doors.ports]
         for stranger in strangers:
-            stranger.send_multipart([b"\x92\xa0\x90", b"hello"])
+            stranger.send_multipart(Cutter().cut([b"hello"]))
 
         house.knock(CLIENTS, house.keys.client).send([b"known"])
 
@@ -278,7 +278,7 @@ class TestThoseWithout:
         liar = make_dealer(context, liar_keys, address.server)
         liar.setsockopt(zmq.ROUTING_ID, b"me")
         liar.connect(f"tcp://127.0.0.1:{address.port}")
-        liar.send_multipart([b"\x92\xc4\x02me\x90", b"I am he"])
+        liar.send_multipart(Cutter(b"me").cut([b"I am he"]))
         house.hear(1)
 
         peer = house.knock(CLIENTS, house.keys.client, identity=b"me")
@@ -300,12 +300,42 @@ class TestThoseWithout:
         peer.connect(f"tcp://127.0.0.1:{address.port}")
 
         peer.send_multipart([b"garbage", b"header"])
-        peer.send_multipart([b"\x92\xc4\x02me\x90", b"header"])
+        peer.send_multipart(Cutter(b"me").cut([b"header"]))
 
         assert house.turn_until(lambda: house.refusals.count) == []
         house.knock(CLIENTS, house.keys.client, identity=b"other").send([b"known"])
         assert [bytes(each.header) for each in house.hear(1)] == [b"known"]
         peer.close()
+
+    def test_who_is_not_heard_any_more_is_told_and_makes_another_connection(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tcpdealer, "KNOCK_AGAIN", 0.0)
+        peer = house.knock(CLIENTS, house.keys.client)
+        peer.send([b"1"])
+        [arrival] = house.hear(1)
+        house.turn_until(lambda: settle(peer))
+
+        peer._socket.send(b"garbage")  # noqa: SLF001 - as one in between might make of a packet
+        house.turn_until(lambda: peer.receive() == [] and house.refusals.count)
+        house.turn_until(lambda: peer.receive() == [] and not peer.connected)
+        house.turn_until(lambda: settle(peer))
+        peer.send([b"2"])
+
+        assert [bytes(each.header) for each in house.hear(1)] == [b"2"]
+
+    def test_who_is_answered_nothing_makes_another_connection(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tcpdealer, "KNOCK_AGAIN", 0.0)
+        monkeypatch.setattr(tcpdealer, "ANSWERED_WITHIN", 0.0)
+        peer = house.knock(CLIENTS, house.keys.client)
+        house.turn_until(lambda: settle(peer))
+
+        peer.send([b"1"])
+        house.turn_until(lambda: peer.receive() == [] and not peer.connected)
+
+        house.turn_until(lambda: settle(peer))
 
     def test_a_part_that_is_too_long_ends_the_connection(
         self, house: House, context: zmq.Context[zmq.Socket[bytes]]
@@ -315,7 +345,7 @@ class TestThoseWithout:
         ends = peer.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         peer.connect(f"tcp://127.0.0.1:{address.port}")
 
-        peer.send_multipart([b"\x92\xc4\x02me\x90", bytes(PIECE + 1000)])
+        peer.send_multipart([b"x", bytes(PIECE + 1000)])
 
         assert house.turn_until(lambda: ends.poll(0)) == []
         peer.disable_monitor()
