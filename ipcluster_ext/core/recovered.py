@@ -91,6 +91,8 @@ class Recovered:
         The last request of each client to do something with engines.
     unwelcomed
         The clients that came back before everybody else had.
+    rivals
+        Engines with outcomes of tasks that others have since: they were tried in vain there.
     wishes
         What clients asked for meanwhile that depends on where tasks and agents are.
     returned
@@ -118,4 +120,5 @@ class Recovered:
     words: list[tuple[ClientId, Output | News | Started, Sequence[Frame]]] = field(
         default_factory=list
     )
+    rivals: set[tuple[EngineId, TaskId]] = field(default_factory=set)
     wishes: list[tuple[ClientId, Message]] = field(default_factory=list)

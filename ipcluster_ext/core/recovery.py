@@ -150,7 +150,9 @@ class Recovery:
             task = recovered.unclaimed.pop(task_id, None)
             if task is not None:
                 self._tasks.adopt(engine, task, now)
-            elif task_id not in state.tasks and task_id not in recovered.ended:
+            elif task_id in state.tasks:
+                recovered.rivals.add((engine.id, task_id))
+            elif task_id not in recovered.ended:
                 recovered.claims[task_id] = Claim(engine)
 
     def engine_exited(self, engine: Engine, exited: EngineExited) -> None:
@@ -240,7 +242,6 @@ class Recovery:
             for task_id in dict.fromkeys([*exited.ran, *exited.others]):
                 task = recovered.unclaimed.pop(task_id, None)
                 if task is not None:
-                    self._tasks.adopt(engine, task, now)
                     self._tasks.died_with(engine, task, exited, now)
                 elif self._is_unknown(task_id):
                     recovered.claims[task_id] = Claim(engine, exited=exited)

@@ -56,7 +56,7 @@ class Retries:
         if retry.max_backoff > 0:
             pause = min(pause, retry.max_backoff)
         pause *= 1.0 + retry.jitter * self._state.chance.share()
-        if not 0 < pause < float("inf"):
+        if not 0 < pause < float("inf") or not self._state.recovered.settled:
             return True
         task.engine = None
         self._state.journal.changed(task)
@@ -90,6 +90,15 @@ class Retries:
             ename, text = "PoisonTask", f"it has killed engines {which}: {causes}"
         self._ends.fail(task, ename, text, TaskStatus.LOST, exited.details)
         return False
+
+    def count(self, engine: Engine, task: Task, outcome: ResultItem) -> None:
+        """Count a try of a task that another engine has meanwhile."""
+        if outcome.status is TaskStatus.REFUSED:
+            avoid = tuple(sorted({*task.lane.avoid, engine.id}))
+            task.extras.lane = task.lane._replace(avoid=avoid)
+        elif task.retries > 0:
+            task.retries -= 1
+            task.extras.tries += 1
 
     def elsewhere(self, engine: Engine, task: Task, outcome: ResultItem) -> bool:
         """Settle a task that an engine refused, because a dependency of it is not met there.

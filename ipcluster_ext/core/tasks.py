@@ -369,6 +369,8 @@ class Tasks:
     def _not_its_own(self, engine: Engine, item: ResultItem, frames: Sequence[Frame]) -> None:
         """Drop an outcome, unless it is of a task that the hub before knew and this one will."""
         state, names = self._state, names_of(item.buffers)
+        if (engine.id, item.id) in state.recovered.rivals:
+            self._count_try(engine, item)
         claim = state.claims.get(item.id)
         if claim is None or claim.engine is not engine:
             state.stale += 1
@@ -380,15 +382,24 @@ class Tasks:
         if waits is not None:
             self.ends.tell(waits, item, frames, engine.id)
 
+    def _count_try(self, engine: Engine, outcome: ResultItem) -> None:
+        """Count that a task was tried in vain before it was given to the engine that has it now."""
+        self._state.recovered.rivals.discard((engine.id, outcome.id))
+        task = self._state.tasks.get(outcome.id)
+        if task is not None:
+            self.retries.count(engine, task, outcome)
+            self._state.journal.changed(task)
+
     def reclaim(self, task: Task, now: float) -> None:
         """Take a task that an engine had before this hub knew it."""
         state = self._state
         claim = state.claims.pop(task.id)
         state.recovered.awaited.pop(task.id, None)
-        self.adopt(claim.engine, task, now)
         if claim.exited is not None:
             self.died_with(claim.engine, task, claim.exited, now)
-        elif claim.outcome is not None:
+            return
+        self.adopt(claim.engine, task, now)
+        if claim.outcome is not None:
             item = claim.outcome.item
             self.done(claim.engine, Done([item]), iter(claim.outcome.frames), now)
             state.blobs.release(names_of(item.buffers))
@@ -407,8 +418,8 @@ class Tasks:
 
     def died_with(self, engine: Engine, task: Task, exited: EngineExited, now: float) -> None:
         """Settle a task that was with an engine when that died."""
-        del engine.unfinished[task.id]
-        self._takes_leave(engine, task)
+        task.move(_ASSIGNED)
+        task.engine = engine.id
         self._begun_by_the_dead(engine, [task], exited, now)
 
     def _begun_by_the_dead(
@@ -444,7 +455,10 @@ class Tasks:
         """Have a task run once more, now."""
         task.engine = None
         self._state.journal.changed(task)
-        if task.target is None:
+        if not self._state.recovered.settled:  # perhaps it was given to another long ago
+            task.move(TaskStatus.WAITING)
+            self._state.recovered.unclaimed[task.id] = task
+        elif task.target is None:
             self._state.queue.push(task)
         else:
             task.move(TaskStatus.WAITING)

@@ -13,6 +13,7 @@ from ipcluster_ext.protocol.messages import (
     ClientHello,
     Done,
     Fetch,
+    Forget,
     HistoryQuery,
     Message,
     Prepare,
@@ -37,7 +38,7 @@ from ipcluster_ext.protocol.parts import (
 from ipcluster_ext.protocol.status import Kind, TaskStatus
 from tests.support.scripted import Agent, Client, Engine, Stage
 
-DONE, LOST = TaskStatus.DONE, TaskStatus.LOST
+DONE, FAILED, LOST = TaskStatus.DONE, TaskStatus.FAILED, TaskStatus.LOST
 ZERO = EngineId(0)
 LATER = PATIENCE + 1
 
@@ -186,6 +187,37 @@ class TestTasks:
         return_agent(agent, engines)
 
         assert [engine.ids for engine in engines] == held
+
+    @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+    def test_that_were_tried_in_vain_and_given_to_another_stay_with_that_one(
+        self,
+        stage: Stage,
+        client: Client,
+        agent: Agent,
+        engines: list[Engine],
+        order: tuple[int, int],
+    ) -> None:
+        [task] = client.submit(retries=1)
+        [first] = [engine for engine in engines if engine.ids]
+        client.submit_each([first.number])
+        [second] = [engine for engine in engines if engine is not first]
+        failed = Done([first.outcome(FAILED)])
+        first.say(failed)
+
+        stage.crash(unwritten=1)
+        return_agent(agent, engines)
+        for engine in [(first, second)[place] for place in order]:
+            if engine is first:
+                return_engine(first, [task, *first.ids], failed)
+            else:
+                return_engine(second)
+        held = second.ids
+        second.fail()
+        return_client(client, waits=[task])
+
+        assert held == [task]
+        assert client.statuses[task] is FAILED
+        assert task not in first.ids
 
     def test_whose_end_comes_before_they_are_known_have_ended_when_they_are(
         self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
@@ -466,6 +498,22 @@ class TestDeaths:
 
         assert client.statuses == {task: LOST}
         assert successor.ids == other.ids == []
+
+    def test_leave_the_next_life_nothing_to_forget(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [first] = client.submit()
+        next(engine for engine in engines if engine.ids).finish(buffers=(Blob("e0-1", 5_000_000),))
+        [task] = client.submit(needs=[first])
+        runner = next(engine for engine in engines if engine.ids)
+        other = next(engine for engine in engines if not engine.ids)
+
+        stage.crash()
+        return_agent(agent, [other], died(runner, ran=[task]))
+        return_engine(other)
+        successor = agent.start(runner.number)
+
+        assert successor.of(Forget) == []
 
     def test_take_what_had_begun_out_of_turn_as_well(
         self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
