@@ -519,7 +519,7 @@ async def awaited(result: AsyncResult) -> object:
 class TestStopping:
     @pytest.mark.parametrize(
         ("escalate", "graces"),
-        [(False, []), (True, [2.0, 5.0]), (1.5, [1.5, 1.5]), ((1.0, 3.0), [1.0, 3.0])],
+        [(False, []), (True, [2.0, 2.0]), (1.5, [1.5, 1.5]), ((1.0, 3.0), [1.0, 3.0])],
     )
     def test_goes_as_far_as_is_said(
         self, wire: Wire, three: AsyncResult, escalate: Any, graces: list[float]

@@ -200,12 +200,11 @@ def test_a_hostile_value_is_refused_like_any_other(value: object) -> None:
         dump(value)
 
 
-def test_an_explanation_looks_four_steps_deep_and_no_further() -> None:
-    deep = [[[[[threading.Lock()]]]]]
+def test_an_explanation_looks_eight_steps_deep_and_no_further() -> None:
+    deep: object = threading.Lock()
+    for _ in range(9):
+        deep = [deep]
 
     explained = explain(deep, TypeError("no"))
 
-    assert explained == (
-        "TypeError: no (in item 0 of type list, item 0 of type list, item 0 of type list, "
-        "item 0 of type list)"
-    )
+    assert explained == f"TypeError: no (in {', '.join(['item 0 of type list'] * 8)})"
