@@ -62,6 +62,9 @@ class Client(Jobbing, Purging, Steering, Preparing, Becoming, Versioned):
         How long to wait for the connection file to appear and for the hub to answer, in seconds.
     debug
         For ipyparallel's sake.
+    session
+        What the history calls this client: its tasks can be found by that name, also by whoever
+        comes after it. The name of the notebook or of the script if not given.
     **options
         Others that ipyparallel has; those about ssh are refused.
 
@@ -74,7 +77,7 @@ class Client(Jobbing, Purging, Steering, Preparing, Becoming, Versioned):
     connection_file
         Where the cluster was found.
     session
-        What the history calls this client: the notebook or the script.
+        What the history calls this client.
     curve_serverkey, curve_publickey, curve_secretkey
         For ipyparallel's sake; None as long as nothing leaves this host. The last shows itself
         as ``***``.
@@ -105,6 +108,7 @@ class Client(Jobbing, Purging, Steering, Preparing, Becoming, Versioned):
         cluster: Any = None,
         timeout: float = 10.0,
         debug: bool = False,
+        session: str = "",
         **options: Any,
     ) -> None:
         check_supported(options)
@@ -120,7 +124,7 @@ class Client(Jobbing, Purging, Steering, Preparing, Becoming, Versioned):
             self.curve_serverkey = reach.server.encode()
             self.curve_publickey = reach.keys.public.encode()
             self.curve_secretkey = reach.keys.secret
-        self.session = _session()
+        self.session = session or _session()
         self.connection = Connection(
             reach,
             name=name_of(path, self._info),
@@ -137,6 +141,9 @@ class Client(Jobbing, Purging, Steering, Preparing, Becoming, Versioned):
         self._finalizer = weakref.finalize(self, Connection.leave, self.connection)
         atexit.register(_close_at_exit, weakref.ref(self))
         note_opened(self)
+
+    cluster_id = ""
+    _finalizer: "weakref.finalize[..., Client] | None" = None
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"{len(self.connection.roster.ids)} engines"
@@ -308,7 +315,7 @@ class Client(Jobbing, Purging, Steering, Preparing, Becoming, Versioned):
         >>> client.closed
         True
         """
-        return not self._finalizer.alive
+        return self._finalizer is None or not self._finalizer.alive
 
     def close(self, linger: float | None = None) -> None:
         """Leave the cluster; tasks go on, and another client can get their results.
@@ -326,9 +333,10 @@ class Client(Jobbing, Purging, Steering, Preparing, Becoming, Versioned):
         >>> client.closed
         True
         """
-        if linger and self._finalizer.alive:
+        if linger and not self.closed:
             self.connection.settle(linger)
-        self._finalizer.detach()
+        if self._finalizer is not None:
+            self._finalizer.detach()
         end_guests(self)
         self.connection.close()
 
