@@ -43,6 +43,16 @@ class History(list[str]):
     True
     >>> [record.status for record in rc.history(label="fit *", status="done")]
     ['done']
+
+    After a kernel was restarted, its tasks are found by the name of its session, which is that of
+    the notebook or of the script if none is given. Those that run go on meanwhile:
+
+    >>> before = ipp.Client(rc.connection_file, session="fits")
+    >>> tasks = [before.load_balanced_view().submit(pow, 2, n) for n in range(3)]
+    >>> before.close()
+    >>> with ipp.connect(rc.connection_file, session="fits") as after:
+    ...     after.get_result(after.history(session="fits")).get()
+    [1, 2, 4]
     """
 
     def __init__(self, ids: Iterable[str], ask: Callable[..., list[TaskRecord]]) -> None:

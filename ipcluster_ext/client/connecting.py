@@ -38,6 +38,7 @@ def connect(
     cluster_id: str = "",
     profile: str | None = None,
     timeout: float = 10.0,
+    session: str = "",
     **options: Any,
 ) -> "Client":
     """Connect to the running cluster of this user, or start one; it says which of them it did.
@@ -55,6 +56,8 @@ def connect(
         Another way to name it.
     timeout
         How long to wait for the hub's answer, in seconds.
+    session
+        What the history calls the client; see `Client`.
     **options
         Of a cluster that is started; see `Cluster`.
 
@@ -81,23 +84,33 @@ def connect(
     if isinstance(cluster, str | os.PathLike):
         path = Path(cluster)
         if path.suffix == ".json" or path.is_absolute():
-            return ipcluster_ext.Client(path, timeout=timeout)
+            return ipcluster_ext.Client(path, timeout=timeout, session=session)
         cluster_id = str(cluster)
     elif cluster is not None:
-        return cluster.connect_client_sync()
+        return _named(cluster.connect_client_sync(), session)
     wanted = _id_of(cluster_id, profile)
     found = _running(wanted)
     if found is not None:
-        client = ipcluster_ext.Client(found, timeout=timeout)
+        client = ipcluster_ext.Client(found, timeout=timeout, session=session)
         _say(f"connected to cluster {client.cluster_id}, which has {len(client)} engines")
         return client
     started = ipcluster_ext.Cluster(n=n, cluster_id=wanted, **options)
-    client = started.start_and_connect_sync()
+    client = _named(started.start_and_connect_sync(), session)
     _say(
         f"no cluster {wanted + ' ' if wanted else ''}was running: started {client.cluster_id} "
         f"with {len(client)} engines; it ends with this process"
     )
     return client
+
+
+def _named(client: "Client", session: str) -> "Client":
+    """Return a client of the same cluster that has a name; the same one if it is to have none."""
+    import ipcluster_ext  # rooms meet at the root only
+
+    if not session:
+        return client
+    client.close()
+    return ipcluster_ext.Client(client.connection_file, cluster=client.cluster, session=session)
 
 
 def _say(text: str) -> None:
