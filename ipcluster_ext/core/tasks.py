@@ -547,10 +547,13 @@ class Tasks:
         its turn may have run, as have those it says it began out of turn: they fail, or run again
         if they may. The others go back at no cost.
         """
-        tasks = list(engine.unfinished.values())
+        tasks, began = list(engine.unfinished.values()), exited.began
+        if self._state.recovered.forget_at is not None and began not in engine.unfinished:
+            # perhaps only the hub before knew that task
+            began = next((t for t in reversed(exited.ran) if t in engine.unfinished), began)
         engine.unfinished.clear()
         engine.dropped()
-        begun, rest = _parted(tasks, exited.began, exited.others)
+        begun, rest = _parted(tasks, began, exited.others)
         if begun:
             what = f"lost with engine {engine.id}: {exited.cause}"
             self._state.log.note(now, what, [task.id for task in begun])

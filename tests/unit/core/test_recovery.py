@@ -515,6 +515,23 @@ class TestDeaths:
 
         assert successor.of(Forget) == []
 
+    def test_take_what_had_begun_before_a_task_that_only_the_hub_before_knew(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [task] = client.submit()
+        runner = next(engine for engine in engines if engine.ids)
+        other = next(engine for engine in engines if not engine.ids)
+
+        stage.crash()
+        return_agent(agent, engines)
+        for engine in engines:
+            return_engine(engine)
+        return_client(client, waits=[task])
+        agent.say(died(runner, ran=[task, TaskId(1)], began=TaskId(1)))
+
+        assert client.statuses == {task: LOST}
+        assert other.ids == []
+
     def test_take_what_had_begun_out_of_turn_as_well(
         self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
     ) -> None:
