@@ -1,0 +1,99 @@
+from typing import cast
+
+from ipcluster_ext.core.events import Heard, Said, Silent
+from ipcluster_ext.hub.ports import CLIENTS, ENGINES, Ports
+from ipcluster_ext.protocol.ids import ClientId
+from ipcluster_ext.protocol.ledger import Ledger, Wire
+from ipcluster_ext.protocol.messages import AgentHello, ClientHello, Message
+from ipcluster_ext.transport.router import Address, Arrival, Router
+
+QUIET = 4.0
+AN_ENGINE = Address(ENGINES, b"e0-1")
+ANOTHER = Address(ENGINES, b"e1-2")
+A_CLIENT = Address(CLIENTS, b"c1")
+
+
+class Stage:
+    """The hub's ports, with nothing but scripted arrivals behind them."""
+
+    def __init__(self) -> None:
+        self.arrivals: list[Arrival] = []
+        self.ledgers: dict[Address, Ledger] = {}
+        self.ports = Ports(cast("Router", self), 1, quiet=QUIET)
+
+    def receive(self) -> list[Arrival]:
+        arrivals, self.arrivals = self.arrivals, []
+        return arrivals
+
+    def send(self, _address: Address, _wire: Wire) -> bool:
+        return True
+
+    def says(self, who: Address, message: Message | None = None) -> None:
+        """Have somebody say something, or just be there."""
+        ledger = self.ledgers.setdefault(who, Ledger(len(self.ledgers) + 10))
+        wire = ledger.ping() if message is None else ledger.say([message])
+        self.arrivals.append(Arrival(who, wire[0], list(wire[1:])))
+
+    def turn(self, now: float) -> list[object]:
+        """Return what the core hears of in a turn of the loop."""
+        return [*self.ports.hear(now), *self.ports.keep_up(now)]
+
+
+def test_an_engine_that_is_not_heard_is_told_of_once() -> None:
+    stage = Stage()
+    stage.says(AN_ENGINE)
+    stage.turn(100.0)
+
+    told = [stage.turn(now) for now in (102.0, 103.9, 104.0, 106.0, 110.0)]
+
+    [silent] = told[2]
+    assert isinstance(silent, Silent)
+    assert silent.since == 100.0
+    assert [told[0], told[1], told[3], told[4]] == [[], [], [], []]
+
+
+def test_the_loop_is_woken_in_time_to_notice() -> None:
+    stage = Stage()
+    stage.says(AN_ENGINE)
+    stage.turn(100.0)
+    stage.turn(102.5)
+
+    assert stage.ports.deadline <= 104.0
+
+
+def test_an_engine_that_is_heard_again_is_told_of_before_anything_else() -> None:
+    stage = Stage()
+    stage.says(AN_ENGINE)
+    stage.says(ANOTHER)
+    stage.turn(100.0)
+    stage.says(ANOTHER)
+    stage.turn(103.0)
+    [silent] = stage.turn(104.0)
+    assert isinstance(silent, Silent)
+
+    stage.says(ANOTHER, AgentHello(2, "here", 1, 0))
+    stage.says(AN_ENGINE, AgentHello(1, "here", 1, 0))
+    first, *others = stage.turn(105.0)
+
+    assert first == Heard(silent.peer)
+    assert [type(other) for other in others] == [Said, Said]
+
+
+def test_a_client_may_be_silent() -> None:
+    stage = Stage()
+    stage.says(A_CLIENT, ClientHello(ClientId(1), "here", 1))
+    stage.turn(100.0)
+
+    assert stage.turn(1000.0) == []
+
+
+def test_a_hub_that_was_stopped_itself_takes_nobody_for_silent() -> None:
+    stage = Stage()
+    stage.says(AN_ENGINE)
+    stage.turn(100.0)
+
+    told = [stage.turn(now) for now in (500.0, 502.0, 503.9)]
+    [silent] = stage.turn(504.0)
+
+    assert told == [[], [], []]
+    assert isinstance(silent, Silent)
