@@ -44,7 +44,7 @@ from ipcluster_ext.transport.keys import TcpAddress
 
 ACK_WITHIN = 0.02
 TROUBLED_FOR = 1.5
-"""A first connection that has failed for so long, for a reason that is known, is given up."""
+"""A first connection that has not been made after so long, for a known reason, is given up."""
 STEP_IN_AFTER = 0.001
 PARK = 0.05
 NOBODY = 0
@@ -113,14 +113,10 @@ class Connection(Reunion):
         ClientError
             It refused this client.
         """
-        began = now = time.monotonic()
-        untroubled_at = now
+        began = time.monotonic()
         while not self._welcomed.wait(min(timeout, TROUBLED_FOR / 10)):
-            now = time.monotonic()
-            if not self._channel.trouble:
-                untroubled_at = now
-            if now - untroubled_at >= TROUBLED_FOR or now - began >= timeout:
-                reason, silent_for = self._channel.trouble, now - began
+            silent_for, reason = time.monotonic() - began, self._channel.trouble
+            if silent_for >= timeout or (reason and silent_for >= TROUBLED_FOR):
                 self.close()
                 raise HubGone(self.name, silent_for, reason)
         self._check()

@@ -11,8 +11,10 @@ from ipcluster_ext.transport.pieces import PIECE
 Socket = zmq.Socket[bytes]
 Context = zmq.Context[Socket]
 
-HANDSHAKE_MS = 2_000
-"""A connection whose other end has not proved within this who it is is closed."""
+HANDSHAKE_MS, KNOCKED_MS = 2_000, 1_500
+"""A connection whose other end has not proved within this who it is is closed: the hub's that of
+its visitors, and theirs that of who should be the hub.
+"""
 HIGH_WATER = 1_000
 """So many packets wait on either side; what comes beyond stays in its ledger."""
 HEARTBEAT_MS, SILENT_MS = 2_000, 8_000
@@ -41,6 +43,7 @@ def make_dealer(context: Context, keys: KeyPair, server: str) -> Socket:
     """Make a peer's socket, which speaks to the one hub whose public key is given."""
     dealer = context.socket(zmq.DEALER)
     _limit(dealer)
+    dealer.setsockopt(zmq.HANDSHAKE_IVL, KNOCKED_MS)
     dealer.setsockopt(zmq.CONNECT_TIMEOUT, CONNECT_MS)
     dealer.setsockopt(zmq.RECONNECT_IVL, RETRY_MS)
     dealer.setsockopt(zmq.RECONNECT_IVL_MAX, RETRY_MAX_MS)
