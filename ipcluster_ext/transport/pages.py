@@ -11,6 +11,7 @@ The format is SQLite's (https://www.sqlite.org/fileformat2.html); page size, the
 """
 
 import contextlib
+import operator
 import struct
 from array import array
 from collections import Counter
@@ -32,8 +33,8 @@ _FRAME = _FRAME_HEAD.size + PAGE
 _MAPPED = PAGE // 5
 """So many pages does each page of the map tell of; it stands before the first of them."""
 _MAP_ENTRY = 5
-_TREE = (1, 5)  # what the map says of pages with rows and of those above them
-_ROOT = 3
+_FREE, _TREE = 2, (1, 5)  # what the map says of free pages; of those with rows or above them
+_TRUNK_AT = 32
 _LEAF, _INNER = 13, 5
 _LARGEST_LOCAL = PAGE - 35
 _SMALLEST_LOCAL = (PAGE - 12) * 32 // 255 - 23
@@ -56,7 +57,7 @@ class Salvage(NamedTuple):
     rows
         Those that are as they were written, in order of number.
     damaged
-        The numbers of those that are not, as far as the numbers can be read.
+        The numbers of those that are not; the number may be what is damaged.
     pages
         How many pages hold, or held, rows that nobody can tell apart any more.
     """
@@ -118,6 +119,11 @@ class _Head(NamedTuple):
     salt: int
     checksum: tuple[int, int]
 
+    @property
+    def words(self) -> bytes:
+        """What of it the checksum covers."""
+        return struct.pack(">2I", self.page, self.size)
+
 
 def _heads(log: bytes) -> list[_Head]:
     """Return what stands before the pages of a log, up to its last.
@@ -140,39 +146,45 @@ def _overlay(file: bytes, log: bytes) -> bytearray:
     heads = _heads(log)[: committed(log)]
     before = struct.unpack_from(">2I", log, _LOG_HEAD_NBYTES - 8) if heads else (0, 0)
     computed = before
-    size = 0
     for index, head in enumerate(heads):
         start = _LOG_HEAD_NBYTES + index * _FRAME + _FRAME_HEAD.size
         data = log[start : start + PAGE]
-        page, size = _righted(head, data, before, computed)
-        computed = _checksum(_words(head.page, head.size) + data, before)
+        page, computed = _page_of(head, data, pages, (before, computed))
         before = head.checksum
         at = (page - 1) * PAGE
         if 0 <= at <= len(file) + len(log):
             pages.extend(bytes(max(0, at - len(pages))))
             pages[at : at + PAGE] = data
-    if size:
-        del pages[size * PAGE :]
+    if heads and heads[-1].size >= heads[-1].page:
+        del pages[heads[-1].size * PAGE :]
     return pages
 
 
-def _righted(head: _Head, data: bytes, *before: tuple[int, int]) -> tuple[int, int]:
-    """Return which page of the file a page of the log is, and the size that it tells.
+def _page_of(
+    head: _Head, data: bytes, pages: bytearray, before: tuple[tuple[int, int], tuple[int, int]]
+) -> tuple[int, tuple[int, int]]:
+    """Return which page of the file a page of the log is, and its checksum.
 
     Were it taken for another, an older version would be taken for it, with rows that have been
-    deleted since. So where the checksum is wrong, it is asked whether one bit would right it;
-    unless what is wrong is the checksum before, as it is written or as it is computed.
+    deleted since. So where the checksum is wrong, it is asked whether one bit of the number would
+    right it; as bits of the page may do the same, the page must also look like that one before.
+    (If neither, then the checksum before may be wrong, as it is written or as it is computed.)
     """
-    for bits in (0, *(1 << place for place in range(64))):
-        page, size = head.page ^ bits >> 32, head.size ^ bits & 0xFFFFFFFF
-        for checksum in before:
-            if _checksum(_words(page, size) + data, checksum) == head.checksum:
-                return page, size
-    return head.page, head.size
+    computed = _checksum(head.words + data, before[0])
+    if computed == head.checksum or _checksum(head.words + data, before[1]) == head.checksum:
+        return head.page, head.checksum
+    alike = max(PAGE // 8, _alike(pages, head.page, data))
+    for bit in range(32):
+        other = head._replace(page=head.page ^ 1 << bit)
+        right = _checksum(other.words + data, before[0]) == head.checksum
+        if right and _alike(pages, other.page, data) > alike:
+            return other.page, head.checksum
+    return head.page, computed
 
 
-def _words(page: int, size: int) -> bytes:
-    return struct.pack(">2I", page, size)
+def _alike(pages: bytearray, number: int, data: bytes) -> int:
+    """Return how many bytes a page has in common with another version of it."""
+    return sum(map(operator.eq, pages[(number - 1) * PAGE : number * PAGE], data))
 
 
 def _checksum(data: bytes, before: tuple[int, int]) -> tuple[int, int]:
@@ -199,6 +211,7 @@ class _Pages:
         self._rows: dict[int, Row] = {}
         self._damaged: list[int] = []
         self._broken = 0
+        self._free = set(self._freed())
 
     def salvage(self) -> Salvage:
         for number, kind in self._mapped():
@@ -207,8 +220,7 @@ class _Pages:
             else:
                 self._broken += kind in _TREE
         rows = [self._rows[number] for number in sorted(self._rows)]
-        damaged = sorted({number for number in self._damaged if number not in self._rows})
-        return Salvage(rows, damaged, self._broken)
+        return Salvage(rows, sorted(self._damaged), self._broken)
 
     def _mapped(self) -> Iterator[tuple[int, int]]:
         """Yield each page that can hold rows, and what the map says about it."""
@@ -217,21 +229,29 @@ class _Pages:
             for place in range(_MAPPED):
                 yield at + 1 + place, entries[place * _MAP_ENTRY]
 
+    def _freed(self) -> Iterator[int]:
+        """Yield the pages that are free by the file's own list, as far as it can be followed."""
+        trunk = self._data[_TRUNK_AT:] if self._count else memoryview(b"")
+        with contextlib.suppress(_Broken, struct.error):
+            for _ in range(self._count):
+                (number,) = struct.unpack_from(">I", trunk)
+                trunk = self._page(number)
+                yield number
+                yield from struct.unpack_from(f">{int.from_bytes(trunk[4:8], 'big')}I", trunk, 8)
+
     def _page(self, number: int) -> memoryview:
         if not 1 <= number <= self._count:
             raise _Broken
         return self._data[(number - 1) * PAGE : number * PAGE]
 
     def _read(self, number: int, kind: int) -> None:
-        """Read a page that has rows, going by the map, which may be damaged itself."""
+        """Read a page that has rows, as far as the map and the page itself tell."""
         page = self._page(number)
-        tree = kind in _TREE or number == _ROOT
-        if page[0] == _LEAF and not tree:
-            # No other page in use begins so; one that was freed may. One bit at most is wrong.
-            tree = (kind ^ _TREE[1]).bit_count() <= 1
-        if not tree:
-            return
-        if page[0] not in (_LEAF, _INNER):
+        if kind not in _TREE:
+            # A page on which a row goes on does not begin like a leaf; one that was freed may.
+            if page[0] != _LEAF or kind == _FREE or number in self._free:
+                return
+        elif page[0] not in (_LEAF, _INNER):
             self._broken += 1
             return
         try:
