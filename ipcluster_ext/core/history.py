@@ -40,6 +40,8 @@ MOST_NAMES = 1_000
 MOST_NBYTES = 32 * 1024 * 1024
 MOST_ORPHAN_NBYTES = 256 * 1024 * 1024
 MAX_AGE = 7 * 24 * 3600.0
+LARGE = 64 * 1024
+"""A payload of so many bytes is remembered by this hub, but not by the next one."""
 _SEGMENTS = 16
 
 Names = Callable[[Iterable[str]], None]
@@ -433,7 +435,7 @@ class History:
         self._forget(entry.id)  # its client may have used the id once more
         entry.orphan = orphan
         shelf = self._shelf_for(entry)
-        if not entry.kept:
+        if not entry.kept or (entry.nbytes >= LARGE and not orphan):
             self._record_anew(entry)
         names = entry.blobs
         if names and self._hold is not None:

@@ -153,7 +153,8 @@ class Hub:
             self._tasks.follow_up(now)
             self._dispatcher.run(now)
         self._forget_functions()
-        self._record_staff()
+        if self.state.restaffed:
+            self._record_staff()
         if self.state.laggards:
             self._lagging.go_on()
         if not self.state.tasks:
@@ -166,14 +167,14 @@ class Hub:
                 frames = iter(event.frames)
                 for message in event.messages:
                     self._said(event.peer, message, frames, now)
+            case Delivered():
+                self.state.received(event.token)
             case Left():
                 self._roll.left(event.peer, event.reason, now)
             case Silent() | Heard():
                 self._silence.heed(event, now)
             case Lags() | CaughtUp() | PageRead():
                 self._lagging.heed(event)
-            case Delivered():
-                self.state.received(event.token)
             case _:
                 assert_never(event)
 
@@ -189,10 +190,13 @@ class Hub:
     def deadline(self) -> float | None:
         """When `handle` wants to be called even if nothing happens, by the same clock."""
         deadlines = (
-            self._dispatcher.deadline, self.state.timers.deadline, self._recovery.deadline,
-            self._silence.deadline, self._tasks.withdrawals.deadline, self._lagging.deadline,
+            self._dispatcher.deadline, self.state.timers.deadline, self._silence.deadline,
+            self._tasks.withdrawals.deadline,
+            self._recovery.deadline if self.state.recovered.forget_at is not None else None,
+            self._lagging.deadline if self.state.laggards else None,
         )  # fmt: skip
-        return min((at for at in deadlines if at is not None), default=None)
+        due = [at for at in deadlines if at is not None]
+        return min(due) if due else None
 
     def keep_journal(self, pages: Iterable[tuple[int, Sequence[Frame]]], *, now: float) -> int:
         """Record from now on what must outlive this hub, and take over from the one before.

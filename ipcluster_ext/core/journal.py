@@ -224,11 +224,8 @@ class Journal:
         extra.row = self.instead_of(extra.row, self.page)
 
     def past(self, past: Past) -> int:
-        """Record the facts of a task that has ended; return the page."""
-        self._close()
-        self._records.append(past)
-        self.need(self.page)
-        return self.page
+        """Record the facts of a task that has ended; return the page, not that of its payload."""
+        return self._fact(past)
 
     def defined(self, digest: bytes, pickled: bytes) -> int:
         """Record a function; return the page, which is needed as long as the function is."""
@@ -323,7 +320,7 @@ class Journal:
         """Note that one who needed a page needs it no more."""
         if not page:
             return
-        left = self._needed.get(page, 1) - 1
+        left = self._needed.get(page, 0) - 1
         self._needed[page] = left
         if left <= 0 and page < self.facts:
             del self._needed[page]

@@ -45,9 +45,9 @@ class Loop:
             self.turn()
 
     def _until_deadline(self) -> float:
-        deadline = self._ports.deadline
-        if self._core.deadline is not None:
-            deadline = min(deadline, self._core.deadline)
+        deadline, core = self._ports.deadline, self._core.deadline
+        if core is not None and core < deadline:
+            deadline = core
         longest = SOON if self._journal.looking_up else LONGEST_WAIT
         return min(longest, max(0.0, deadline - time.monotonic()))
 

@@ -1,9 +1,19 @@
-"""What the journal still has to do: rows to write, rows to delete, rows that never got there."""
+"""What the journal still has to do: rows to write, rows to delete, rows that never got there.
+
+A large row is held back for a moment. What it is about has mostly ended by then, and been
+received, and the row is dropped without ever having been written.
+"""
 
 from collections.abc import Iterable, Sequence
 
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.transport.rows import size_of
+
+LARGE = 64 * 1024
+HOLD = 0.1
+"""Seconds that a row of so many bytes or more is held back."""
+MOST_HELD = 32 * 1024 * 1024
+"""Bytes that are held back at most."""
 
 
 class Backlog:
@@ -20,6 +30,8 @@ class Backlog:
     ----------
     rows
         To be written, in order.
+    held
+        Those among the rows that are held back, and until when.
     gone
         To be deleted.
     unkept
@@ -28,16 +40,17 @@ class Backlog:
 
     def __init__(self, last: int, *, largest: int) -> None:
         self.rows: dict[int, Sequence[Frame]] = {}
+        self.held: dict[int, float] = {}
         self.gone: list[int] = []
         self.unkept: set[int] = set()
         self._largest = largest
         self._last_on_disk = last
-        self._nbytes = 0
+        self._nbytes = self._held_nbytes = 0
 
     def __bool__(self) -> bool:
         return bool(self.rows or self.gone)
 
-    def add(self, number: int, data: Sequence[Frame] | None) -> None:
+    def add(self, number: int, data: Sequence[Frame] | None, now: float) -> None:
         """Take a row to be written; without data, or with too much, it is given up."""
         nbytes = 0 if data is None else _nbytes_of(data)
         if data is None or nbytes > self._largest:
@@ -45,6 +58,9 @@ class Backlog:
         else:
             self.rows[number] = data
             self._nbytes += nbytes
+            if nbytes >= LARGE:
+                self.held[number] = now + HOLD
+                self._held_nbytes += nbytes
 
     def drop(self, numbers: Iterable[int]) -> None:
         """Forget rows; those on disk are to be deleted."""
@@ -52,17 +68,37 @@ class Backlog:
             data = self.rows.pop(number, None)
             if data is not None:
                 self._nbytes -= _nbytes_of(data)
+                self._let_go(number, data)
             elif number in self.unkept:
                 self.unkept.remove(number)
             elif number <= self._last_on_disk:
                 self.gone.append(number)
 
+    def _let_go(self, number: int, data: Sequence[Frame]) -> None:
+        if self.held.pop(number, None) is not None:
+            self._held_nbytes -= _nbytes_of(data)
+
+    def ripen(self, now: float) -> None:
+        """Hold back no longer what was held long enough, and the oldest of what is too much."""
+        while self.held:
+            number, until = next(iter(self.held.items()))
+            if until > now and self._held_nbytes <= MOST_HELD:
+                return
+            self._let_go(number, self.rows[number])
+
+    @property
+    def complete_to(self) -> int | None:
+        """The number up to which no row is held back; None if none is at all."""
+        return next(iter(self.held)) - 1 if self.held else None
+
     def share(self, nbytes: int) -> dict[int, Sequence[Frame]]:
-        """Return the first rows, up to so many bytes; one at least, if there is any."""
-        if self._nbytes <= nbytes:
+        """Return the first rows that are not held back, up to so many bytes, one at least."""
+        if self._nbytes <= nbytes and not self.held:
             return self.rows.copy()
         share: dict[int, Sequence[Frame]] = {}
         for number, data in self.rows.items():
+            if number in self.held:
+                continue
             nbytes -= _nbytes_of(data)
             if share and nbytes < 0:
                 break
@@ -80,6 +116,7 @@ class Backlog:
         while self._nbytes > nbytes:
             number, data = self.rows.popitem()
             self._nbytes -= _nbytes_of(data)
+            self._let_go(number, data)
             self.unkept.add(number)
 
 

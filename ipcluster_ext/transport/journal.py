@@ -21,12 +21,12 @@ from ipcluster_ext.transport.writer import Writer
 if TYPE_CHECKING:
     from ipcluster_ext.transport.rows import Row
 
-GATHER = 0.005
+GATHER = 0.02
 """Seconds from the first row of a group until the group is written."""
 MOST_NBYTES = 1024 * 1024 * 1024
 MOST_WAITING = 256 * 1024 * 1024
 """Bytes of rows that wait for a slow disk at most; further rows are given up."""
-LATE = 0.02
+LATE = 0.05
 """A group that has waited so long for the interpreter is let through."""
 GIVE_WAY_FOR = 0.001
 PACE = 64 * 1024 * 1024
@@ -119,7 +119,7 @@ class Journal:
     @property
     def idle(self) -> bool:
         """Whether everything that was asked for has been done, or given up aloud."""
-        return self._asked == self._done
+        return self._asked == self._done and (self._writer is None or self._writer.at_rest)
 
     @property
     def nbytes(self) -> int:
@@ -220,13 +220,14 @@ class Journal:
         """Wait for a group, and do what it asks for; return whether there will be another."""
         commands = self._group(writer.wait_for())
         nbytes = 0
+        now = time.monotonic()
         wanted: list[int] = []
         for command in commands:
             if isinstance(command, _Wanted):
                 wanted += command.numbers
             elif isinstance(command, tuple):
                 self._last, data, size = command
-                writer.backlog.add(self._last, data)
+                writer.backlog.add(self._last, data, now)
                 nbytes += size
             elif command is not None:
                 writer.backlog.drop(command)

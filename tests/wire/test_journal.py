@@ -2,6 +2,7 @@ import os
 import stat
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -304,3 +305,45 @@ def test_what_one_life_after_another_wrote_is_there_although_each_was_killed(pat
             (killed / file.name).chmod(0o600)
         journal.close()
         path = killed / path.name
+
+
+class TestLargeRows:
+    def test_that_are_dropped_soon_are_never_written(self, path: Path) -> None:
+        journal = Journal(path)
+        for number in range(1, 40, 2):
+            journal.append(number, [b"x" * MIB])
+            journal.append(number + 1, [b"small"])
+            journal.drop([number])
+
+        settle(journal)
+
+        assert journal.written == 40
+        assert journal.nbytes < MIB
+        journal.close()
+
+    def test_count_as_written_only_when_they_are(self, path: Path) -> None:
+        journal = Journal(path)
+        journal.append(1, [b"small"])
+        journal.append(2, [b"x" * MIB])
+        journal.append(3, [b"small"])
+
+        wait_until(lambda: journal.written >= 1)
+        early = journal.written
+        settle(journal)
+
+        assert early == 1
+        assert journal.written == 3
+        journal.close()
+        with closing(Journal(path)) as again:
+            assert [row.number for row in again.recovered] == [1, 2, 3]
+
+    def test_are_written_before_their_time_if_there_are_many(self, path: Path) -> None:
+        journal = Journal(path)
+        for number in range(1, 65):
+            journal.append(number, [b"x" * MIB])
+
+        wait_until(lambda: journal.written >= 16)
+        journal.close()
+
+        with closing(Journal(path)) as again:
+            assert len(again.recovered) == 64

@@ -858,3 +858,18 @@ class TestTheJournal:
         stage.pages[number] = [b"nonsense", *stage.pages[number][1:]]
 
         assert stage.crash() == 1
+
+    def test_keeps_no_large_payload_that_was_received(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [task] = client.submit(buffers=(100_000,), frames=[b"x" * 100_000])
+        runner = next(engine for engine in engines if engine.ids)
+        runner.say(Done([runner.outcome(buffers=(100_000,))]), frames=[b"y" * 100_000])
+        before = sum(len(frame) for page in stage.pages.values() for frame in page)
+        client.acknowledge()
+        after = sum(len(frame) for page in stage.pages.values() for frame in page)
+
+        stage.crash()
+
+        assert before > 100_000 > 5_000 > after
+        assert stage.hub.state.history.get(task) is not None
