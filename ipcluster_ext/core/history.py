@@ -324,14 +324,17 @@ class History:
 
     def _unrecord(self, entry: Entry) -> None:
         self._journal.release(entry.row)
-        self._journal.release(entry.end_row)
+        self._journal.outlast(entry.row, entry.end_row)
 
     def _record_anew(self, entry: Entry) -> None:
         """Have the journal keep of a task what is kept of it here: nothing but the facts."""
         if entry.row:
-            self._unrecord(entry)
-            entry.row = self._journal.past(past_of(entry))
-            entry.end_row = NOWHERE
+            came, ended = entry.row, entry.end_row
+            entry.row, entry.end_row = self._journal.past(past_of(entry)), NOWHERE
+            self._journal.release(came)
+            self._journal.need(entry.row)
+            self._journal.outlast(came, entry.row)
+            self._journal.release(ended)
 
     def restore(self, past: Past, row: int) -> None:
         """Remember what the hub before this one remembered of a task."""

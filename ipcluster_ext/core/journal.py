@@ -166,6 +166,7 @@ class Journal:
         self._ended: list[ResultItem] = []
         self._ended_on: EngineId | None = None
         self._needed: dict[int, int] = {}
+        self._behind: dict[int, dict[int, int]] = {}
         self._unneeded: list[int] = []
         self._posted: dict[int, int] = {}
         self._named: dict[ClientId, int] = {}
@@ -306,8 +307,7 @@ class Journal:
     def unneeded_so_far(self) -> None:
         """Let go of the pages that were found and that nobody needs."""
         for number in [number for number, count in self._needed.items() if count <= 0]:
-            del self._needed[number]
-            self._unneeded.append(number)
+            self._let_go(number)
 
     # ------------------------------------------------------------ who needs what
 
@@ -323,8 +323,30 @@ class Journal:
         left = self._needed.get(page, 0) - 1
         self._needed[page] = left
         if left <= 0 and page < self.facts:
-            del self._needed[page]
-            self._unneeded.append(page)
+            self._let_go(page)
+
+    def _let_go(self, page: int) -> None:
+        """Let go of a page, and then of those that had to be there as long as it was."""
+        del self._needed[page]
+        self._unneeded.append(page)
+        self._release_behind(page)
+
+    def _release_behind(self, page: int) -> None:
+        for other, times in self._behind.pop(page, {}).items():
+            for _ in range(times):
+                self.release(other)
+
+    def outlast(self, page: int, other: int) -> None:
+        """Have somebody's need of another page last as long as a page is there.
+
+        So it stands somewhere that a task has ended as long as it stands somewhere that it came:
+        else it would run again.
+        """
+        if self._needed.get(page, 0) <= 0 or page == other:
+            self.release(other)
+        elif other:
+            behind = self._behind.setdefault(page, {})
+            behind[other] = behind.get(other, 0) + 1
 
     def instead_of(self, old: int, new: int) -> int:
         """Let go of one page for another, and return that."""
@@ -337,6 +359,7 @@ class Journal:
             return []
         self._close()
         pages: list[Written] = []
+        unwritten: list[int] = []
         for number, records, frames in (
             (self.facts, self._facts, self._fact_frames),
             (self.page, self._records, self._frames),
@@ -347,11 +370,14 @@ class Journal:
                 pages.append((number, [_encode(Page(now, records)), *frames]))
             else:
                 self._needed.pop(number, None)
+                unwritten.append(number)
         if self._facts or self._records:
             self._next = self.page + 1
             self._turn()
             self._facts, self._fact_frames = [], []
             self._records, self._frames = [], []
+        for number in unwritten:
+            self._release_behind(number)
         return pages
 
     def take_unneeded(self) -> list[int]:

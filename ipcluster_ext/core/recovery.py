@@ -421,7 +421,16 @@ class _Reader:
             state.blobs.hold(names_of(outcome.item.buffers))
             journal.need(outcome.row)
             state.recovered.ended[task_id] = outcome
+        self._keep_ends()
         history.shrink(now)
+
+    def _keep_ends(self) -> None:
+        """Have it stand somewhere that tasks have ended as long as it does that they came."""
+        journal = self._state.journal
+        for task_id, (_, past_on) in self._past.items():
+            if task_id in self._came:
+                journal.need(past_on)
+                journal.outlast(self._came[task_id][1], past_on)
 
     def _go_on(self, task: Task, number: int, changed_on: int) -> None:
         state = self._state

@@ -836,6 +836,45 @@ class TestTheJournal:
 
         assert client.statuses == {task: DONE}
 
+    @pytest.mark.parametrize("crashes", [1, 2])
+    @pytest.mark.parametrize("large", [False, True])
+    def test_knows_that_a_task_has_ended_as_long_as_it_knows_that_it_came(
+        self,
+        stage: Stage,
+        client: Client,
+        agent: Agent,
+        engines: list[Engine],
+        *,
+        crashes: int,
+        large: bool,
+    ) -> None:
+        tasks = client.submit(4)
+        [first, other] = [engine.ids[0] for engine in engines]
+        name = f"e0x{engines[0].boot:x}-1"
+        engines[0].finish(buffers=(Blob(name, 1_000_000),) if large else ())
+        client.acknowledge()
+
+        for crash in range(crashes):
+            if crash == crashes - 1:
+                stage.hub.state.history.forget([first])
+                stage.happen()
+            stage.crash()
+            return_agent(agent, engines)
+            for engine in engines:
+                return_engine(engine, [other] if engine is engines[1] else [])
+            return_client(client, waits=[task for task in tasks if task != first])
+
+        assert first not in stage.hub.state.tasks
+        history = stage.hub.state.history
+        for _ in range(4):
+            for engine in engines:
+                engine.finish(len(engine.ids))
+        client.acknowledge()
+        history.forget([entry.id for entry in history])
+        stage.turn(FORGET_AFTER + 1)
+        assert set(client.statuses) == set(tasks)
+        assert [page for page in stage.pages.values() if b"in" in page[0]] == []
+
     def test_survives_a_second_crash(
         self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
     ) -> None:
