@@ -15,7 +15,13 @@ _LOOK_EVERY = 0.001
 
 
 def hubkill(
-    count: int, seconds: float, *, points: int, middle: float = 0.5, seed: int = 0
+    count: int,
+    seconds: float,
+    *,
+    points: int,
+    middle: float = 0.5,
+    history: int = 10_000,
+    seed: int = 0,
 ) -> Report:
     """Kill the hub in the middle of many tasks, again and again with other tasks.
 
@@ -27,11 +33,14 @@ def hubkill(
         How often to do all of it. The moments are spread around the middle.
     middle
         After which share of the tasks has been delivered.
+    history
+        How many ended tasks the hub remembers.
     seed
         Decides the moments.
     """
     report = Report(
-        f"the hub killed after {middle:.0%} of {count} tasks of {seconds * 1000:g} ms",
+        f"the hub killed after {middle:.0%} of {count} tasks of {seconds * 1000:g} ms"
+        + (f", of which it remembers {history}" if history < count else ""),
         "a pause; all complete, none that had ended ran again, no exception",
     )
     pauses: list[float] = []
@@ -39,7 +48,7 @@ def hubkill(
         done = 0
         while done < points:
             # a cluster ends whose hub dies ten times within a minute
-            with stage(ENGINES, seed=seed + done) as made:
+            with stage(ENGINES, seed=seed + done, history=history) as made:
                 for _ in range(min(8, points - done)):
                     log = Path(folder, f"log-{done}")
                     pauses.append(_once(report, made, log, count, seconds, middle))
