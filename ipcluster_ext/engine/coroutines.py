@@ -111,9 +111,27 @@ class Coroutines:
 
     # ------------------------------------------------------------ from any thread
 
-    def begin(self, assignments: Sequence[Assignment]) -> None:
-        """Begin tasks."""
+    def begin(
+        self, assignments: Sequence[Assignment], may: Callable[[], bool] = lambda: True
+    ) -> bool:
+        """Begin tasks.
+
+        Parameters
+        ----------
+        assignments
+            The tasks.
+        may
+            Tells whether they may begin; asked when the black box names them.
+
+        Returns
+        -------
+        Whether they have begun.
+        """
         jobs = [Job(each, self._box.enter(each.item.id)) for each in assignments]
+        if not may():
+            for job in jobs:
+                self._box.leave(job.place)
+            return False
         for job in jobs:
             self._jobs[job.assignment.item.id] = job
         with self._starting:
@@ -123,6 +141,7 @@ class Coroutines:
                     target=self._run, args=(self._loop,), name="ipcluster_ext-loop", daemon=True
                 ).start()
         self._loop.call_soon_threadsafe(self._begin, jobs)
+        return True
 
     def want(self, task: TaskId, error: BaseException) -> bool:
         """Have an exception raised in a task; tell whether it is one of these."""

@@ -1,6 +1,6 @@
 """What the hub says about tasks that need more than their turn."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from ipcluster_ext.engine.coroutines import Coroutines
 from ipcluster_ext.engine.feeds import Feeds
@@ -67,9 +67,9 @@ class EngineOrders:
         """
         return spec.balanced and spec.options is not None and spec.options.awaits
 
-    def begin(self, assignments: list[Assignment]) -> None:
-        """Begin such tasks."""
-        self._coroutines.begin(assignments)
+    def begin(self, assignments: list[Assignment], may: Callable[[], bool]) -> bool:
+        """Begin such tasks, if they may begin; tell whether they did."""
+        return self._coroutines.begin(assignments, may)
 
     def keep_only(self, values: Iterable[TaskId]) -> None:
         """Drop the values of all other tasks than these."""

@@ -69,8 +69,8 @@ class Orders(Protocol):
     def at_once(self, spec: TaskSpec) -> bool:
         """Tell whether such tasks begin as they come and wait for no turn."""
 
-    def begin(self, assignments: list[Assignment]) -> None:
-        """Begin such tasks."""
+    def begin(self, assignments: list[Assignment], may: Callable[[], bool]) -> bool:
+        """Begin such tasks if they may, which is asked at last; tell whether they have begun."""
 
     def keep_only(self, values: Iterable[TaskId]) -> None:
         """Drop the values of all other tasks than these."""
@@ -320,9 +320,18 @@ class Wire:
             self._begin_again()
         if not self._estranged:
             self.leased_until = max(self.leased_until, self._channel.answered + self._lease)
-        if self._early and CLOCK() <= self.leased_until:
+        if self._early and self._is_leased():
             early, self._early = self._early, []
-            self._orders.begin(early)
+            self._begin_at_once(early)
+
+    def _begin_at_once(self, assignments: list[Assignment]) -> None:
+        """Begin tasks that wait for no turn, or keep them until the hub has answered."""
+        if not self._orders.begin(assignments, self._is_leased):
+            self._early.extend(assignments)
+
+    def _is_leased(self) -> bool:
+        """Tell whether tasks may begin."""
+        return CLOCK() <= self.leased_until
 
     def _begin_again(self) -> None:
         """Go on with a hub that was started again.
@@ -387,10 +396,8 @@ class Wire:
                 for item in message.items:
                     own = [next(frames) for _ in range(frames_of(item.buffers))]
                     taken.append(Assignment(spec, item, own))
-                if at_once and CLOCK() <= self.leased_until:
-                    self._orders.begin(taken)
-                elif at_once:
-                    self._early.extend(taken)
+                if at_once:
+                    self._begin_at_once(taken)
                 continue
             if assignments:
                 self.lane.put(assignments)

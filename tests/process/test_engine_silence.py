@@ -1,3 +1,4 @@
+import asyncio
 import ctypes
 import os
 import signal
@@ -51,6 +52,14 @@ def note(ran: Path, number: int) -> int:
     with ran.open("a") as file:
         file.write(f"{number}\n")
     time.sleep(0.01)
+    return number
+
+
+async def note_in_a_coroutine(ran: Path, number: int) -> int:
+    """Tell that it ran, beside others."""
+    with ran.open("a") as file:
+        file.write(f"{number}\n")
+    await asyncio.sleep(0.01)
     return number
 
 
@@ -124,6 +133,23 @@ class TestAnEngineThatIsStopped:
             gate.open()
         blocked.get(10)
 
+        assert rc[0].apply_async(os.getpid).get(10) == pid
+        assert set(Counter(ran.read_text().split()).values()) == {1}
+
+    @pytest.mark.parametrize("function", [note, note_in_a_coroutine])
+    def test_begins_nothing_that_was_sent_to_it_and_given_away(
+        self, rc: ipp.Client, tmp_path: Path, function: Callable[[Path, int], object]
+    ) -> None:
+        ran = tmp_path / "ran"
+        view = rc.load_balanced_view(targets=[0, 1])
+        view.apply_async(function, ran, -1).get(10)
+        pid = rc[0].apply_sync(os.getpid)
+
+        with stopped(pid):
+            sent = [view.apply_async(function, ran, n) for n in range(30)]
+            values = [answer.get(20) for answer in sent]
+
+        assert values == list(range(30))
         assert rc[0].apply_async(os.getpid).get(10) == pid
         assert set(Counter(ran.read_text().split()).values()) == {1}
 

@@ -1,7 +1,7 @@
 """An engine goes on with a hub that was started again; the hub is a script, and so is the work."""
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -56,7 +56,8 @@ class Orders:
         del spec
         return False
 
-    def begin(self, assignments: list[Assignment]) -> None: ...
+    def begin(self, assignments: list[Assignment], may: Callable[[], bool]) -> bool:
+        return may() and not assignments
 
     def keep_only(self, values: Iterable[TaskId]) -> None:
         self.kept.append(set(values))
