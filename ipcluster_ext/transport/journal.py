@@ -213,7 +213,8 @@ class Journal:
                 going = self._turn(writer)
             except Exception as error:  # noqa: BLE001 - the hub must never wait for a dead thread
                 _log.exception("the journal %s", self._path)
-                writer.fail(error)
+                writer.fail(error, self._last)
+                going = self._thread is not None
         writer.close()
 
     def _turn(self, writer: Writer) -> bool:

@@ -42,6 +42,8 @@ SPARE = 16 * 1024 * 1024
 _SHRINK_PAGES = 2048
 _ROW_COST = 64
 _CALL_COST = 3 * PAGE
+_UNSEEN = 128 * 1024
+"""So many bytes are written without a look how much room there is."""
 _INSERT = (
     "INSERT OR REPLACE INTO rows SELECT key, substr(?1, (value >> 32) + 1, value & 0xFFFFFFFF)"
     " FROM json_each(?2)"
@@ -104,7 +106,7 @@ class RowFile:
         self._connection = connection
         self._path = path
         self._identity = _identity(path)
-        self._log_nbytes = self._wanted = 0
+        self._log_nbytes = self._unseen = self._wanted = 0
 
     def write(self, rows: Mapping[int, Sequence[Frame]]) -> None:
         """Write rows; one that is there already is replaced."""
@@ -118,7 +120,7 @@ class RowFile:
             at += size
             pieces += packed
         self._wanted = _CALL_COST + _ROW_COST * len(rows) + at
-        self._log_nbytes += self._wanted
+        self._reserve(self._wanted)
         self._do(_INSERT, b"".join(pieces), msgspec.json.encode(places).decode())
 
     def delete(self, numbers: Collection[int]) -> None:
@@ -136,10 +138,37 @@ class RowFile:
         # the interpreter would be given away.
         self._connection.executemany(statement, (values,))
 
+    def _reserve(self, nbytes: int) -> None:
+        """See that what is going to be written to the log can be carried over into the file, too.
+
+        A log that has filled the disk can neither be emptied nor be written to, not even to
+        delete rows.
+        """
+        self._unseen += nbytes
+        if self._unseen >= _UNSEEN:
+            room = _room_beside(self._path)
+            if room < self._log_nbytes + 2 * nbytes and self._log_nbytes:
+                self._empty_log()
+                room = _room_beside(self._path)
+            if room < self._log_nbytes + 2 * nbytes:
+                error = sqlite3.OperationalError("there is not enough room to write to the log")
+                error.sqlite_errorcode = sqlite3.SQLITE_FULL
+                raise error
+            self._unseen = 0
+        self._log_nbytes += nbytes
+
+    def _empty_log(self) -> None:
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self._log_nbytes = 0
+
+    def make_room(self) -> None:
+        """Empty the log, if that can be done."""
+        with contextlib.suppress(sqlite3.Error):
+            self._empty_log()
+
     def rehearse(self) -> None:
         """Write as much as last time and delete it again, to see whether that can be done."""
-        with contextlib.suppress(sqlite3.Error):  # there may be room in the log
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self._reserve(self._wanted)
         self._connection.execute("BEGIN")
         try:
             self._connection.execute(
@@ -178,8 +207,7 @@ class RowFile:
             # As a script, which runs to its end: `execute` would stop after the first page.
             self._connection.executescript(f"PRAGMA incremental_vacuum({_SHRINK_PAGES})")
         if spare or not look or _size(_beside(self._path, "-wal")) > LOG_LIMIT:
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            self._log_nbytes = 0
+            self._empty_log()
         return spare
 
     @property
@@ -459,6 +487,12 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def _room_beside(path: Path) -> int:
+    """Return how many bytes a file can still grow by."""
+    disk = os.statvfs(path.parent)
+    return disk.f_bavail * disk.f_frsize
 
 
 def _size(path: Path) -> int:

@@ -136,6 +136,7 @@ class Writer:
             else:
                 self._failure, self._pause = "", FIRST_PAUSE
         if self._failure:
+            self.backlog.ripen(float("inf"))  # there is nothing to wait for
             self.backlog.trim(MOST_KEPT)
         complete_to = self.backlog.complete_to
         self.written = taken if complete_to is None else max(self.written, complete_to)
@@ -154,15 +155,18 @@ class Writer:
             return None
         return None if row is None else [*row.data]
 
-    def fail(self, error: Exception) -> None:
-        """Take the disk for broken, for a reason that nobody had thought of."""
+    def fail(self, error: Exception, taken: int) -> None:
+        """Take the disk for broken, for a reason that nobody had thought of; else as `work`."""
         self._fail(error)
+        self.written, self.at_rest = taken, True
         self._announce()
 
     def _try(self, now: float) -> None:
         file = self._file or self._reopen()
         if self._failure:
-            file.rehearse()
+            file.make_room()
+            if not self.backlog:
+                file.rehearse()
         if self.backlog.gone:
             file.delete(self.backlog.gone)
             self.backlog.gone = []
