@@ -1,9 +1,11 @@
 """How ZeroMQ's attempts to connect went, as the socket's monitor tells it."""
 
+import time
+
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from ipcluster_ext.transport.curve import Socket
+from ipcluster_ext.transport.curve import KNOCKED_MS, Socket
 
 _TOLD = (
     zmq.EVENT_CONNECTED
@@ -16,7 +18,9 @@ _TOLD = (
 )
 NOBODY = "nobody answers there"
 NOT_ADMITTED = "it does not admit the key, which may have been replaced; get the file anew"
+SAYS_NOTHING = "who is there says nothing; too many may be waiting, or it is something else"
 SOMEBODY_ELSE = "who answers there is not that hub: it has another key, or none"
+_LONG = 0.9 * KNOCKED_MS / 1000
 
 
 class Knocking:
@@ -48,12 +52,13 @@ class Knocking:
         self.trouble = ""
         self.given_up = False
         self._met = False
+        self._met_at = 0.0
         self._admissions = 0
 
     @property
     def turned_away(self) -> bool:
         """Whether somebody is there and did not let the socket in."""
-        return self.trouble in {NOT_ADMITTED, SOMEBODY_ELSE}
+        return self.trouble in {NOT_ADMITTED, SOMEBODY_ELSE, SAYS_NOTHING}
 
     def hear(self) -> None:
         """Take note of what has happened, without waiting."""
@@ -63,7 +68,7 @@ class Knocking:
     def _take(self, event: int) -> None:
         match event:
             case zmq.EVENT_CONNECTED:
-                self._met = True
+                self._met, self._met_at = True, time.monotonic()
             case zmq.EVENT_CONNECT_RETRIED:
                 if not self._met:
                     self.trouble = NOBODY
@@ -76,7 +81,8 @@ class Knocking:
             case zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
                 self.trouble, self.given_up = SOMEBODY_ELSE, True
             case zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-                self.trouble = SOMEBODY_ELSE
+                waited = time.monotonic() - self._met_at
+                self.trouble = SAYS_NOTHING if waited > _LONG else SOMEBODY_ELSE
             case _:
                 self.admitted = 0
 
