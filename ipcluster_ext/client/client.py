@@ -129,6 +129,7 @@ class Client(Jobbing, Purging, Steering, Preparing, Becoming, Versioned):
             reach,
             name=name_of(path, self._info),
             alive=partial(runs, self._info),
+            obituary=lambda: getattr(cluster, "ended_because", ""),
             session=self.session,
         )
         self.connection.wait_for_welcome(timeout)

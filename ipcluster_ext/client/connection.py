@@ -64,6 +64,8 @@ class Connection(Reunion):
         How error messages call the hub.
     alive
         Tells whether the process that keeps the cluster running still does.
+    obituary
+        Tells why it does not, as far as anybody knows.
     session
         What the history calls this client.
     """
@@ -74,6 +76,7 @@ class Connection(Reunion):
         *,
         name: str,
         alive: Callable[[], bool],
+        obituary: Callable[[], str] = str,
         session: str = "",
     ) -> None:
         client = ClientId(secrets.randbelow(CLIENT_ID_LIMIT - 1) + 1)
@@ -83,6 +86,7 @@ class Connection(Reunion):
         hello = ClientHello(client, host, os.getpid(), session)
         far = isinstance(path, TcpAddress)
         super().__init__(hello, channel, name=name, host=host, alive=alive, far=far)
+        self._obituary = obituary
         self._pid = os.getpid()
         self._error: ClientError | None = None
         self._pinged_at = time.monotonic()
@@ -420,7 +424,7 @@ class Connection(Reunion):
         if now - self._pinged_at >= PING_EVERY:
             self._pinged_at = now
             if not self._alive():
-                self._give_up(HubGone(self.name, 0.0, "the cluster's processes are gone"))
+                self._give_up(self._bereaved())
             if self._welcomed.is_set():
                 if self._released:
                     self._channel.say([self._release()])

@@ -68,6 +68,7 @@ class Reunion(Questions):
         self._hello = hello
         self._alive = alive
         self._far = far
+        self._obituary: Callable[[], str] = str
         self._looked_at = time.monotonic()
         self._heard_at = channel.heard_at
         self._silent_for = 0.0
@@ -94,13 +95,19 @@ class Reunion(Questions):
         else:
             self._silent_for += min(passed, PING_EVERY)
         if not self._channel.connected and not self._alive():
-            self._give_up(HubGone(self.name, 0.0, "the cluster's processes are gone"))
+            self._give_up(self._bereaved())
         elif self._silent_for > self._patience and self._welcomed.is_set():
             reason = ""
             if not self._channel.connected:
                 waited = f"no other has taken its place within {self._silent_for:.0f} s"
                 reason = self._channel.trouble or waited
             self._give_up(HubGone(self.name, self._silent_for, reason))
+
+    def _bereaved(self) -> HubGone:
+        """Make the error that says that there is no hub, and nobody to start one."""
+        because = self._obituary()
+        gone = "the cluster's processes are gone"
+        return HubGone(self.name, 0.0, f"{gone}: {because}" if because else gone)
 
     @property
     def _patience(self) -> float:

@@ -161,6 +161,17 @@ class Cluster(Context, Steering, Outside):
         """
         return self._run is not None and self._run.alive
 
+    @property
+    def ended_because(self) -> str:
+        """Why it has ended of itself; empty while it runs, and after it was stopped.
+
+        Examples
+        --------
+        >>> rc.cluster.ended_because
+        ''
+        """
+        return "" if self._run is None else self._run.obituary
+
     # ------------------------------------------------------------ start
 
     async def start_cluster(self, n: int | None = None) -> Self:

@@ -3,6 +3,7 @@
 import os
 import weakref
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Self
 
@@ -21,6 +22,10 @@ UP_WITHIN = 30.0
 STOP_GRACE = 5.0
 _TAIL_LINES = 15
 _DYING_WITHIN = 2.0
+FAILED = 1
+"""The exit code of an agent that has ended its cluster for a reason of its own."""
+_LOGS = ("hub.log:", "agent.log:")
+"""With these it begins the lines of logs, which follow its own last words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +131,14 @@ class Run:
             home.sweep()
             raise
         return run
+
+    @property
+    def obituary(self) -> str:
+        """Why the agent has ended, in its words; empty while it runs, and if it was told to."""
+        if self.agent.poll() != FAILED:
+            return ""
+        lines = takewhile(lambda line: not line.startswith(_LOGS), self.agent.logs().splitlines())
+        return next(iter(list(lines)[-1:]), "")
 
     @property
     def alive(self) -> bool:

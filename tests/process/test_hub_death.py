@@ -14,6 +14,7 @@ from ipcluster_ext.protocol.ids import EngineId
 from ipcluster_ext.protocol.process import AgentConfig
 from ipcluster_ext.transport.processes import start_of
 from tests.support.clusters import Started
+from tests.support.gates import pass_through
 from tests.support.leftovers import leftovers_of, processes_of, shared_memory_of
 from tests.support.scripted_hub import ENGINES, SITECUSTOMIZE, greetings
 from tests.support.waiting import wait_until
@@ -192,6 +193,32 @@ class TestAClusterWhoseHubDies:
         ):
             ipp.Cluster(n=1).start_cluster_sync()
         assert leftovers_of(runtime) == []
+
+    def test_again_and_again_ends_and_tells_clients_why(
+        self, customized: Path, runtime: Path
+    ) -> None:
+        flag = customized.with_name("no more")
+        customized.write_text(
+            "import pathlib, sys\n"
+            "if 'ipcluster_ext.agent' in sys.orig_argv:\n"
+            "    from ipcluster_ext.agent import succession\n"
+            "    succession.MOST_DEATHS = 3\n"
+            f"if 'ipcluster_ext.hub' in sys.orig_argv and pathlib.Path({str(flag)!r}).exists():\n"
+            "    sys.exit('no hub any more')\n"
+        )
+        cluster = ipp.Cluster(n=1)
+        client = cluster.start_and_connect_sync()
+        answer = client[:].apply_async(pass_through, customized.with_name("never"))
+        flag.touch()
+        os.kill(client.hub_pid, signal.SIGKILL)
+
+        why = "the hub died 3 times in .*, the last time: exit code 1"
+        with pytest.raises(ipp.HubGone, match=f"the cluster's processes are gone: {why}; start a"):
+            answer.get(20)
+        assert re.fullmatch(why, cluster.ended_because)
+        assert leftovers_of(runtime) == []
+        client.close()
+        cluster.stop_cluster_sync()
 
 
 class TestTheHubOfADeadAgent:
