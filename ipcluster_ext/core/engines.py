@@ -66,6 +66,9 @@ class Engine:
         The lives whose death is known, the last few: their greeting may still be under way.
     values, unneeded
         The values it has: how many of its tasks need each, and those that none does.
+    unsure
+        Those that it may have dropped: tasks that it had before this hub knew it need them, and
+        may have ended.
     awaiting
         How many of its unfinished tasks are coroutines, which wait for each other's sake.
     waiting
@@ -109,6 +112,7 @@ class Engine:
     buried: deque[int] = field(default_factory=lambda: deque(maxlen=LIVES))
     values: dict[TaskId, int] = field(default_factory=dict)
     unneeded: set[TaskId] = field(default_factory=set)
+    unsure: set[TaskId] = field(default_factory=set)
     awaiting: int = 0
     waiting: int = 0
     above: int | None = None
@@ -189,5 +193,6 @@ class Engine:
         self.known.clear()
         self.values.clear()
         self.unneeded.clear()
+        self.unsure.clear()
         self.awaiting = self.waiting = self.unsuited = 0
         self.above = self.silent_since = self.settling = None

@@ -411,6 +411,7 @@ class Tasks:
         engine.unfinished[task.id] = task
         for need in task.item.needs:
             engine.values[need] = engine.values.get(need, 0) + 1
+            engine.unsure.add(need)
             task.extra = task.extra or Extra()  # or nobody would look whether it needs anything
         if task.spec.options is not None:
             self.limits.assigned(engine, task, now)

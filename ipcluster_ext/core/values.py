@@ -116,9 +116,10 @@ class Store:
         """Send an engine the values that a task needs and the engine does not have."""
         for need in task.item.needs:
             count = engine.values.get(need, 0)
-            if not count and need in engine.unneeded:
-                engine.unneeded.discard(need)
-            elif not count:
+            is_there = count or need in engine.unneeded
+            engine.unneeded.discard(need)
+            if not is_there or need in engine.unsure:
+                engine.unsure.discard(need)
                 value = self._values[need]
                 engine.open_line.say(Values([value.item]))
                 engine.open_line.frames.extend(value.frames)

@@ -24,6 +24,7 @@ from ipcluster_ext.protocol.messages import (
     StopEngines,
     Submit,
     SubmitEach,
+    Values,
     Welcome,
 )
 from ipcluster_ext.protocol.parts import (
@@ -612,6 +613,26 @@ def died(engine: Engine, *, ran: list[TaskId], began: TaskId | None = None) -> E
 
 
 class TestEngines:
+    def test_are_sent_values_again_that_they_may_have_dropped(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [first] = client.submit()
+        next(engine for engine in engines if engine.ids).finish()
+        client.submit(2, needs=[first])
+        [behind] = client.submit(needs=[first])
+
+        stage.crash()
+        return_agent(agent, engines)
+        for engine in engines:
+            engine.values.clear()
+            engine.forget()
+            return_engine(engine, engine.ids[:1])
+        runner = engines[0]
+        runner.finish()
+
+        assert [value.items[0].id for engine in engines for value in engine.of(Values)] == [first]
+        assert behind in runner.ids
+
     def test_that_the_hub_before_had_not_welcomed_are_not_waited_for_any_longer(
         self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
     ) -> None:
