@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ipcluster_ext.protocol.frames import Frame
+from ipcluster_ext.transport.rowfile import beside, size_on_disk
 from ipcluster_ext.transport.writer import Writer
 
 if TYPE_CHECKING:
@@ -126,8 +127,7 @@ class Journal:
         """How large the file is, with the log beside it, in bytes."""
         if self._path is None:
             return 0
-        sizes = (self._path, self._path.with_name(self._path.name + "-wal"))
-        return sum(path.stat().st_size for path in sizes if path.exists())
+        return size_on_disk(self._path) + size_on_disk(beside(self._path, "-wal"))
 
     def append(self, number: int, data: Sequence[Frame]) -> None:
         """Have a row written.

@@ -5,32 +5,19 @@ has returned, the system has it, and killing the process loses nothing. Rows go 
 statement each time, however many they are: between two calls of SQLite the interpreter is given
 to other threads, and a busy one is slow to give it back.
 
-A file is made under another name and renamed when it is complete; so is the one that takes the
-place of a damaged file, which is kept, as ``<name>.damaged-<n>``. At no moment is there
-half a journal.
+Which file to open, and what to do with one that is no journal, `quarantine` decides.
 """
 
 import contextlib
 import os
 import sqlite3
-import stat
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
 from ipcluster_ext.protocol.frames import Frame
-from ipcluster_ext.transport.files import write_private
-from ipcluster_ext.transport.pages import (
-    APPLICATION,
-    PAGE,
-    VERSION,
-    Head,
-    committed,
-    judge,
-    salvage,
-)
+from ipcluster_ext.transport.pages import APPLICATION, PAGE, VERSION
 from ipcluster_ext.transport.rows import Row, pack, size_of, unpack
 
 LARGEST_ROW = 512 * 1024 * 1024
@@ -45,14 +32,15 @@ _CALL_COST = 3 * PAGE
 _UNSEEN = 128 * 1024
 """So many bytes are written without a look how much room there is."""
 _INSERT = (
-    "INSERT OR REPLACE INTO rows SELECT key, substr(?1, (value >> 32) + 1, value & 0xFFFFFFFF)"
-    " FROM json_each(?2)"
+    "INSERT OR REPLACE INTO rows SELECT key, substr(?, (value >> 32) + 1, value & 0xFFFFFFFF)"
+    " FROM json_each(?)"
 )
 _DELETE = "DELETE FROM rows WHERE number IN (SELECT value FROM json_each(?))"
 _SELECT = "SELECT data FROM rows WHERE number = ?"
 _REHEARSED = -1
-_SIDES = ("-wal", "-shm", "-journal")
-_NEW = ".new"
+SIDES = ("-wal", "-shm", "-journal")
+"""What SQLite may leave beside a file."""
+NEW = ".new"
 _SETTINGS = (
     f"page_size = {PAGE}",
     "auto_vacuum = INCREMENTAL",
@@ -74,29 +62,8 @@ _ELSEWHERE = {
 }
 
 
-class Opened(NamedTuple):
-    """A file, and what was in it.
-
-    Attributes
-    ----------
-    file
-        Ready to be written to.
-    rows
-        The valid rows that were found, in order of number; they are in the file.
-    lost
-        How many were found damaged; a page on which no rows can be told apart counts as one.
-    note
-        For people: what was wrong with the file, if anything was.
-    """
-
-    file: "RowFile"
-    rows: list[Row]
-    lost: int
-    note: str
-
-
 class RowFile:
-    """Rows on disk; for one thread at a time. Made by `open_rows`.
+    """Rows on disk; for one thread at a time.
 
     Every method raises `sqlite3.Error` or `OSError` for trouble with the disk (see `reason`), and
     has then written all of a call or nothing.
@@ -105,7 +72,7 @@ class RowFile:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
-        self._identity = _identity(path)
+        self._identity = identity_of(path)
         self._log_nbytes = self._unseen = self._wanted = 0
 
     def write(self, rows: Mapping[int, Sequence[Frame]]) -> None:
@@ -131,7 +98,8 @@ class RowFile:
     def read(self, number: int) -> Row | None:
         """Read a row; None if it is not there, or damaged."""
         found = self._connection.execute(_SELECT, (number,)).fetchone()
-        return None if found is None else unpack(number, found[0])
+        whole = found is not None and isinstance(found[0], bytes)
+        return unpack(number, found[0]) if whole else None
 
     def _do(self, statement: str, *values: object) -> None:
         # `executemany`, as `execute` looks for the last row's number afterwards: once more,
@@ -200,13 +168,13 @@ class RowFile:
         """
         if not look and self._log_nbytes < LOG_LIMIT:
             return False
-        if _identity(self._path) != self._identity:
+        if identity_of(self._path) != self._identity:
             raise FileNotFoundError(2, "it was removed", str(self._path))
         spare = self._ask("freelist_count") * PAGE > SPARE
         if spare:
             # As a script, which runs to its end: `execute` would stop after the first page.
             self._connection.executescript(f"PRAGMA incremental_vacuum({_SHRINK_PAGES})")
-        if spare or not look or _size(_beside(self._path, "-wal")) > LOG_LIMIT:
+        if spare or not look or size_on_disk(beside(self._path, "-wal")) > LOG_LIMIT:
             self._empty_log()
         return spare
 
@@ -223,114 +191,6 @@ class RowFile:
         """Carry the log over into the file, if that can be, and close it."""
         with contextlib.suppress(sqlite3.Error):
             self._connection.close()
-
-
-def open_rows(path: Path, *, most_nbytes: int) -> Opened:
-    """Open a journal's file, or make it; what is in its place and no journal is set aside.
-
-    Parameters
-    ----------
-    path
-        Where; the folder must be there.
-    most_nbytes
-        How large it may become.
-
-    Raises
-    ------
-    sqlite3.OperationalError
-        Another process has it (see `is_busy`), or the disk is in trouble (see `reason`).
-    OSError
-        The disk is in trouble, or what is in its place is not a file of this user.
-    """
-    _resume(path)
-    log = read_own(_beside(path, "-wal"))
-    match judge(read_own(path, 100)):
-        case Head.EMPTY:
-            _install(_made(path, []), path)
-            return _take(path, b"", most_nbytes)
-        case Head.OURS:
-            try:
-                return _take(path, log, most_nbytes)
-            except sqlite3.Error as error:
-                if is_elsewhere(error):
-                    raise
-            return _mend(path, log, most_nbytes)
-        case Head.OTHER:
-            aside = set_aside(path, log, [])
-            note = (
-                f"The journal {path} was written by another version of this program, or by "
-                f"another program. It is kept as {aside}; tasks in it are unknown to the hub."
-            )
-            return _take(path, b"", most_nbytes)._replace(note=note)
-        case Head.DAMAGED:
-            return _mend(path, log, most_nbytes)
-
-
-def _take(path: Path, log: bytes, most_nbytes: int) -> Opened:
-    """Open a file and read its rows; forget those whose checksum is wrong.
-
-    Raises
-    ------
-    sqlite3.Error
-        It is damaged beyond that, or as for `open_rows`.
-    """
-    connection = _connect(path, most_nbytes)
-    try:
-        checked = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        found = list(connection.execute("SELECT number, data FROM rows ORDER BY number"))
-        frames = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]
-        if checked != "ok" or frames < committed(log):
-            raise sqlite3.DatabaseError(checked)  # noqa: TRY301 - it is as SQLite's own
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # see `committed`
-        file = RowFile(connection, path)
-        rows = [unpack(number, packed) for number, packed in found]
-        damaged = [number for (number, _), row in zip(found, rows, strict=True) if row is None]
-        if damaged:
-            file.delete(damaged)
-    except BaseException:
-        connection.close()
-        raise
-    valid = [row for row in rows if row is not None]
-    return Opened(file, valid, len(damaged), _note(path, valid, damaged) if damaged else "")
-
-
-def _mend(path: Path, log: bytes, most_nbytes: int) -> Opened:
-    """Put what can be read of a damaged file into a new one, and keep the damaged one."""
-    rows, damaged, pages = salvage(read_own(path), log)
-    aside = set_aside(path, log, rows)
-    file = RowFile(_connect(path, most_nbytes), path)
-    note = _note(path, rows, damaged, pages, aside)
-    return Opened(file, rows, len(damaged) + pages, note)
-
-
-def _note(
-    path: Path, rows: list[Row], damaged: list[int], pages: int = 0, aside: Path | None = None
-) -> str:
-    """Say what was wrong with a file."""
-    lost: list[str] = []
-    if damaged:
-        names = ", ".join(map(str, damaged[:10])) + (", …" if len(damaged) > 10 else "")
-        lost.append(f"{len(damaged)} of its rows ({names})")
-    if pages:
-        lost.append(f"what stood on {pages} of its pages")
-    unread = f" {' and '.join(lost)} could not be read: tasks there are unknown to the hub."
-    return (
-        f"The journal {path} was damaged. {len(rows)} of its rows are intact."
-        f"{unread if lost else ''}{f' The damaged file is kept as {aside}.' if aside else ''}"
-        " If this happens again, check the disk."
-    )
-
-
-def read_rows(path: Path) -> list[Row]:
-    """Read the valid rows of a file, as it stands there, without opening it.
-
-    Raises
-    ------
-    OSError
-        It cannot be read, or is not a file of this user.
-    """
-    file, log = read_own(path), read_own(_beside(path, "-wal"))
-    return salvage(file, log).rows if judge(file[:100]) is not Head.OTHER else []
 
 
 def is_busy(error: Exception) -> bool:
@@ -364,29 +224,7 @@ def _code(error: sqlite3.Error) -> int:
     return code & 0xFF
 
 
-def read_own(path: Path, nbytes: int = -1) -> bytes:
-    """Read a file of this user, from its beginning; nothing if it is not there.
-
-    Raises
-    ------
-    OSError
-        It cannot be read, or is a link, a folder, or somebody else's.
-    """
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return b""
-    try:
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.getuid():
-            raise PermissionError(1, "it is not a file of this user", str(path))
-        with os.fdopen(fd, "rb", closefd=False) as file:
-            return file.read(nbytes)
-    finally:
-        os.close(fd)
-
-
-def _connect(path: Path, most_nbytes: int) -> sqlite3.Connection:
+def connect(path: Path, most_nbytes: int) -> sqlite3.Connection:
     """Open a file that is there and is ours, for this process alone."""
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw",
@@ -412,11 +250,11 @@ def _ask(connection: sqlite3.Connection, name: str) -> int:
     return value
 
 
-def _made(path: Path, rows: Iterable[Row]) -> Path:
+def make_file(path: Path, rows: Iterable[Row]) -> Path:
     """Make a file with rows in it, beside the one whose place it is to take."""
-    new = _beside(path, _NEW)
-    for side in ("", *_SIDES):
-        _beside(new, side).unlink(missing_ok=True)
+    new = beside(path, NEW)
+    for side in ("", *SIDES):
+        beside(new, side).unlink(missing_ok=True)
     os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600))
     connection = sqlite3.connect(new, isolation_level=None)
     try:
@@ -434,54 +272,13 @@ def _made(path: Path, rows: Iterable[Row]) -> Path:
     return new
 
 
-def _install(new: Path, path: Path) -> None:
-    """Put a complete file into its place; a log that is still there belongs to another."""
-    for side in _SIDES:
-        _beside(path, side).unlink(missing_ok=True)
-    new.replace(path)
-
-
-def _resume(path: Path) -> None:
-    """Go on where a process was killed that had moved one file away, and not yet another in."""
-    new = _beside(path, _NEW)
-    complete = _identity(new) is not None and _identity(_beside(new, "-wal")) is None
-    if _identity(path) is None and complete and judge(read_own(new, 100)) is Head.OURS:
-        _install(new, path)
-
-
-def set_aside(path: Path, log: bytes, rows: Iterable[Row]) -> Path:
-    """Rename a file and its log, and put a new one in its place.
-
-    Parameters
-    ----------
-    path
-        The file; nobody has it open.
-    log
-        Its log, which SQLite may have deleted meanwhile.
-    rows
-        What is in the new file.
-
-    Returns
-    -------
-    The new name of the old file.
-    """
-    new = _made(path, rows)
-    count = 1
-    while _identity(aside := _beside(path, f".damaged-{count}")) is not None:
-        count += 1
-    path.rename(aside)
-    with contextlib.suppress(OSError):  # it is for people, and the disk may be full
-        if log:
-            write_private(_beside(aside, "-wal"), log)
-    _install(new, path)
-    return aside
-
-
-def _beside(path: Path, ending: str) -> Path:
+def beside(path: Path, ending: str) -> Path:
+    """Return a file that belongs to another."""
     return path.with_name(path.name + ending)
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def identity_of(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from one that was put in its place; None if there is none."""
     try:
         status = path.lstat()
     except OSError:
@@ -495,7 +292,8 @@ def _room_beside(path: Path) -> int:
     return disk.f_bavail * disk.f_frsize
 
 
-def _size(path: Path) -> int:
+def size_on_disk(path: Path) -> int:
+    """Return how large a file is, 0 if it is not there."""
     try:
         return path.stat().st_size
     except OSError:

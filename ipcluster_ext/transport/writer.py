@@ -14,17 +14,8 @@ from typing import TYPE_CHECKING
 from ipcluster_ext.errors import ClusterError
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.transport.backlog import Backlog
-from ipcluster_ext.transport.rowfile import (
-    LARGEST_ROW,
-    Opened,
-    RowFile,
-    is_busy,
-    is_full,
-    open_rows,
-    read_rows,
-    reason,
-    set_aside,
-)
+from ipcluster_ext.transport.quarantine import Opened, open_rows, read_rows, set_aside
+from ipcluster_ext.transport.rowfile import LARGEST_ROW, RowFile, is_busy, is_full, reason
 from ipcluster_ext.transport.sockets import check_folder
 
 if TYPE_CHECKING:

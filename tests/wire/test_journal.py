@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
+from ipcluster_ext.transport import journal as journals
 from ipcluster_ext.transport.journal import Journal
 from ipcluster_ext.transport.rowfile import LOG_LIMIT, SPARE
 from ipcluster_ext.transport.rows import Row
@@ -34,6 +35,12 @@ def journal(path: Path) -> Iterator[Journal]:
     journal = Journal(path)
     yield journal
     journal.close()
+
+
+@pytest.fixture(autouse=True)
+def no_dawdling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gather rows for a moment only."""
+    monkeypatch.setattr(journals, "GATHER", 0.001)
 
 
 def settle(journal: Journal) -> None:

@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,8 +37,23 @@ ON_A_PAGE = 15
 
 
 @pytest.fixture
+def folder() -> Iterator[Path]:
+    """Make a folder of mode 0700 in memory, where syncing hundreds of files takes no time."""
+    memory = Path("/dev/shm")
+    path = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None, prefix="ipx-"))
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
 def path(folder: Path) -> Path:
     return folder / "journal"
+
+
+@pytest.fixture(autouse=True)
+def no_dawdling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gather rows for a moment only."""
+    monkeypatch.setattr(journals, "GATHER", 0.001)
 
 
 def settle(journal: Journal) -> None:
@@ -110,8 +126,11 @@ class TestKilling:
     SCRIPT = textwrap.dedent("""
         import os, sys, time
         from pathlib import Path
+        from ipcluster_ext.transport import journal as journals
         from ipcluster_ext.transport.journal import Journal
         from tests.wire.test_journal_faults import row
+
+        journals.GATHER = 0.005
 
         def append(path):
             journal = Journal(path)
@@ -270,6 +289,18 @@ class TestDamage:
         journal.close()
         with sqlite3.connect(path) as connection:
             connection.execute("UPDATE rows SET number = 2")
+        connection.close()
+
+        journal = Journal(path)
+
+        assert (journal.recovered, journal.lost) == ([], 1)
+        journal.close()
+
+    @pytest.mark.parametrize("value", ["text", 7, 1.5])
+    def test_a_row_of_another_type_is_a_damaged_one(self, value: object, path: Path) -> None:
+        Journal(path).close()
+        with sqlite3.connect(path) as connection:
+            connection.execute("INSERT INTO rows VALUES (5, ?)", (value,))
         connection.close()
 
         journal = Journal(path)
