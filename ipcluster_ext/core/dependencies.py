@@ -67,6 +67,19 @@ class Dependencies:
             client.line.say(Lack(lacking))
         return self.verdict(task)
 
+    def ask_again(self, client: Client) -> None:
+        """Ask a client that has come back for what its tasks need and nobody else knows."""
+        state = self._state
+        waiting = [(other, task) for other, tasks in state.dependents.items() for task in tasks]
+        waiting += [(other, task) for other, them in state.awaiting.items() for task, _ in them]
+        lacking = dict.fromkeys(
+            other
+            for other, task in waiting
+            if other not in state.tasks and client_of(task.id) == client.id
+        )
+        if lacking:
+            client.line.say(Lack(list(lacking)))
+
     def _unborn(self, task: Task) -> Verdict | None:
         """Refuse a task that waits for itself, or for a later one of its own client."""
         options = task.spec.options

@@ -183,6 +183,7 @@ class Recovery:
                 elif not (self._tell(client, task) or self._was_told(task)):
                     recovered.awaited[task] = client.id
         if recovered.settled:
+            self._tasks.ends.dependencies.ask_again(client)
             self._disappoint()
 
     def _was_told(self, task: TaskId) -> bool:

@@ -15,6 +15,7 @@ from ipcluster_ext.protocol.messages import (
     Fetch,
     Forget,
     HistoryQuery,
+    Lack,
     Message,
     Prepare,
     Records,
@@ -24,6 +25,7 @@ from ipcluster_ext.protocol.messages import (
     StopEngines,
     Submit,
     SubmitEach,
+    Supply,
     Values,
     Welcome,
 )
@@ -800,6 +802,39 @@ class TestDependencies:
 
         assert sorted(waiting) == [[], [first]]
         assert [task for engine in engines for task in engine.ids] == [behind]
+
+    @pytest.mark.parametrize("early", [False, True])
+    def test_on_what_only_their_client_knows_are_asked_for_when_it_is_back(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine], *, early: bool
+    ) -> None:
+        [first] = client.submit()
+        [runner] = [engine for engine in engines if engine.ids]
+        [other] = client.submit()
+        [needing] = client.submit(needs=[first, other])
+        [behind] = client.submit(options=Options(after=Dependency((first, other))))
+        outcome = runner.outcome()
+        runner.say(Done([outcome]))
+        client.acknowledge()
+        stage.hub.state.history.forget([first])
+        stage.happen()
+        client.forget()
+
+        stage.crash()
+        if early:
+            return_client(client, waits=[other, needing, behind])
+        return_agent(agent, engines)
+        for engine in engines:
+            return_engine(engine)
+        if not early:
+            return_client(client, waits=[other, needing, behind])
+        asked = client.of(Lack)
+        client.say(Supply([outcome]))
+        for engine in engines:
+            engine.finish(len(engine.ids))
+
+        assert [lack.ids for lack in asked] == [[first]] * len(asked)
+        assert asked
+        assert sorted(task for engine in engines for task in engine.ids) == [needing, behind]
 
 
 class TestTheJournal:
