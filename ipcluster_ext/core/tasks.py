@@ -459,6 +459,8 @@ class Tasks:
         if not self._state.recovered.settled:  # perhaps it was given to another long ago
             task.move(TaskStatus.WAITING)
             self._state.recovered.unclaimed[task.id] = task
+        elif _lacks_values(task):
+            self._regain(task)
         elif task.target is None:
             self._state.queue.push(task)
         else:
@@ -501,11 +503,20 @@ class Tasks:
         """Return unbegun tasks to the head of the queue, in their old order and at no cost."""
         for task in tasks:
             task.engine = None
+        lacking = [task for task in tasks if _lacks_values(task)]
+        tasks = [task for task in tasks if task not in lacking] if lacking else tasks
         self._state.queue.push_back(task for task in tasks if task.target is None)
+        for task in lacking:
+            self._regain(task)
         for task in tasks:
             if task.target is not None:
                 task.move(TaskStatus.WAITING)
                 self.send_to_target(task, now)
+
+    def _regain(self, task: Task) -> None:
+        """Have a task run once there is again what it needs."""
+        task.move(TaskStatus.WAITING)
+        self.resume(self._state.clients.get(client_of(task.id)), task)
 
     def give_held(self, engine: Engine, now: float) -> None:
         """Send an engine what has waited for it."""
@@ -584,6 +595,11 @@ class Tasks:
         if len(queue) and self._state.hopeless:
             for task in list(queue):
                 self.ends.fail(task, "NoEnginesRegistered", "", TaskStatus.LOST)
+
+
+def _lacks_values(task: Task) -> bool:
+    """Whether only an engine that had it from the hub before this one has what a task needs."""
+    return bool(task.item.needs) and not task.extras.used
 
 
 def _parted(

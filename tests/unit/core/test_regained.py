@@ -1,0 +1,55 @@
+import pytest
+
+from ipcluster_ext.protocol.ids import EngineId, TaskId
+from ipcluster_ext.protocol.messages import Values
+from ipcluster_ext.protocol.status import TaskStatus
+from tests.support.scripted import Agent, Client, Engine, Stage
+from tests.unit.core.test_recovery import return_agent, return_client, return_engine
+
+DONE = TaskStatus.DONE
+
+
+@pytest.fixture
+def agent(stage: Stage) -> Agent:
+    return stage.agent(1)
+
+
+@pytest.fixture
+def engine(agent: Agent) -> Engine:
+    return agent.start(EngineId(0))
+
+
+@pytest.fixture
+def behind(stage: Stage, client: Client, agent: Agent, engine: Engine) -> TaskId:
+    """Have an engine come back to another hub, with a task that needs the value of one before."""
+    [first] = client.submit()
+    engine.finish()
+    [behind] = client.submit(needs=[first], retries=1)
+    stage.crash()
+    return_agent(agent, [engine])
+    return_engine(engine)
+    return_client(client, waits=[behind])
+    return behind
+
+
+class TestATaskFromTheTimeBefore:
+    def test_that_runs_again_after_its_engine_died_gets_what_it_needs(
+        self, client: Client, agent: Agent, engine: Engine, behind: TaskId
+    ) -> None:
+        agent.say(engine.exited(began=behind))
+        follower = agent.start(engine.number)
+
+        assert follower.ids == [behind]
+        assert len(follower.of(Values)) == 1
+        follower.finish()
+        assert client.statuses[behind] is DONE
+
+    def test_that_its_engine_had_not_begun_gets_what_it_needs(
+        self, client: Client, agent: Agent, engine: Engine, behind: TaskId
+    ) -> None:
+        agent.say(engine.exited())
+        follower = agent.start(engine.number)
+
+        assert follower.ids == [behind]
+        follower.finish()
+        assert client.statuses[behind] is DONE
