@@ -163,3 +163,15 @@ def test_a_model_is_searched_for_on_engines() -> None:
 
     assert re.fullmatch(r"10 fits in \d+\.\d s", lines[0])
     assert lines[1] == "best: {'C': 1.0, 'gamma': 0.001}, right in 97.2%"
+
+
+def test_a_map_survives_the_death_of_an_engine_and_of_the_hub() -> None:
+    lines = output_of(
+        SCRIPTS / "nothing_is_lost.py", "-n", "2", "--samples", "80", "--points", "20000"
+    )
+
+    assert lines[0].startswith("engine 0 was killed after ")
+    assert lines[1].startswith("the hub was killed after ")
+    assert lines[2] == "80 samples by 3 processes"
+    assert lines[3].startswith("pi is about 3.1")
+    assert lines[4] == "the last sample is as it should be"
