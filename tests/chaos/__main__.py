@@ -12,6 +12,7 @@ from typing import get_args
 from tests.chaos.churn import churn
 from tests.chaos.cycles import cycles
 from tests.chaos.hubkill import hubkill
+from tests.chaos.mixed import mixed
 from tests.chaos.moments import while_starting, while_stopping
 from tests.chaos.orphans import Burden, agent_killed, owner_killed
 from tests.chaos.outlived import outlived
@@ -40,6 +41,11 @@ SCENARIOS: dict[str, list[Callable[[int], Report]]] = {
         lambda seed: hubkill(10_000, 0.001, points=50, seed=seed),
         lambda seed: hubkill(10_000, 0.001, points=16, middle=0.03, seed=seed),
         lambda seed: hubkill(10_000, 0.001, points=16, middle=0.97, history=1_000, seed=seed),
+    ],
+    "mixed": [
+        lambda seed: mixed(150, hub_every=7.0, seed=seed),
+        lambda seed: mixed(150, hub_every=7.0, engine_every=1.0, seed=seed),
+        lambda seed: mixed(150, hub_every=7.0, careless=True, seed=seed),
     ],
     "stopped": [partial(_stopped, who) for who in get_args(Who)],
     "orphans": [

@@ -109,7 +109,11 @@ def stage(engines: int, *, seed: int = 0, **options: Any) -> Iterator[Stage]:
         cluster = ipp.Cluster(n=engines, **options)
         with cluster.start_and_connect_sync() as client:
             made = Stage(cluster, client, runtime, seed)
-            yield made
+            try:
+                yield made
+            except ipp.HubGone:
+                sys.stderr.write(cluster._run.agent.logs() if cluster._run else "")  # noqa: SLF001
+                raise
         cluster.stop_cluster_sync()
         assert made.left == [], made.left
 

@@ -8,6 +8,7 @@ from tests.chaos import partition
 from tests.chaos.churn import churn
 from tests.chaos.cycles import cycles
 from tests.chaos.hubkill import hubkill
+from tests.chaos.mixed import mixed
 from tests.chaos.moments import while_starting, while_stopping
 from tests.chaos.orphans import Burden, agent_killed, owner_killed
 from tests.chaos.outlived import outlived
@@ -33,6 +34,15 @@ class TestEnginesAndHubKilledAgainAndAgain:
 
     def test_cost_little_where_tasks_may_run_again(self) -> None:
         judge(churn(400, 0.02))
+
+
+@pytest.mark.filterwarnings("ignore:engine . failed:RuntimeWarning")
+class TestTasksOfAllKinds:
+    def test_run_once_whatever_happens_to_the_hub(self) -> None:
+        judge(mixed(40, hub_every=2.0))
+
+    def test_come_to_their_end_whatever_happens_to_hub_and_engines(self) -> None:
+        judge(mixed(40, hub_every=2.0, engine_every=1.0))
 
 
 class TestAHubKilledInTheMiddle:
