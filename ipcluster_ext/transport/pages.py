@@ -27,6 +27,7 @@ APPLICATION = 0x49505800
 """Stands in the file with the version added, so that a damaged version is no other version."""
 _MAGIC = b"SQLite format 3\0"
 _HEAD_NBYTES = 100
+_FRACTIONS = bytes((64, 32, 32))
 _LOG_HEAD_NBYTES = 32
 _FRAME_HEAD = struct.Struct(">2IQ2I")
 _FRAME = _FRAME_HEAD.size + PAGE
@@ -76,18 +77,16 @@ def judge(head: bytes) -> Head:
     version, application = struct.unpack_from(">I4xI", head, 60)
     if application - APPLICATION != version:
         ours = version == VERSION or application == APPLICATION + VERSION
-        return Head.DAMAGED if ours else Head.OTHER
+        # Every database says 64, 32, 32; where it does not, its application is not to be believed.
+        return Head.DAMAGED if ours or head[21:24] != _FRACTIONS else Head.OTHER
     if version != VERSION:
         return Head.OTHER
-    # Page size, WAL for writers and readers, nothing reserved, three fractions; the format of the
-    # schema; the map of pages is kept, the text is UTF-8; vacuum is incremental.
+    # Page size, WAL for writers and readers, nothing reserved; the format of the schema; the map
+    # of pages is kept, the text is UTF-8; vacuum is incremental.
+    sizes = PAGE.to_bytes(2, "big") + bytes((2, 2, 0)) + _FRACTIONS
     fixed = (head[16:24], head[44:48], head[52:60], head[64:68])
-    sizes = PAGE.to_bytes(2, "big") + bytes((2, 2, 0, 64, 32, 32))
-    return (
-        Head.OURS
-        if fixed == (sizes, b"\0\0\0\4", b"\0\0\0\3\0\0\0\1", b"\0\0\0\1")
-        else Head.DAMAGED
-    )
+    ours = fixed == (sizes, b"\0\0\0\4", b"\0\0\0\3\0\0\0\1", b"\0\0\0\1")
+    return Head.OURS if ours else Head.DAMAGED
 
 
 def committed(log: bytes) -> int:

@@ -161,6 +161,25 @@ class TestDamage:
         assert max(missing) < ON_A_PAGE
         assert sum(more > 1 for more in missing) < count // 10
 
+    @pytest.mark.parametrize("name", ["journal", "journal-wal"])
+    def test_garbage_anywhere_in_a_file_keeps_what_it_does_not_hit(
+        self, name: str, base: Base, folder: Path
+    ) -> None:
+        files: Files = base.closed if name == "journal" else base.killed
+        chance = random.Random(5)
+        for _ in range(20):
+            data = bytearray(files[name])
+            place = chance.choice([0, 16, chance.randrange(len(data))])
+            data[place : place + 512] = chance.randbytes(512)
+            path = lay_out(folder / "there", {**files, name: bytes(data)})
+            journal = Journal(path)
+            rows = dict(journal.recovered)
+            assert rows == {number: row(number) for number in rows}
+            assert "cannot be written" not in journal.trouble
+            assert len(rows) > len(base.rows) - ON_A_PAGE
+            journal.close()
+            assert rows_in(path) == rows
+
     def test_pages_that_are_gone_cost_their_rows_only(self, base: Base, folder: Path) -> None:
         (data,) = base.closed.values()
         for page in range(len(data) // PAGE):
