@@ -126,6 +126,12 @@ class Limits:
         if not self._may_run(engine, task):
             state.timers.set(state.now + LOOK_AGAIN, Alarm.OVERDUE, task, mark)
             return
+        options = task.spec.options
+        if not extra.unwanted and options is not None and not options.awaits:
+            due = engine.progress + options.time_limit + OVERTIME
+            if state.now < due:  # it had to wait for another before it began
+                state.timers.set(due, Alarm.OVERDUE, task, mark)
+                return
         extra.doom = extra.doom or "TaskTimeout"
         engine.restarting = True
         state.changed.add(engine)

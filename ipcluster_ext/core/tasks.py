@@ -214,7 +214,10 @@ class Tasks:
 
     def _go_on(self, task: Task) -> None:
         del self._state.waiting[task.id]
-        self._start(None, task)
+        if _lacks_values(task):
+            self.resume(self._state.clients.get(client_of(task.id)), task)
+        else:
+            self._start(None, task)
 
     def client_left(self, client: Client) -> None:
         """Fail what waits for a function or a value that a client that is gone cannot send."""

@@ -9,9 +9,10 @@ from ipcluster_ext.protocol.messages import (
     Halt,
     Interrupt,
     StopEngines,
+    SubmitEach,
 )
-from ipcluster_ext.protocol.parts import Options
-from ipcluster_ext.protocol.status import TaskStatus
+from ipcluster_ext.protocol.parts import Options, TaskItem, TaskSpec
+from ipcluster_ext.protocol.status import Kind, TaskStatus
 from tests.support.scripted import Agent, Client, Engine, Stage
 
 DONE, CANCELLED = TaskStatus.DONE, TaskStatus.CANCELLED
@@ -92,6 +93,21 @@ class TestRunning:
         stage.turn(1.0 + OVERTIME)
 
         assert agent.of(StopEngines) == []
+
+    def test_a_task_that_had_to_wait_for_another_has_its_time_from_then_on(
+        self, stage: Stage, client: Client, agent: Agent, engine: Engine
+    ) -> None:
+        client.submit()
+        spec = TaskSpec(Kind.APPLY, balanced=False, options=Options(time_limit=2.0))
+        client.say(SubmitEach(spec, TaskItem(client.next_ids(1)[0], b"in"), [EngineId(0)]))
+        stage.turn(10.0)
+        engine.finish()
+
+        stage.turn(1.0)
+        before = agent.of(StopEngines)
+        stage.turn(1.0 + OVERTIME)
+
+        assert (before, len(agent.of(StopEngines))) == ([], 1)
 
     def test_the_limit_of_another_try_is_another_limit(
         self, stage: Stage, client: Client, agent: Agent, engine: Engine
