@@ -32,7 +32,7 @@ from ipcluster_ext.core.tasks import Tasks, take_frames
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.frames import Frame, encode_failure
 from ipcluster_ext.protocol.ids import EngineId, TaskId, client_of, client_owner
-from ipcluster_ext.protocol.labour import EngineExited, StartEngines, StopEngines
+from ipcluster_ext.protocol.labour import Drop, EngineExited, StartEngines, StopEngines
 from ipcluster_ext.protocol.messages import Awaiting, News, Submit
 from ipcluster_ext.protocol.parts import Failure, Life, ResultItem, TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
@@ -142,18 +142,25 @@ class Recovery:
         return engine
 
     def engine_is_back(self, engine: Engine, held: Sequence[TaskId], now: float) -> None:
-        """Learn which tasks an engine has."""
+        """Learn which tasks an engine has; it does not begin those that others have by now."""
         state, recovered = self._state, self._state.recovered
+        elsewhere: list[TaskId] = []
         if recovered.lives.get(engine.id) == engine.boot:  # else the one before it has died
             del recovered.lives[engine.id]
         for task_id in dict.fromkeys(held):
-            task = recovered.unclaimed.pop(task_id, None)
+            task = recovered.unclaimed.pop(task_id, None) or _held_for(engine, task_id)
             if task is not None:
                 self._tasks.adopt(engine, task, now)
             elif task_id in state.tasks:
                 recovered.rivals.add((engine.id, task_id))
-            elif task_id not in recovered.ended:
+                elsewhere.append(task_id)
+            elif task_id in recovered.ended:
+                elsewhere.append(task_id)
+            else:
                 recovered.claims[task_id] = Claim(engine)
+        if elsewhere:
+            engine.open_line.say(Drop(elsewhere))
+            engine.asked.append(None)
 
     def engine_exited(self, engine: Engine, exited: EngineExited) -> None:
         """Learn that an engine died, perhaps before this hub heard of it."""
@@ -444,6 +451,14 @@ class _Reader:
         state.blobs.hold(names_of(task.item.buffers))
         if not self._tasks.limits.admit(task):
             state.recovered.unclaimed[task.id] = task
+
+
+def _held_for(engine: Engine, task_id: TaskId) -> Task | None:
+    """Take a task that waits for an engine to come back, if there is one of this id."""
+    for place, task in enumerate(engine.held):
+        if task.id == task_id:
+            return engine.held.pop(place)
+    return None
 
 
 def _apply(task: Task, changed: Changed) -> None:

@@ -12,6 +12,7 @@ from ipcluster_ext.protocol.messages import (
     Awaiting,
     ClientHello,
     Done,
+    Drop,
     Fetch,
     Forget,
     HistoryQuery,
@@ -254,6 +255,30 @@ class TestTasks:
 
         assert len(before) == 1
         assert there.ids == [task for task in tasks if task not in before]
+
+    def test_that_others_have_by_now_are_not_begun_by_an_engine_that_comes_back_late(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        tasks = client.submit(2)
+        late, other = engines
+        mine = late.ids
+        [direct] = client.submit_each([0])
+
+        stage.crash()
+        return_agent(agent, engines)
+        return_engine(other)
+        return_client(client, waits=tasks)
+        stage.turn(LATER)
+        for _ in tasks:
+            other.finish(len(other.ids))
+        return_engine(late)
+
+        assert [drop.ids for drop in late.asked if isinstance(drop, Drop)] == [mine]
+        assert late.give_back(begun=0) == mine
+        assert set(tasks) <= set(client.statuses)
+        assert late.ids == [direct]
+        late.finish()
+        assert client.statuses == dict.fromkeys([*tasks, direct], DONE)
 
     def test_go_on_if_even_the_journal_is_lost(
         self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
