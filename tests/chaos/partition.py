@@ -8,12 +8,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import ipcluster_ext as ipp
 from tests.chaos import work
+from tests.chaos.members import Members
 from tests.chaos.report import Report
 from tests.chaos.stage import runtime_folder
 from tests.support.clusters import ROOT
@@ -150,10 +151,43 @@ def cut(seconds: float, *, count: int = 400) -> Report:
     count
         How many tasks; they take about half of that time.
     """
+
+    def trouble(made: Link, _members: Members) -> None:
+        made.cut()
+        _hold(seconds)
+        made.heal()
+
     report = Report(
         f"a client's link cut for {seconds:g} s while its tasks run",
         "all complete, none ran twice, engines keep their variables, it goes on when it is healed",
     )
+    return _suffer(report, trouble, count, 4 * seconds / 2 / count)
+
+
+def hub_killed(*, count: int = 400) -> Report:
+    """Kill the hub of a client on another host whose tasks run.
+
+    Parameters
+    ----------
+    count
+        How many tasks.
+    """
+
+    def trouble(_made: Link, members: Members) -> None:
+        for hub in members.hubs():
+            members.kill(hub)
+
+    report = Report(
+        "the hub killed, its client on another host",
+        "all complete, none ran twice, engines keep their variables",
+    )
+    return _suffer(report, trouble, count, 0.01)
+
+
+def _suffer(
+    report: Report, trouble: Callable[[Link, Members], None], count: int, each: float
+) -> Report:
+    """Have a client far away submit tasks, and trouble come over it."""
     with link() as made, runtime_folder() as runtime, tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "log")
         cluster = ipp.Cluster(n=4, ip=made.here)
@@ -162,9 +196,9 @@ def cut(seconds: float, *, count: int = 400) -> Report:
             with ipp.Client(cluster.connection_file) as watching:
                 watching.wait_for_engines(4, timeout=30)
             file = _for_another_host(cluster.connection_file, Path(folder))
-            each = 4 * seconds / 2 / count
             script = _CLIENT.format(file=str(file), log=str(log), seconds=each, count=count)
-            _follow(report, made, script, seconds)
+            left = each * count * 0.9 / 4
+            _follow(report, made, script, lambda: trouble(made, Members(runtime)), left)
         finally:
             cluster.stop_cluster_sync()
         begun = work.read(log).begun
@@ -183,8 +217,10 @@ def _for_another_host(file: Path, folder: Path) -> Path:
     return copy
 
 
-def _follow(report: Report, made: Link, script: str, seconds: float) -> None:
-    """Run the client, cut its link once its tasks have begun, and heal it."""
+def _follow(
+    report: Report, made: Link, script: str, trouble: Callable[[], None], left: float
+) -> None:
+    """Run the client, and have trouble come once its tasks have begun, with so much work left."""
     client = subprocess.Popen(
         ["ip", "netns", "exec", made.network, sys.executable, "-c", script],
         stdin=subprocess.PIPE,
@@ -201,12 +237,11 @@ def _follow(report: Report, made: Link, script: str, seconds: float) -> None:
             client.stdin.write("\n")
             client.stdin.flush()
             assert next(said) == "begun"
-            made.cut()
-            _hold(seconds)
-            made.heal()
-            healed_at = time.monotonic()
+            began = time.monotonic()
+            trouble()
+            over = max(time.monotonic(), began + left)
             report.never("wrong results", next(said) != "True")
-            report.limit("seconds until it had all results", float(next(said)) - healed_at, 2.0)
+            report.limit("seconds until it had all results", float(next(said)) - over, 2.0)
             report.never("variables lost", next(said) != "[42, 42, 42, 42]")
         finally:
             client.kill()

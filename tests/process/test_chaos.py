@@ -97,3 +97,9 @@ class TestManyEngines:
 class TestALinkThatIsCut:
     def test_is_a_pause_for_the_client_behind_it(self) -> None:
         judge(partition.cut(3.0, count=100))
+
+
+@pytest.mark.skipif(bool(partition.unable()), reason=partition.unable() or "-")
+class TestAHubKilledFarAway:
+    def test_is_a_pause_and_nothing_else(self) -> None:
+        judge(partition.hub_killed(count=200))
