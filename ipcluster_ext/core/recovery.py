@@ -297,6 +297,7 @@ class Recovery:
         for claim in recovered.claims.values():
             if claim.outcome is not None:
                 state.blobs.release(names_of(claim.outcome.item.buffers))
+                state.journal.release(claim.outcome.row)
         for _, word, _ in recovered.words:
             if isinstance(word, News):
                 state.blobs.release(names_of(word.buffers))

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from ipcluster_ext.core.blobs import names_of
 from ipcluster_ext.core.ends import HUB, Ends
 from ipcluster_ext.core.engines import Engine
+from ipcluster_ext.core.journal import NOWHERE
 from ipcluster_ext.core.limits import Limits
 from ipcluster_ext.core.recovered import Outcome
 from ipcluster_ext.core.retries import Retries
@@ -380,7 +381,11 @@ class Tasks:
             state.blobs.offer(names)
             return
         state.blobs.hold(names)
-        claim.outcome = Outcome(item, frames, engine.id)
+        row = NOWHERE
+        if item.status is _DONE and state.journal.on:  # the engine will not say it again
+            row = state.journal.page
+            state.journal.ended(item, frames, engine.id)
+        claim.outcome = Outcome(item, frames, engine.id, row)
         waits = state.clients.get(state.recovered.awaited.get(item.id, THE_HUB))
         if waits is not None:
             self.ends.tell(waits, item, frames, engine.id)
@@ -406,6 +411,7 @@ class Tasks:
             item = claim.outcome.item
             self.done(claim.engine, Done([item]), iter(claim.outcome.frames), now)
             state.blobs.release(names_of(item.buffers))
+            state.journal.release(claim.outcome.row)
 
     def adopt(self, engine: Engine, task: Task, now: float) -> None:
         """Note that an engine has a task which this hub did not send."""

@@ -240,6 +240,27 @@ class TestTasks:
         assert client.statuses == {task: DONE}
         assert [engine.ids for engine in engines] == [[], []]
 
+    def test_whose_end_was_told_to_a_hub_that_died_before_it_knew_them_do_not_run_again(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [task] = client.submit()
+        runner = next(engine for engine in engines if engine.ids)
+        outcome = runner.outcome()
+
+        stage.crash(unwritten=1)
+        return_agent(agent, engines)
+        for engine in engines:
+            return_engine(engine, [task] if engine is runner else [])
+        runner.say(Done([outcome]))
+        stage.crash()
+        return_agent(agent, engines)
+        for engine in engines:
+            return_engine(engine)
+        return_client(client, submission(task), waits=[task])
+
+        assert client.statuses == {task: DONE}
+        assert [engine.ids for engine in engines] == [[], []]
+
     def test_wait_for_an_engine_that_is_slow_to_come_back_but_not_for_ever(
         self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
     ) -> None:
