@@ -21,7 +21,7 @@ NODE_MODULES := labextension/node_modules/.package-lock.json
 PANEL_SOURCES := $(wildcard labextension/*.json labextension/*.py) \
   $(shell find labextension/src labextension/schema labextension/style -type f 2>/dev/null)
 
-.PHONY: help setup demo test check check-style check-types check-imports check-panel lab bench chaos clean
+.PHONY: help setup demo test check check-style check-types check-imports check-panel lab bench chaos soak clean
 
 help:
 	@echo 'make setup   everything into .venv: the package (editable), its tools, the JupyterLab panel'
@@ -31,6 +31,7 @@ help:
 	@echo 'make lab     JupyterLab with the extension          (ARGS="...")'
 	@echo 'make bench   the workloads against other systems    (ARGS="...")'
 	@echo 'make chaos   faults at full size, measured         (ARGS="...")'
+	@echo 'make soak    long runs that look for what is rare   (ARGS="...")'
 	@echo 'make clean   remove everything that was built or installed'
 
 setup: $(PACKAGES) $(PANEL)
@@ -73,6 +74,9 @@ bench: $(PEERS)
 
 chaos: $(PACKAGES)
 	@$(BIN)/python -m tests.chaos $(ARGS)
+
+soak: $(PACKAGES)
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 clean:
 	@rm -rf .venv build dist ipcluster_ext/labextension labextension/lib labextension/node_modules

@@ -1,0 +1,103 @@
+"""What may go wrong in a history: every seed draws a few kinds of trouble, and few draw many.
+
+A history in which everything goes wrong at once hides what one fault alone would have shown, so
+each kind is absent from most histories. Faults strike at a time, or, because most times are idle,
+while a certain packet is under way.
+"""
+
+from dataclasses import dataclass, field
+from random import Random
+
+BLOWS = (
+    "cut", "cut", "stop", "kill", "kill", "gone", "agent", "client", "hub", "hub", "hub",
+    "mid-turn", "mid-turn",
+)  # fmt: skip
+"""What happens once: a connection breaks, an engine stands still for a while, dies and comes back,
+dies for good; an agent, a client or the hub dies, the latter perhaps in the midst of a turn."""
+TRAITS = (
+    "after", "awaits", "blobs", "cancel", "each", "endless", "expires", "failures", "fetch",
+    "follow", "frames", "functions", "graces", "interrupt", "judge", "key", "limit", "needs",
+    "nested", "patience", "pauses", "prepare", "priority", "refuse", "release", "resources",
+    "restrict", "retries", "retries", "short", "steer", "unsaid",
+)  # fmt: skip
+"""What tasks and clients may do beyond the plain."""
+
+
+@dataclass(slots=True)
+class Faults:
+    """What one history draws.
+
+    Attributes
+    ----------
+    drop, double, delay
+        The share of packets that are lost, arrive twice, or take long.
+    latency
+        How long a packet takes, on average.
+    lag
+        How long the hub takes to look at what has come.
+    disk
+        How long rows take to be on disk.
+    packets
+        What strikes while the n-th packet is under way.
+    times
+        What strikes at a time.
+    traits
+        What tasks and clients do, see `TRAITS`.
+    chaos
+        When the faults end.
+    """
+
+    drop: float = 0.0
+    double: float = 0.0
+    delay: float = 0.0
+    latency: float = 0.0002
+    lag: float = 0.0
+    disk: float = 0.005
+    packets: dict[int, str] = field(default_factory=dict)
+    times: list[tuple[float, str]] = field(default_factory=list)
+    traits: frozenset[str] = frozenset()
+    chaos: float = 1.0
+
+    @property
+    def blows(self) -> set[str]:
+        """What strikes."""
+        return {*self.packets.values(), *(blow for _, blow in self.times)}
+
+    @property
+    def kills_the_hub(self) -> bool:
+        """Whether the hub dies."""
+        return not self.blows.isdisjoint({"hub", "mid-turn"})
+
+
+def draw(random: Random) -> Faults:
+    """Draw what goes wrong in a history."""
+    chance, choice = random.random, random.choice
+    faults = Faults()
+    for name in ("drop", "double", "delay"):
+        if chance() < 0.2:
+            setattr(faults, name, choice((0.02, 0.1, 0.3)))
+    faults.latency = choice((0.0001, 0.0005, 0.005, 0.05))
+    faults.lag = choice((0.0, 0.0, 0.0, 0.001, 0.05))
+    faults.disk = choice((0.001, 0.005, 0.005, 0.05, 0.5))
+    faults.chaos = choice((0.5, 1.0, 1.0, 2.0, 4.0, 20.0))
+    for _ in range(choice((0, 1, 1, 1, 2, 2, 3, 5))):
+        blow = choice(BLOWS)
+        if blow == "mid-turn" or chance() < 0.7:
+            faults.packets[random.randrange(8, 60)] = blow
+        else:
+            faults.times.append((chance() * faults.chaos, blow))
+    if faults.kills_the_hub:
+        _spare_the_agents(faults)
+    count = choice((0, 1, 2, 3, 4, 6, 9))
+    faults.traits = frozenset(choice(TRAITS) for _ in range(count))
+    return faults
+
+
+def _spare_the_agents(faults: Faults) -> None:
+    """Have no agent die together with the hub: then nobody knows what its engines had begun."""
+    faults.packets = {n: _instead(blow) for n, blow in faults.packets.items()}
+    faults.times = [(at, _instead(blow)) for at, blow in faults.times]
+
+
+def _instead(blow: str) -> str:
+    return "kill" if blow == "agent" else blow

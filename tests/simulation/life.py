@@ -1,0 +1,149 @@
+"""One life of a hub: its mind and its ports, and the loop that `hub.loop` would be."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+from ipcluster_ext.core.events import Event, PageRead, Said
+from ipcluster_ext.core.hub import Hub
+from ipcluster_ext.core.invariants import check
+from ipcluster_ext.core.library import Library
+from ipcluster_ext.hub.ports import Ports
+from ipcluster_ext.protocol.messages import Interrupt
+from tests.simulation.truth import WrongHistory, hold
+
+if TYPE_CHECKING:
+    from ipcluster_ext.transport.router import Router
+    from tests.simulation.world import World
+
+LIBRARY_LIMIT = 50
+MOST_ROUNDS = 100
+
+
+class Life:
+    """One life of the hub.
+
+    Parameters
+    ----------
+    world
+        Where it lives.
+    """
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.hub = Hub()
+        self.hub.state.library = Library(LIBRARY_LIMIT)
+        self.ports = Ports(cast("Router", world.network), world.number(), journal=True)
+        disk = world.disk
+        damaged = self.hub.keep_journal(sorted(disk.rows.items()), now=world.agenda.now)
+        hold(not damaged, "pages cannot be read")
+        self._page = disk.written
+        self._due = False
+        self._wake_at: float | None = None
+        self._turns = 0
+        world.network.hub_starts()
+
+    def deliver(self) -> None:
+        """Have a turn soon: something has come."""
+        lag = self.world.faults.lag
+        if not lag:
+            self.turn()
+        elif not self._due:
+            self._due = True
+            self.world.agenda.after(lag, self._turn_now)
+
+    def _turn_now(self, _: object) -> None:
+        self._due = False
+        if self.world.life is self:
+            self.turn()
+
+    def turn(self) -> None:
+        """Handle what has come until now, as the hub's loop does."""
+        world, hub, ports = self.world, self.hub, self.ports
+        now = world.agenda.now
+        events = ports.hear(now)
+        for _ in range(MOST_ROUNDS):
+            effects = hub.handle(events, now=now)
+            if hub.settled and ("interrupt" in world.traits or "endless" in world.traits):
+                self._note_interrupts(events)
+            self._record()
+            events = [*ports.carry(effects), *self._read()]
+            if not events:
+                events = ports.keep_up(now)
+                if not events:
+                    break
+        else:
+            raise WrongHistory("a turn of the hub never ends")
+        self._turns += 1
+        if self._turns % world.check_every == 0:
+            check(hub)
+        budget = world.network.budget
+        if budget is not None and budget <= 0:
+            world.kill_hub()
+        else:
+            self._set_the_alarm(now)
+
+    def _record(self) -> None:
+        """Have written what must outlive this life, and acknowledge what was."""
+        hub, disk = self.hub, self.world.disk
+        for number, data in hub.take_pages():
+            disk.append(number, data)
+            self._page = number
+        if unneeded := hub.take_unneeded_pages():
+            disk.drop(unneeded)
+        self.ports.settle(self._page if hub.settled else None, disk.written)
+
+    def _read(self) -> list[Event]:
+        """Read the pages that the core wants to see again."""
+        wanted = self.hub.take_wanted_pages()
+        return [PageRead(number, self.world.disk.read(number)) for number in wanted]
+
+    def _note_interrupts(self, events: Sequence[Event]) -> None:
+        """Note who alone may begin tasks that were interrupted: the engine that has them now."""
+        for event in events:
+            for message in event.messages if isinstance(event, Said) else ():
+                if isinstance(message, Interrupt):
+                    for number in message.ids:
+                        task = self.hub.state.tasks.get(number)
+                        where = None if task is None or task.engine is None else task.engine
+                        boot = 0 if where is None else self.hub.state.engines[where].boot
+                        self.world.truth.halted.setdefault(number, boot)
+
+    def check(self) -> None:
+        """Check the hub's tables."""
+        check(self.hub)
+
+    def _set_the_alarm(self, now: float) -> None:
+        deadline = self.ports.deadline
+        mine = self.hub.deadline
+        if mine is not None and mine < deadline:
+            deadline = mine
+        if self._wake_at is None or deadline < self._wake_at:
+            self._wake_at = max(deadline, now)
+            self.world.agenda.at(self._wake_at, self._wake, self._wake_at)
+
+    def _wake(self, at: float) -> None:
+        if self.world.life is self and self._wake_at == at:
+            self._wake_at = None
+            self.turn()
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether it has nothing to do."""
+        state = self.hub.state
+        return not state.tasks and state.recovered.settled
+
+    @property
+    def what_is_left(self) -> str:
+        """Describe what it has to do."""
+        state = self.hub.state
+        engines = [(e.id, e.status.name, list(e.unfinished)) for e in state.engines.values()]
+        return f"{[(t.id, t.status.name) for t in state.tasks.values()]}, engines {engines}"
+
+    def forget_history(self) -> None:
+        """Have the hub forget the tasks that have ended."""
+        state = self.hub.state
+        history = state.history
+        if state.recovered.forget_at is not None:
+            state.recovered.forget_at = self.world.agenda.now
+        history.forget([entry.id for entry in history])
+        self.turn()

@@ -1,0 +1,429 @@
+"""The planted bugs by which the simulation is judged.
+
+Each is a mistake somebody could make in the hub's mind, its ports or the ledgers. A mutant whose
+text is no longer there fails the tests, so that the list stays true.
+"""
+
+from tests.simulation.patching import Mutant
+
+LEDGER = "protocol/ledger.py"
+TASKS = "core/tasks.py"
+RETRIES = "core/retries.py"
+WITHDRAWALS = "core/withdrawals.py"
+ROLL = "core/roll.py"
+ENDS = "core/ends.py"
+LIMITS = "core/limits.py"
+STATE = "core/state.py"
+DEPENDENCIES = "core/dependencies.py"
+DISPATCH = "core/dispatch.py"
+VALUES = "core/values.py"
+LIBRARY = "core/library.py"
+HUB = "core/hub.py"
+PORTS = "hub/ports.py"
+JOURNAL = "core/journal.py"
+RECOVERY = "core/recovery.py"
+
+MUTANTS = [
+    # ---- ledgers
+    Mutant(
+        "a duplicate is taken", LEDGER,
+        "elif packet.seq == self.received + 1:",
+        "elif packet.seq <= self.received + 1:",
+        seed=7,
+    ),
+    Mutant(
+        "a gap is passed over", LEDGER,
+        "elif packet.seq == self.received + 1:",
+        "elif packet.seq > self.received:",
+    ),
+    Mutant(
+        "the last packet is not sent again", LEDGER,
+        "if self._kept and self._kept[0].seq <= message.mark:",
+        "if self._kept and self._kept[0].seq < message.mark:",
+        seed=1,
+    ),
+    Mutant(
+        "one packet too many counts as acknowledged", LEDGER,
+        "while kept and kept[0].seq <= packet.ack:",
+        "while kept and kept[0].seq <= packet.ack + 1:",
+    ),
+    Mutant(
+        "a token is released twice", LEDGER,
+        "taken.released.append(entry.token)",
+        "taken.released += [entry.token, entry.token]",
+    ),
+    Mutant(
+        "a token is not released", LEDGER,
+        "taken.released.append(entry.token)",
+        "taken.released.clear()",
+        seed=9,
+    ),
+    Mutant(
+        "what is unheard is forgotten before it was said again", LEDGER,
+        "taken.resend.extend(entry.wire for entry in self._kept)",
+        "taken.resend.extend(entry.wire for entry in self._kept); self._kept.clear()",
+    ),
+    # ---- blobs
+    Mutant(
+        "a blob is released before its result was heard", STATE,
+        "        self.blobs.hold(names)\n        client.line.token",
+        "        client.line.token",
+    ),
+    Mutant(
+        "a task's blob is not held", TASKS,
+        "                state.blobs.hold(names_of(item.buffers))\n            if claims",
+        "                state.blobs.offer(names_of(item.buffers))\n            if claims",
+    ),
+    Mutant(
+        "what a dead process's blobs were needed for is forgotten", STATE,
+        "keep = [name for name in self.blobs.counts if owner_of_blob(name) == owner]",
+        "keep: list[str] = []",
+    ),
+    Mutant(
+        "a value is dropped while somebody uses it", VALUES,
+        "if value.uses <= 0 and not value.held:",
+        "if value.uses <= 0 or not value.held:",
+    ),
+    Mutant(
+        "what a peer that is gone will not hear stays held", PORTS,
+        "for token in peer.ledger.restart() if token is not None]",
+        "for token in peer.ledger.restart() if token is None]",
+    ),
+    # ---- retries and deaths
+    Mutant(
+        "a failure costs no retry", RETRIES,
+        "        task.retries -= 1\n        return self._after_pause(task, now)\n\n"
+        "    def _after_pause",
+        "        return self._after_pause(task, now)\n\n    def _after_pause",
+    ),
+    Mutant(
+        "a death costs no retry", RETRIES,
+        "            task.retries -= 1\n            return self._after_pause(task, now)\n"
+        "        ename",
+        "            return self._after_pause(task, now)\n        ename",
+    ),
+    Mutant(
+        "retries after a death are off by one", RETRIES,
+        "if task.retries > 0 and bearable",
+        "if task.retries >= 0 and bearable",
+    ),
+    Mutant(
+        "an interrupted task is tried again after a death", RETRIES,
+        " and not extra.unwanted:", ":",
+    ),
+    Mutant(
+        "unbegun tasks count as begun", TASKS,
+        "if task.id == began), 0)",
+        "if task.id == began), len(tasks))",
+        seed=76,
+    ),
+    Mutant(
+        "the task that ran counts as unbegun", TASKS,
+        "begun, rest = tasks[:count], tasks[count:]",
+        "begun, rest = tasks[: count - 1], tasks[max(0, count - 1) :]",
+        seed=15,
+    ),
+    Mutant(
+        "what began out of turn counts as unbegun", TASKS,
+        "    if others:\n        aside", "    if others and not began:\n        aside",
+    ),
+    Mutant(
+        "unbegun tasks of a dead engine are forgotten", TASKS,
+        "        self.withdrawals.engine_lost(engine)\n        self.take_back(unbegun, now)",
+        "        self.withdrawals.engine_lost(engine)",
+    ),
+    Mutant(
+        "the functions of an engine's last life count as known", TASKS,
+        "        engine.dropped()\n", "",
+    ),
+    Mutant(
+        "a pause has no end", RETRIES,
+        "self._state.timers.set(now + pause, Alarm.PAUSE_OVER, task)",
+        "self._state.log.note(now + pause, \"pauses\", [task.id])",
+    ),
+    Mutant(
+        "an engine that refused a task gets it again", RETRIES,
+        "avoid=tuple(sorted({*lane.avoid, engine.id}))",
+        "avoid=lane.avoid",
+    ),
+    # ---- cancelling and interrupting
+    Mutant(
+        "a recalled task goes on although it is withdrawn", TASKS,
+        "self.take_back(self.withdrawals.without_withdrawn(engine, tasks), now)",
+        "self.take_back(tasks, now)",
+    ),
+    Mutant(
+        "the answer to a recall is ignored", TASKS,
+        "        if withdrawal is None:\n", "        if withdrawal is None and not tasks:\n",
+        seed=66,
+    ),
+    Mutant(
+        "an interrupt is lost", WITHDRAWALS,
+        "            self._state.engines[engine_id].open_line.say(Halt(ids))\n", "",
+    ),
+    Mutant(
+        "unbegun tasks that are interrupted are not taken back", WITHDRAWALS,
+        "        self._ask(Withdrawal(client.line, 0), held)\n", "",
+    ),
+    Mutant(
+        "a client is not told of what a dead engine was asked", WITHDRAWALS,
+        "            if withdrawal is not None:\n                self._answer(withdrawal)",
+        "            if withdrawal is None:\n                continue",
+    ),
+    Mutant(
+        "anybody's tasks are cancelled", WITHDRAWALS,
+        "if task is None or client_of(task_id) != client.id:",
+        "if task is None:",
+    ),
+    Mutant(
+        "a stubborn task is not ended", WITHDRAWALS,
+        "self._state.timers.set(self._state.now + graces[0], Alarm.OVERDUE, task, task.tries)",
+        "self._state.log.note(self._state.now, \"interrupted\", [task_id])",
+    ),
+    # ---- others' outcomes
+    Mutant(
+        "a dependency's failure counts as success", "core/task.py",
+        "if self.success if succeeded else self.failure:",
+        "if self.success or self.failure:",
+    ),
+    Mutant(
+        "a task begins before all that it depends on", "core/task.py",
+        "return self.left == 0 and self.unmet == 0",
+        "return self.left <= 1 and self.unmet == 0",
+    ),
+    Mutant(
+        "a task whose need failed runs nevertheless", DEPENDENCIES,
+        "                verdicts.append(Verdict(other, item.status, item.inline))\n"
+        "                continue",
+        "                verdicts.append(Verdict(other))\n                continue",
+    ),
+    Mutant(
+        "who waits for a task's end is not told", ENDS,
+        "if task in state.dependents or task in state.awaiting:",
+        "if task in state.dependents:",
+    ),
+    Mutant(
+        "a key's failure is shared with later tasks", LIMITS,
+        "entry.kept and entry.item.status is TaskStatus.DONE:",
+        "entry.kept:",
+    ),
+    Mutant(
+        "those who share a key are not told", ENDS,
+        "for sharer in state.sharers.pop(task, ()):",
+        "for sharer in state.sharers.pop(task, [])[1:]:",
+    ),
+    Mutant(
+        "a task follows to wherever there is room", DEPENDENCIES,
+        "task.extras.lane = lane._replace(engines=allowed)",
+        "task.extras.lane = lane",
+    ),
+    Mutant(
+        "a client that watches is not told", ENDS,
+        "for client in self._state.watchers.pop(task, ()):",
+        "for client in self._state.watchers.pop(task, [])[1:]:",
+    ),
+    # ---- values and functions
+    Mutant(
+        "engines forget what they will need", VALUES,
+        "            engine.unneeded.discard(need)\n            if not is_there",
+        "            if not is_there",
+    ),
+    Mutant(
+        "a value that an engine may have dropped is not sent again", VALUES,
+        "if not is_there or need in engine.unsure:", "if not is_there:",
+    ),
+    Mutant(
+        "a value is not brought", VALUES,
+        "            is_there = count or need in engine.unneeded\n",
+        "            is_there = True\n",
+    ),
+    Mutant(
+        "a function that was forgotten counts as known", HUB,
+        "                engine.known.difference_update(known)\n", "",
+    ),
+    Mutant(
+        "a function is asked for once only", LIBRARY,
+        "return last is None or client_of(last) != client_of(task.id)",
+        "return last is None",
+    ),
+    Mutant(
+        "tasks wait for ever for what a client that is gone would send", TASKS,
+        "            if task.id in self._state.tasks and (owner == client.id or alone):",
+        "            if task.id in self._state.tasks and owner == THE_HUB and alone:",
+    ),
+    # ---- those who come and go
+    Mutant(
+        "a client's tasks go with it", TASKS,
+        "        still_wanted = self._drop_preparations_of(client)\n",
+        "        still_wanted = self._drop_preparations_of(client)\n"
+        "        for task in list(self._state.queue):\n"
+        "            if client_of(task.id) == client.id:\n"
+        "                self.ends.fail(task, \"ClientClosed\", \"\", TaskStatus.LOST)\n",
+    ),
+    Mutant(
+        "a life that has died is admitted", ROLL,
+        "elif hello.boot in engine.buried:", "elif hello.boot in engine.buried and not hello:",
+    ),
+    Mutant(
+        "a successor that greeted early is forgotten", ROLL,
+        "            if successor is not None:\n                self._admit",
+        "            if successor is None and engine.successor is not None:\n"
+        "                successor = engine.successor\n                self._admit",
+    ),
+    Mutant(
+        "what waits for an engine that is gone is forgotten", ROLL,
+        "        for task in engine.held:\n            self._tasks.ends.fail",
+        "        for task in engine.held[1:]:\n            self._tasks.ends.fail",
+    ),
+    Mutant(
+        "an agent that greets twice is given engines twice", ROLL,
+        "        if agent is not None and agent.line.peer != NO_PEER:\n            return\n", "",
+    ),
+    # ---- the journal, and who takes over
+    Mutant(
+        "acknowledged before it is durable", PORTS,
+        "while unsettled and unsettled[0][0] <= written:",
+        "while unsettled:",
+        seed=21,
+    ),
+    Mutant(
+        "acknowledged before it is known what follows", "core/hub.py",
+        "        return self.state.recovered.settled\n\n    @property\n    def deadline",
+        "        return True\n\n    @property\n    def deadline",
+    ),
+    Mutant(
+        "everything heard is acknowledged at once", LEDGER,
+        "return self._settled if self._patient else self.received",
+        "return self.received",
+    ),
+    Mutant(
+        "what was meant for the hub before is taken", LEDGER,
+        "        if packet.to != self.boot and packet.to:\n",
+        "        if packet.to != self.boot and packet.to and not packet.boot:\n",
+    ),
+    Mutant(
+        "a task's page is dropped too early", JOURNAL,
+        "        left = self._needed.get(page, 0) - 1\n",
+        "        left = self._needed.get(page, 0) - 2\n",
+    ),
+    Mutant(
+        "a page is needed once however many tasks stand on it", JOURNAL,
+        "            self.need(self.page, count)\n",
+        "            self.need(self.page)\n",
+    ),
+    Mutant(
+        "an outcome is not recorded", ENDS,
+        "            state.journal.ended(item, frames, engine)\n",
+        "            state.journal.need(state.journal.page)\n",
+    ),
+    Mutant(
+        "a try in vain is not recorded", TASKS,
+        "        task.engine = None\n        self._state.journal.changed(task)\n",
+        "        task.engine = None\n",
+    ),
+    Mutant(
+        "what an engine claims is given out", RECOVERY,
+        "            task = recovered.unclaimed.pop(task_id, None)\n"
+        "            if task is not None:\n"
+        "                self._tasks.adopt(engine, task, now)",
+        "            task = recovered.unclaimed.get(task_id)\n            if task is not None:\n"
+        "                recovered.claims.pop(task_id, None)",
+    ),
+    Mutant(
+        "a hub that takes over waits for nobody", RECOVERY,
+        "        if not self.complete and now < recovered.patience:\n            return False\n"
+        "", "",
+        seed=2,
+    ),
+    Mutant(
+        "a hub that takes over does not wait for engines", RECOVERY,
+        "return not (recovered.agents or recovered.lives) and bool(self._state.agents)",
+        "return not recovered.agents and bool(self._state.agents)",
+    ),
+    Mutant(
+        "what is said again comes anew though it has ended", TASKS,
+        " or (over and item.id in over):", ":",
+    ),
+    Mutant(
+        "what is said again comes anew though an engine has it", TASKS,
+        "            if claims and item.id in claims:\n                self.reclaim(task, now)\n"
+        "            elif unsettled:",
+        "            if unsettled:",
+    ),
+    Mutant(
+        "a task said again is given out before its engine is back", TASKS,
+        "            elif unsettled:\n                self._set_aside(task)\n", "",
+    ),
+    Mutant(
+        "a task of the time before that has ended is forgotten", ENDS,
+        "        if 0 < task.row <= state.recovered.last_page:\n",
+        "        if 0 < task.row <= state.recovered.last_page and not item:\n",
+    ),
+    Mutant(
+        "deaths that nobody heard of leave no trace", RECOVERY,
+        "        self._settle_the_dead(now)\n", "",
+    ),
+    Mutant(
+        "unbegun tasks of a hub that died are forgotten", RECOVERY,
+        "                self._tasks.resume(self._state.clients.get(client_of(task.id)), task)",
+        "                self._state.log.note(now, \"forgotten\", [task.id])",
+    ),
+    Mutant(
+        "nobody is told again what the hub before said", RECOVERY,
+        "                elif not (self._tell(client, task) or self._was_told(task)):",
+        "                elif not self._was_told(task) and task not in state.over:",
+    ),
+    Mutant(
+        "a claim without a submission is never given up", RECOVERY,
+        "            elif task_id not in recovered.ended:\n",
+        "            elif task_id not in recovered.ended and not task_id:\n",
+    ),
+    Mutant(
+        "a wish to cancel is granted before it is known what has begun", HUB,
+        "if isinstance(message, _LATER) and not self.settled:",
+        "if isinstance(message, Steer) and not self.settled:",
+    ),
+    Mutant(
+        "an engine that another has in vain tried is forgotten", TASKS,
+        "        if (engine.id, item.id) in state.recovered.rivals:\n",
+        "        if (engine.id, item.id) in state.recovered.rivals and not item:\n",
+    ),
+    # ---- silence
+    Mutant(
+        "what a silent engine may have begun is given away", "core/silence.py",
+        "given = self._tasks.give_away(engine, message.began, message.others, now)",
+        "given = self._tasks.give_away(engine, TaskId(0), (), now)",
+    ),
+    Mutant(
+        "an engine that was heard meanwhile loses its tasks", "core/silence.py",
+        "        if engine is None or engine.silent_since is None or engine.line is None:",
+        "        if engine is None or engine.line is None:",
+    ),
+    Mutant(
+        "a silent engine is not told what to drop", "core/silence.py",
+        "            engine.line.say(Drop(given))\n", "            engine.line.say(Drop([]))\n",
+    ),
+    # ---- giving out
+    Mutant(
+        "resources are not looked at", DISPATCH,
+        "            and engine.has(lane.resources)\n", "",
+    ),
+    Mutant(
+        "a stuck engine never gets work again", TASKS,
+        "        engine.stalled = False\n        state.changed.add(engine)\n        state.log",
+        "        state.changed.add(engine)\n        state.log",
+    ),
+    Mutant(
+        "an alarm of an earlier try strikes the next", LIMITS,
+        "task.status is not _ASSIGNED or task.tries != mark or task.engine is None",
+        "task.status is not _ASSIGNED or task.engine is None",
+    ),
+    Mutant(
+        "a task that goes on after its time is left alone", LIMITS,
+        "self._state.timers.set(due, Alarm.OVERDUE, task, task.tries)",
+        "self._state.log.note(due, \"late\", [task.id])",
+    ),
+]  # fmt: skip
+
+EQUIVALENT: dict[str, str] = {}
+"""Planted bugs that no history can show, and why."""

@@ -1,0 +1,41 @@
+import os
+import secrets
+
+import pytest
+
+from tests.simulation.running import SEED_BITS, digest, known_seeds, run_seeds
+
+SHARE = 2_000
+SHARES = 10
+"""So many fresh seeds are tried in one test, and so many tests there are."""
+BASE = int(os.environ.get("SIMULATION_SEED") or secrets.randbits(SEED_BITS))
+"""The first of the fresh seeds; ``SIMULATION_SEED=...`` repeats a run, the next has others."""
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+def test_nothing_is_lost_in_fresh_histories(share: int) -> None:
+    first = BASE + share * SHARE
+
+    tally = run_seeds(range(first, first + SHARE), check_every=8)
+
+    assert tally.failed == {}, (
+        f"SIMULATION_SEED={BASE}; look at one with: python -m tests.simulation SEED; then keep it "
+        "in tests/simulation/seeds.txt"
+    )
+    assert tally.seeds == SHARE
+
+
+def test_nothing_is_lost_in_histories_in_which_something_was_once() -> None:
+    tally = run_seeds(known_seeds(), check_every=1)
+
+    assert tally.failed == {}
+
+
+def test_a_seed_tells_the_same_history_each_time() -> None:
+    seeds = range(BASE, BASE + 20)
+
+    assert [digest(seed) for seed in seeds] == [digest(seed) for seed in seeds]
+
+
+def test_other_seeds_tell_other_histories() -> None:
+    assert len({digest(seed) for seed in range(BASE, BASE + 20)}) == 20

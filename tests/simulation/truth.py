@@ -1,0 +1,261 @@
+"""What really happened, kept by nobody who takes part, and what may never happen."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ipcluster_ext.core.history import Entry
+from ipcluster_ext.protocol.frames import Frame, decode_failure
+from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, client_of
+from ipcluster_ext.protocol.parts import Blob, Dependency, Options, ResultItem, TaskItem, TaskSpec
+from ipcluster_ext.protocol.status import TaskStatus
+
+if TYPE_CHECKING:
+    from tests.simulation.engines import Engine
+
+PLAIN = Options()
+THE_HUB = ClientId(0)
+NONE = TaskId(0)
+DONE, FAILED = TaskStatus.DONE, TaskStatus.FAILED
+NOT_OVER = {TaskStatus.AGAIN, TaskStatus.REFUSED}
+CANCELLED, LOST = TaskStatus.CANCELLED, TaskStatus.LOST
+
+
+class WrongHistory(AssertionError):
+    """Something happened that may never happen."""
+
+
+def hold(condition: object, what: str, *about: object) -> None:
+    """Refuse a history in which something does not hold."""
+    if not condition:
+        raise WrongHistory(" ".join([what, *map(str, about)]))
+
+
+@dataclass(slots=True)
+class Call:
+    """A task as its client submitted it; `known` had ended by then, as clients were told."""
+
+    spec: TaskSpec
+    item: TaskItem
+    target: EngineId | None = None
+    known: frozenset[TaskId] = frozenset()
+
+    @property
+    def options(self) -> Options:
+        """What it asks for."""
+        return self.spec.options or PLAIN
+
+    @property
+    def inherits(self) -> bool:
+        """Whether it may end as another task did."""
+        return bool(self.item.needs or self.options.key)
+
+
+@dataclass(slots=True)
+class Made:
+    """An outcome as an engine told it."""
+
+    item: ResultItem
+    frames: list[Frame]
+    engine: EngineId
+
+
+@dataclass(slots=True)
+class Truth:
+    """The truth.
+
+    Attributes
+    ----------
+    calls
+        What clients asked for.
+    runs
+        How often each task was begun.
+    ran_on
+        Where.
+    refused
+        The engines that refused each task, as far as the hub has heard of it.
+    made
+        What engines said of tasks, by the payload, which is never the same twice.
+    ends
+        How each task ended, as a client was told first.
+    blobs
+        The files in shared memory.
+    suspects
+        Tasks that may be lost without having begun, as nobody could know that they had not.
+    contested
+        Tasks that an engine refused, or that failed there: if the hub dies before it has written
+        that down, that engine claims each as well as the one that has it since, and nobody can
+        tell which is which.
+    orphaned
+        Tasks whose engine died after it had begun them.
+    halted
+        Interrupted tasks, by the only life of an engine that may begin each; 0 for none.
+    vague
+        An engine died whose black box named a task that it had ended before.
+    hub_deaths, agent_deaths
+        How often these died.
+    punctual
+        Whether nothing happens that takes long by mistake.
+    """
+
+    calls: dict[TaskId, Call] = field(default_factory=dict)
+    runs: Counter[TaskId] = field(default_factory=Counter)
+    ran_on: dict[TaskId, list[EngineId]] = field(default_factory=dict)
+    refused: dict[TaskId, set[EngineId]] = field(default_factory=dict)
+    made: dict[bytes, Made] = field(default_factory=dict)
+    ends: dict[TaskId, ResultItem] = field(default_factory=dict)
+    blobs: set[str] = field(default_factory=set)
+    suspects: set[TaskId] = field(default_factory=set)
+    contested: set[TaskId] = field(default_factory=set)
+    orphaned: set[TaskId] = field(default_factory=set)
+    halted: dict[TaskId, int] = field(default_factory=dict)
+    vague: bool = False
+    hub_deaths: int = 0
+    agent_deaths: int = 0
+    punctual: bool = True
+
+    def hub_died(self) -> None:
+        """Note that the hub died: it may be asked once more to interrupt a task."""
+        self.hub_deaths += 1
+        self.halted.clear()
+
+    def begins(self, engine: "Engine", spec: TaskSpec, item: TaskItem) -> None:
+        """Note that an engine begins a task, if it may."""
+        task, place = item.id, engine.id
+        self.runs[task] += 1
+        self.ran_on.setdefault(task, []).append(place)
+        if client_of(task) == THE_HUB:
+            hold(self.runs[task] <= 1, "a preparation runs twice:", task)
+            return
+        call = self.calls[task]
+        most = 1 + spec.retries + (9 if self.hub_deaths and task in self.contested else 0)
+        hold(self.runs[task] <= most, "it ran too often:", task, self.runs[task])
+        hold(spec.engines is None or place in spec.engines, "it is on a wrong engine:", task)
+        hold(call.target in {None, place}, "it is on a wrong engine:", task)
+        hold(place not in self.refused.get(task, ()), "it is on an engine that refused it:", task)
+        hold(self.halted.get(task, engine.boot) == engine.boot, "it was interrupted:", task)
+        for name in blobs_of(item):
+            kept = name in self.blobs or (self.hub_deaths and task in self.orphaned)
+            hold(kept, "its blob was freed before it ran:", task)
+        options = spec.options
+        if options is None:
+            return
+        if call.target is None:
+            for name, amount in options.resources:
+                hold(engine.resources.get(name, 0.0) >= amount, "it lacks resources:", task)
+        for dependency in (options.after, options.follow):
+            if dependency is not None:
+                self._may_begin(task, dependency)
+        if options.follow is not None and call.target is None:
+            self._follows(task, options.follow, place)
+
+    def _may_begin(self, task: TaskId, dependency: Dependency) -> None:
+        """Check that those that a task depends on have ended as they have to."""
+        met = sum(self._may_be_met(other, dependency) for other in dependency.tasks)
+        if dependency.all:
+            hold(met == len(dependency.tasks), "it began before those it depends on:", task)
+            hold(not dependency.unmet, "it depends on what did not end well:", task)
+        else:
+            hold(met or dependency.met, "it began before any that it depends on:", task)
+
+    def _may_be_met(self, other: TaskId, dependency: Dependency) -> bool:
+        if dependency.failure or (other in self.calls and self.calls[other].options.key):
+            return True
+        return any(
+            made.item.id == other and made.item.status is DONE for made in self.made.values()
+        )
+
+    def _follows(self, task: TaskId, dependency: Dependency, place: EngineId) -> None:
+        if any(self.calls[other].inherits for other in dependency.tasks if other in self.calls):
+            return
+        where = {engine for other in dependency.tasks for engine in self.ran_on.get(other, ())}
+        where |= set(dependency.engines)
+        hold(not where or place in where, "it does not run where the one before it ran:", task)
+
+    def check_payload(self, item: ResultItem, frames: Sequence[Frame]) -> None:
+        """Check that what is told as a task's outcome is what an engine said of it."""
+        made = self.made.get(item.inline)
+        if made is None:
+            raise WrongHistory(f"no engine ever said that: {item}")
+        said = made.item.status
+        hold(said is item.status or said in NOT_OVER, "another outcome:", item)
+        if made.item.id != item.id:
+            call, other = self.calls[item.id], self.calls.get(made.item.id)
+            shares = other is not None and call.options.key == other.options.key != ""
+            hold(shares or item.status is not DONE, "that is another task's value:", item)
+        if item.buffers:
+            hold(list(frames) == made.frames, "its frames are another's:", item)
+            hold(item.buffers == made.item.buffers, "its buffers are another's:", item)
+
+    def ended(self, item: ResultItem, frames: Sequence[Frame]) -> None:
+        """Take what a client is told first of a task."""
+        task, status = item.id, item.status
+        hold(status.ended, "that is no end:", item)
+        hold(task not in self.ends or self.ends[task] == item, "it has two ends:", task)
+        self.ends[task] = item
+        if status is DONE:
+            self.check_payload(item, frames)
+            for name in blobs_of(item):
+                hold(name in self.blobs, "its result's blob was freed too early:", task)
+        self._check_end(item, frames)
+
+    def _check_end(self, item: ResultItem, frames: Sequence[Frame]) -> None:
+        task, status = item.id, item.status
+        call, runs = self.calls[task], self.runs[task]
+        if status is LOST:
+            self._check_loss(task, decode_failure(item.inline).ename)
+        if call.options.key and status is FAILED and not call.item.needs:
+            made = self.made[item.inline]
+            known = made.item.id in call.known and not self.hub_deaths
+            hold(not known, "it shares what had failed before:", task)
+        if call.inherits:
+            return
+        if status is FAILED:
+            hold(runs or task in self.suspects, "it failed without having run:", task)
+            self.check_payload(item, frames)
+        elif status is CANCELLED:
+            again = call.spec.retries or (self.hub_deaths and task in self.contested)
+            hold(not runs or again, "it was cancelled after it had begun:", task)
+
+    def _check_loss(self, task: TaskId, ename: str) -> None:
+        """Check that a task was lost for a reason."""
+        call, runs = self.calls[task], self.runs[task]
+        vague = self.agent_deaths or self.vague or task in self.suspects or call.inherits
+        if ename in {"EngineLost", "PoisonTask"}:
+            hold(runs or vague or call.target is not None, "it was lost unbegun:", task)
+        elif ename == "ClientClosed":
+            waits = call.spec.function or call.options.after or call.options.follow
+            hold(waits or call.inherits, "it was lost with its client:", task)
+        elif ename == "TaskTimeout" and self.punctual and not call.options.patience:
+            overran = call.item.inline.startswith(b"g")
+            hold(overran or call.inherits, "it was stopped within its time:", task)
+
+    def is_remembered(self, entry: Entry) -> None:
+        """Check what the hub remembers of a task that has ended."""
+        task = entry.id
+        if client_of(task) == THE_HUB:
+            return
+        told = self.ends.get(task)
+        if told is None and entry.kept:
+            self._check_end(entry.item, entry.frames)
+        same = told is None or told.status is entry.item.status or self._may_differ(told)
+        hold(same, "another end is remembered:", task)
+
+    def is_same_story(self, told: ResultItem | None, item: ResultItem) -> bool:
+        """Tell whether a client may be told of a task's end again, in these words."""
+        return told is None or told == item or self._may_differ(told)
+
+    def _may_differ(self, told: ResultItem) -> bool:
+        """Tell whether a hub need not know what one before it said of a task.
+
+        That had not written down yet what it said, and it was its own decision, or the engine died
+        before it said it again.
+        """
+        by_the_hub = told.status in {CANCELLED, LOST}
+        return bool(self.hub_deaths) and (by_the_hub or told.id in self.orphaned | self.contested)
+
+
+def blobs_of(item: TaskItem | ResultItem) -> list[str]:
+    """Return the names of an item's blobs."""
+    return [buffer.name for buffer in item.buffers if isinstance(buffer, Blob)]
