@@ -323,11 +323,8 @@ MUTANTS = [
     ),
     Mutant(
         "what an engine claims is given out", RECOVERY,
-        "            task = recovered.unclaimed.pop(task_id, None)\n"
-        "            if task is not None:\n"
-        "                self._tasks.adopt(engine, task, now)",
-        "            task = recovered.unclaimed.get(task_id)\n            if task is not None:\n"
-        "                recovered.claims.pop(task_id, None)",
+        "            task = recovered.unclaimed.pop(task_id, None) or",
+        "            task = None if task_id in recovered.unclaimed else",
     ),
     Mutant(
         "a hub that takes over waits for nobody", RECOVERY,
@@ -374,9 +371,9 @@ MUTANTS = [
         "                elif not self._was_told(task) and task not in state.over:",
     ),
     Mutant(
-        "a claim without a submission is never given up", RECOVERY,
-        "            elif task_id not in recovered.ended:\n",
-        "            elif task_id not in recovered.ended and not task_id:\n",
+        "what an engine has that the hub does not know is forgotten", RECOVERY,
+        "                recovered.claims[task_id] = Claim(engine)\n",
+        "                elsewhere.append(task_id)\n",
     ),
     Mutant(
         "a wish to cancel is granted before it is known what has begun", HUB,

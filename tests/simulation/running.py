@@ -39,9 +39,9 @@ class Tally:
         )
 
 
-def try_seed(seed: int, *, check_every: int) -> tuple[World, str]:
+def try_seed(seed: int, *, check_every: int, traced: bool = False) -> tuple[World, str]:
     """Run one history; return it with what went wrong, empty if nothing did."""
-    world = World(seed, check_every=check_every)
+    world = World(seed, check_every=check_every, traced=traced)
     try:
         world.run()
     except Exception as error:  # noqa: BLE001 - whatever goes wrong, the seed is told
@@ -80,7 +80,6 @@ def known_seeds() -> list[int]:
 
 def digest(seed: int) -> str:
     """Run one history and return a digest of all that happened in it."""
-    world = World(seed, check_every=1, traced=True)
-    world.run()
+    world, error = try_seed(seed, check_every=1, traced=True)
     assert world.digest is not None
-    return world.digest.hexdigest()
+    return world.digest.hexdigest() + error
