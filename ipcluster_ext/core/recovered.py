@@ -81,6 +81,8 @@ class Recovered:
         The agents that have to come back.
     lives
         The engines that have to, and which life of each.
+    dead
+        The lives whose death is known: the greeting of one may still be under way.
     posted
         The engines that each agent was asked to start, and with what resources.
     missing
@@ -111,6 +113,7 @@ class Recovered:
     awaited: dict[TaskId, ClientId] = field(default_factory=dict)
     agents: set[int] = field(default_factory=set)
     lives: dict[EngineId, int] = field(default_factory=dict)
+    dead: set[int] = field(default_factory=set)
     posted: dict[int, dict[EngineId, dict[str, float]]] = field(default_factory=dict)
     missing: list[tuple[Agent, EngineId]] = field(default_factory=list)
     exits: list[tuple[Engine, EngineExited]] = field(default_factory=list)

@@ -106,7 +106,8 @@ class Recovery:
             boots[life.engine] = life.boot
             engine = self.engine(life.engine, agent)
             engine.wanted = life.resources
-            if life.up and engine.status is EngineStatus.STARTING:
+            is_other = engine.status is EngineStatus.STARTING or engine.boot != life.boot
+            if life.up and is_other and life.boot not in engine.buried:
                 recovered.lives[life.engine] = life.boot
         for engine_id, resources in recovered.posted.pop(agent.id, {}).items():
             if engine_id not in boots:
@@ -165,6 +166,7 @@ class Recovery:
     def engine_exited(self, engine: Engine, exited: EngineExited) -> None:
         """Learn that an engine died, perhaps before this hub heard of it."""
         recovered = self._state.recovered
+        recovered.dead.add(exited.boot)
         if recovered.lives.get(engine.id) == exited.boot:
             del recovered.lives[engine.id]
         if not recovered.settled and (exited.ran or exited.others):

@@ -122,7 +122,8 @@ class Roll:
         if hello.again:
             self._recovery.begin(now)
         engine = state.engines.get(hello.engine)
-        if engine is None and not state.recovered.settled:
+        is_alive = hello.boot not in state.recovered.dead
+        if engine is None and is_alive and not state.recovered.settled:
             engine = self._recovery.engine(hello.engine, self._agent_to_come(hello))
         if engine is None or engine.agent.id != hello.agent:
             line.say(Refused(f"no agent was asked to start engine {hello.engine}"))

@@ -581,6 +581,34 @@ class TestDeaths:
         assert client.statuses == {task: LOST}
         assert other.ids == []
 
+    def test_are_waited_for_also_where_the_next_life_comes_before_their_agent(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [task] = client.submit()
+        runner = next(engine for engine in engines if engine.ids)
+        other = next(engine for engine in engines if not engine.ids)
+
+        stage.crash()
+        return_client(client, waits=[task])
+        successor = agent.start(runner.number)
+        return_agent(agent, engines)
+        return_engine(other)
+        agent.say(died(runner, ran=[task], began=task))
+
+        assert client.statuses == {task: LOST}
+        assert successor.ids == other.ids == []
+
+    def test_are_for_good_though_a_greeting_comes_late(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        stage.crash()
+        gone = structs.replace(died(engines[0], ran=[]), again=False)
+        return_agent(agent, engines[1:], gone)
+        return_engine(engines[0])
+        return_engine(engines[1])
+
+        assert list(stage.hub.state.engines) == [EngineId(1)]
+
     def test_take_what_had_begun_out_of_turn_as_well(
         self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
     ) -> None:
