@@ -123,7 +123,7 @@ class Limits:
         state = self._state
         engine = state.engines[task.engine]
         extra = task.extras
-        if not self._may_run(engine, task):
+        if not (state.recovered.settled and self._may_run(engine, task)):
             state.timers.set(state.now + LOOK_AGAIN, Alarm.OVERDUE, task, mark)
             return
         options = task.spec.options

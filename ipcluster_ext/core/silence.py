@@ -14,6 +14,7 @@ from ipcluster_ext.core.tasks import Tasks
 from ipcluster_ext.protocol.labour import Drop, Peek, Peeked, StopEngines
 from ipcluster_ext.protocol.process import PATIENT, Patience
 
+LOOK_AGAIN = 0.5
 KILL_AFTER = 0.5
 """How long an engine may take to end before it is killed."""
 
@@ -59,6 +60,9 @@ class Silence:
         """Do what has become due."""
         if not self._silent:
             self.deadline = None
+            return
+        if not self._state.recovered.settled:  # an agent may not be back
+            self.deadline = now + LOOK_AGAIN
             return
         due: list[float] = []
         for engine in list(self._silent.values()):

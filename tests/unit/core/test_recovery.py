@@ -18,6 +18,7 @@ from ipcluster_ext.protocol.messages import (
     HistoryQuery,
     Lack,
     Message,
+    Peek,
     Prepare,
     Records,
     Refused,
@@ -417,6 +418,34 @@ class TestLateClients:
 
 
 class TestWishes:
+    def test_to_end_an_engine_in_time_wait_for_its_agent(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        client.submit(options=Options(time_limit=1.0))
+        runner = next(engine for engine in engines if engine.ids)
+
+        stage.crash()
+        for engine in engines:
+            return_engine(engine)
+        stage.turn(5.0)
+        return_agent(agent, engines)
+        stage.turn(5.0)
+
+        assert [stop.engines for stop in agent.of(StopEngines)] == [[runner.number]]
+
+    def test_to_look_into_a_silent_engine_wait_as_well(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        stage.crash()
+        return_engine(engines[0])
+        engines[0].fall_silent(13.0)
+        stage.turn(1.0)
+        return_agent(agent, engines)
+        return_engine(engines[1])
+        stage.turn(1.0)
+
+        assert [peek.engine for peek in agent.of(Peek)] == [ZERO]
+
     def test_to_stop_engines_wait_for_their_agent(
         self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
     ) -> None:
