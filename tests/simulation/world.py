@@ -68,6 +68,7 @@ class World:
         """Whether nothing in this history takes long by mistake."""
         faults = self.faults
         late = faults.drop or faults.delay or faults.latency > 0.01 or faults.lag > 0.01
+        late = late or "nested" in faults.traits
         return not late and not faults.blows & {"agent", "cut", "hub", "mid-turn", "stop"}
 
     # ------------------------------------------------------------ chance, for everybody
