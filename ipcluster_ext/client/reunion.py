@@ -82,7 +82,8 @@ class Reunion(Questions):
         """Whether the hub may have died, and another one not be here as yet."""
         channel = self._channel
         silent_for = time.monotonic() - channel.heard_at
-        return self._estranged or not channel.connected or silent_for > SILENT_AFTER
+        unheard = channel.heard_at < channel.connected_at or silent_for > SILENT_AFTER
+        return self._estranged or not channel.connected or unheard
 
     def _look_for_hub(self, now: float) -> None:
         """Give up where there is no hub and none will come.

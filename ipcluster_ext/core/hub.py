@@ -346,11 +346,14 @@ class Hub:
                 self.state.stale += 1
 
     def _pass_to_engine(self, client: Client, message: More) -> None:
+        """Tell an engine how far a stream was read; one that is not back hears it when it is."""
         task = self.state.tasks.get(message.id)
-        if task is None or client_of(task.id) != client.id or task.engine is None:
+        if task is None or client_of(task.id) != client.id:
             return
-        if task.status is TaskStatus.ASSIGNED:
+        if task.status is TaskStatus.ASSIGNED and task.engine is not None:
             self.state.engines[task.engine].open_line.say(message)
+        elif self.state.recovered.forget_at is not None:
+            self.state.recovered.grants[task.id] = message
 
     def _fetch(self, client: Client, message: Fetch) -> None:
         """Send a client the outcomes of tasks, now or when they are there."""

@@ -9,7 +9,7 @@ from ipcluster_ext.core.task import Task
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId
 from ipcluster_ext.protocol.labour import EngineExited
-from ipcluster_ext.protocol.messages import Message, News, Output, Started, Steer
+from ipcluster_ext.protocol.messages import Message, More, News, Output, Started, Steer
 from ipcluster_ext.protocol.parts import ResultItem
 
 NOBODY = EngineId(-1)
@@ -101,6 +101,8 @@ class Recovered:
         The clients that have come back and said everything again.
     words
         What tasks said to clients that have not come back.
+    grants
+        How far clients have read streams whose engines have not.
     """
 
     patience: float = 0.0
@@ -123,5 +125,6 @@ class Recovered:
     words: list[tuple[ClientId, Output | News | Started, Sequence[Frame]]] = field(
         default_factory=list
     )
+    grants: dict[TaskId, More] = field(default_factory=dict)
     rivals: set[tuple[EngineId, TaskId]] = field(default_factory=set)
     wishes: list[tuple[ClientId, Message]] = field(default_factory=list)

@@ -152,6 +152,8 @@ class Recovery:
             task = recovered.unclaimed.pop(task_id, None) or _held_for(engine, task_id)
             if task is not None:
                 self._tasks.adopt(engine, task, now)
+                if (granted := recovered.grants.pop(task_id, None)) is not None:
+                    engine.open_line.say(granted)
             elif task_id in state.tasks:
                 recovered.rivals.add((engine.id, task_id))
                 elsewhere.append(task_id)

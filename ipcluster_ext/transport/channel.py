@@ -93,7 +93,7 @@ class Channel:
         self._waiting = False
         self._unheard: list[Said] | None = None
         self.malformed = 0
-        self.heard_at = time.monotonic()
+        self.heard_at = self.connected_at = time.monotonic()
 
     @property
     def unacked(self) -> int:
@@ -219,6 +219,7 @@ class Channel:
             if self._closed:
                 reached.close()
                 return 0.0
+            self.connected_at = time.monotonic()
             # The ledger has what was said; it is the answer that tells whether, and to whom, to say
             # it again.
             self._dealer.enter(reached, anew=self._ledger.other != 0)

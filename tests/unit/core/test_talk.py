@@ -13,6 +13,7 @@ from ipcluster_ext.protocol.messages import (
     Awaiting,
     ClientHello,
     Message,
+    More,
     News,
     Output,
     Started,
@@ -147,3 +148,19 @@ def test_keeps_its_blobs_until_its_client_has_received_it(
     client.acknowledge()
 
     assert (before, name in stage.hub.state.blobs.counts) == (True, False)
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_how_far_a_stream_was_read_reaches_an_engine_that_comes_back(
+    stage: Stage, client: Client, agent: Agent, engine: Engine, *, early: bool
+) -> None:
+    [task] = client.submit()
+    stage.crash()
+    if early:
+        return_client(client, More(task, 32), More(task, 64))
+        return_engine(agent, engine)
+    else:
+        return_engine(agent, engine)
+        return_client(client, More(task, 64))
+
+    assert engine.of(More) == [More(task, 64)]
