@@ -7,6 +7,7 @@ asked for it), or may be unknown.
 
 from collections.abc import Sequence
 
+from ipcluster_ext.core.journal import NOWHERE
 from ipcluster_ext.core.state import Client, State
 from ipcluster_ext.core.task import Condition, Task
 from ipcluster_ext.protocol.frames import Frame, encode_failure
@@ -114,12 +115,12 @@ class Dependencies:
         state = self._state
         value = state.store.values.get(need)
         if value is not None:
-            value.uses += 1
+            state.store.use(value.item, value.frames, 1)
         else:
             outcome = None if need in state.tasks else state.outcome(need)
             if outcome is None:
                 return False
-            state.store.use(outcome.item, outcome.frames, 1)
+            state.store.use(outcome.item, outcome.frames, 1, outcome.row)
         task.extras.used.append(need)
         return True
 
@@ -177,9 +178,14 @@ class Dependencies:
         return Verdict(task)
 
     def ended(
-        self, task: TaskId, item: ResultItem, frames: Sequence[Frame], engine: EngineId
+        self,
+        task: TaskId,
+        item: ResultItem,
+        frames: Sequence[Frame],
+        engine: EngineId,
+        row: int = NOWHERE,
     ) -> list[Verdict]:
-        """Learn that a task has ended.
+        """Learn that a task has ended; ``row`` is the page of the journal that says so.
 
         Returns
         -------
@@ -189,7 +195,7 @@ class Dependencies:
         verdicts: list[Verdict] = []
         needing = [other for other in state.dependents.pop(task, ()) if other.id in state.tasks]
         if needing and item.status is _DONE:
-            state.store.use(item, frames, len(needing))
+            state.store.use(item, frames, len(needing), row)
         for other in needing:
             if item.status is not _DONE:
                 verdicts.append(Verdict(other, item.status, item.inline))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from ipcluster_ext.core.blobs import names_of
 from ipcluster_ext.core.dependencies import Dependencies, Verdict
+from ipcluster_ext.core.journal import NOWHERE
 from ipcluster_ext.core.recovered import Outcome
 from ipcluster_ext.core.state import Client, State
 from ipcluster_ext.core.task import Task
@@ -73,7 +74,8 @@ class Ends:
         if 0 < task.row <= state.recovered.last_page:
             self._keep_for_its_client(task, item, frames, engine)
         if state.watchers or state.dependents or state.awaiting or state.sharers:
-            self._tell_others(task.id, item, frames, engine)
+            page = state.journal.page if task.row else NOWHERE
+            self._tell_others(task.id, item, frames, engine, page)
         self._drop(task)
 
     def _keep_for_its_client(
@@ -86,13 +88,18 @@ class Ends:
         state.recovered.ended[task.id] = Outcome(item, frames, engine, state.journal.page)
 
     def _tell_others(
-        self, task: TaskId, item: ResultItem, frames: Sequence[Frame], engine: EngineId
+        self,
+        task: TaskId,
+        item: ResultItem,
+        frames: Sequence[Frame],
+        engine: EngineId,
+        page: int,
     ) -> None:
         """Tell those who wait for a task that is not theirs."""
         state = self._state
         self._tell_watchers(task, item, frames, engine)
         if task in state.dependents or task in state.awaiting:
-            self.verdicts.extend(self.dependencies.ended(task, item, frames, engine))
+            self.verdicts.extend(self.dependencies.ended(task, item, frames, engine, page))
         for sharer in state.sharers.pop(task, ()):
             if sharer.id in state.waiting:
                 self.share(sharer, item, frames, engine)

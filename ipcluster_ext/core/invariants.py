@@ -136,6 +136,7 @@ def _pages_that_are_needed_are_kept(state: State) -> None:
     needed.update(function.row for function in state.library)
     needed.update(kept.row for kept in state.preparations.values())
     needed.update(outcome.row for outcome in state.recovered.ended.values())
+    needed.update(value.row for value in state.store.values.values())
     del needed[NOWHERE]
     kept = state.journal.needed
     for page, count in needed.items():

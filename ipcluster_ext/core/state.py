@@ -165,7 +165,7 @@ class State:
     stale: int = 0
 
     def __post_init__(self) -> None:
-        self.store = Store(self.blobs)
+        self.store = Store(self.blobs, self.journal)
         self.history = History(
             most=self.most_remembered,
             max_age=self.remembered_for,
@@ -229,7 +229,7 @@ class State:
         """Return how a task ended, with what it returned; None if that is not kept."""
         entry = self.history.get(task)
         if entry is not None and entry.kept:
-            return Outcome(entry.item, entry.frames, entry.engine)
+            return Outcome(entry.item, entry.frames, entry.engine, entry.end_row)
         outcome = self.over.get(task)
         return outcome if outcome is not None and outcome.row else None
 

@@ -3,7 +3,8 @@
 A value is kept as it came from its engine, and sent to an engine once, before the first task
 there that needs it; engines forget small ones a few at a time, and others at once. It goes when
 no unfinished task needs it and its client does not hold it any more: a client holds what lies in
-shared memory for as long as it has the answer.
+shared memory for as long as it has the answer. As long as a task needs it, it stands in the
+journal, too.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 
 from ipcluster_ext.core.blobs import Blobs, names_of
 from ipcluster_ext.core.engines import Engine
+from ipcluster_ext.core.journal import NOWHERE, Journal
+from ipcluster_ext.core.recovered import NOBODY
 from ipcluster_ext.core.task import Task
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import ClientId, TaskId, client_of
@@ -30,12 +33,15 @@ class Value:
         How many unfinished tasks need it.
     held
         Whether its client holds it.
+    row
+        The page of the journal where it stands while it is needed.
     """
 
     item: ResultItem
     frames: Sequence[Frame]
     uses: int = 0
     held: bool = False
+    row: int = NOWHERE
 
 
 class Store:
@@ -45,10 +51,13 @@ class Store:
     ----------
     blobs
         Counts who needs which blob.
+    journal
+        Keeps what is needed.
     """
 
-    def __init__(self, blobs: Blobs) -> None:
+    def __init__(self, blobs: Blobs, journal: Journal) -> None:
         self._blobs = blobs
+        self._journal = journal
         self._values: dict[TaskId, Value] = {}
         self._held: dict[ClientId, set[TaskId]] = {}
 
@@ -63,9 +72,21 @@ class Store:
         """All values, by their tasks."""
         return self._values
 
-    def use(self, item: ResultItem, frames: Sequence[Frame], uses: int) -> None:
-        """Keep a value for so many tasks."""
-        self._keep(item, frames).uses += uses
+    def use(self, item: ResultItem, frames: Sequence[Frame], uses: int, row: int = NOWHERE) -> None:
+        """Keep a value for so many tasks.
+
+        ``row`` is the page of the journal where it stands; it is recorded if it does not.
+        """
+        value = self._keep(item, frames)
+        value.uses += uses
+        journal = self._journal
+        if value.row or not journal.on:
+            return
+        if row:
+            journal.need(row)
+        else:
+            journal.ended(item, frames, NOBODY)
+        value.row = row or journal.page
 
     def hold(self, item: ResultItem, frames: Sequence[Frame]) -> None:
         """Keep a value in shared memory for its client, with what travels beside it."""
@@ -104,6 +125,8 @@ class Store:
         for need in used:
             value = self._values[need]
             value.uses -= 1
+            if not value.uses:
+                value.row = self._journal.instead_of(value.row, NOWHERE)
             self._drop_unneeded(need, value)
 
     def _drop_unneeded(self, task: TaskId, value: Value) -> None:

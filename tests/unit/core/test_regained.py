@@ -1,12 +1,14 @@
 import pytest
 
 from ipcluster_ext.protocol.ids import EngineId, TaskId
-from ipcluster_ext.protocol.messages import Values
+from ipcluster_ext.protocol.messages import Lack, Values
+from ipcluster_ext.protocol.parts import Blob
 from ipcluster_ext.protocol.status import TaskStatus
 from tests.support.scripted import Agent, Client, Engine, Stage
 from tests.unit.core.test_recovery import return_agent, return_client, return_engine
 
 DONE = TaskStatus.DONE
+LARGE = (Blob("e0-1-1", 2_000_000),)
 
 
 @pytest.fixture
@@ -53,3 +55,29 @@ class TestATaskFromTheTimeBefore:
         assert follower.ids == [behind]
         follower.finish()
         assert client.statuses[behind] is DONE
+
+
+class TestAValueThatATaskOfTheTimeBeforeNeeds:
+    @pytest.mark.parametrize("late", [False, True], ids=["asked for before", "asked for after"])
+    def test_is_there_although_its_client_has_let_go_of_it(
+        self, stage: Stage, client: Client, agent: Agent, engine: Engine, late: bool
+    ) -> None:
+        [first] = client.submit()
+        if late:
+            engine.finish(buffers=LARGE)
+            client.acknowledge()
+        [gate] = client.submit()
+        [behind] = client.submit(needs=[first, gate])
+        if not late:
+            engine.finish(buffers=LARGE)
+            client.acknowledge()
+
+        stage.crash()
+        return_agent(agent, [engine])
+        return_engine(engine)
+        return_client(client, waits=[gate, behind])
+        engine.finish()
+        engine.finish()
+
+        assert client.statuses[behind] is DONE
+        assert client.of(Lack) == []
