@@ -9,13 +9,13 @@ from collections import deque
 from collections.abc import Sequence
 from itertools import islice
 
+from ipcluster_ext.core.assignments import take_frames
 from ipcluster_ext.core.ends import Ends
 from ipcluster_ext.core.events import CaughtUp, Lags, PageRead
 from ipcluster_ext.core.history import payload_nbytes
 from ipcluster_ext.core.journal import Ended, Submitted, read_page
 from ipcluster_ext.core.recovered import Outcome
 from ipcluster_ext.core.state import Client, State
-from ipcluster_ext.core.tasks import take_frames
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.frames import Frame, encode_failure, frames_described
 from ipcluster_ext.protocol.ids import EngineId, TaskId

@@ -9,6 +9,7 @@ queued anew, unless an engine died of which it is known that it had begun it.
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from ipcluster_ext.core.assignments import take_frames
 from ipcluster_ext.core.blobs import names_of
 from ipcluster_ext.core.ends import HUB
 from ipcluster_ext.core.engines import Agent, Engine
@@ -28,7 +29,7 @@ from ipcluster_ext.core.journal import (
 from ipcluster_ext.core.recovered import Answered, Claim, Outcome, Recovered
 from ipcluster_ext.core.state import Client, Preparation, State
 from ipcluster_ext.core.task import Task
-from ipcluster_ext.core.tasks import Tasks, take_frames
+from ipcluster_ext.core.tasks import Tasks
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.frames import Frame, encode_failure
 from ipcluster_ext.protocol.ids import EngineId, TaskId, client_of, client_owner
@@ -128,6 +129,7 @@ class Recovery:
         for engine_id in living:
             engine = self._state.engines[engine_id]
             engine.leaving = engine.leaving or action == "stop"
+            self._state.changed.add(engine)
         if living:
             agent.line.say(StopEngines(living, again=action == "restart"))
 
@@ -173,6 +175,8 @@ class Recovery:
             del recovered.lives[engine.id]
         if not recovered.settled and (exited.ran or exited.others):
             recovered.exits.append((engine, exited))
+        if engine.boot != exited.boot:
+            return  # it is not this life that claims anything
         begun = {exited.began, *exited.others, *exited.ran}
         for task_id, claim in list(recovered.claims.items()):
             if claim.engine is engine and claim.outcome is None and claim.exited is None:

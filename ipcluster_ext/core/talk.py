@@ -6,11 +6,11 @@ come back yet; engines are often here first.
 
 from collections.abc import Iterator, Sequence
 
+from ipcluster_ext.core.assignments import THE_HUB, take_frames
 from ipcluster_ext.core.blobs import names_of
 from ipcluster_ext.core.engines import Engine
 from ipcluster_ext.core.lagging import Lagging
 from ipcluster_ext.core.state import Client, State
-from ipcluster_ext.core.tasks import THE_HUB, take_frames
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import ClientId, TaskId, client_of
 from ipcluster_ext.protocol.messages import News, Output, Started

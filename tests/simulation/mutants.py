@@ -8,6 +8,7 @@ from tests.simulation.patching import Mutant
 
 LEDGER = "protocol/ledger.py"
 TASKS = "core/tasks.py"
+ASSIGNMENTS = "core/assignments.py"
 RETRIES = "core/retries.py"
 WITHDRAWALS = "core/withdrawals.py"
 ROLL = "core/roll.py"
@@ -112,28 +113,28 @@ MUTANTS = [
         " and not extra.unwanted:", ":",
     ),
     Mutant(
-        "unbegun tasks count as begun", TASKS,
+        "unbegun tasks count as begun", ASSIGNMENTS,
         "if task.id == began), 0)",
         "if task.id == began), len(tasks))",
         seed=76,
     ),
     Mutant(
-        "the task that ran counts as unbegun", TASKS,
+        "the task that ran counts as unbegun", ASSIGNMENTS,
         "begun, rest = tasks[:count], tasks[count:]",
         "begun, rest = tasks[: count - 1], tasks[max(0, count - 1) :]",
         seed=15,
     ),
     Mutant(
-        "what began out of turn counts as unbegun", TASKS,
+        "what began out of turn counts as unbegun", ASSIGNMENTS,
         "    if others:\n        aside", "    if others and not began:\n        aside",
     ),
     Mutant(
-        "unbegun tasks of a dead engine are forgotten", TASKS,
+        "unbegun tasks of a dead engine are forgotten", ASSIGNMENTS,
         "        self.withdrawals.engine_lost(engine)\n        self.take_back(unbegun, now)",
         "        self.withdrawals.engine_lost(engine)",
     ),
     Mutant(
-        "the functions of an engine's last life count as known", TASKS,
+        "the functions of an engine's last life count as known", ASSIGNMENTS,
         "        engine.dropped()\n", "",
     ),
     Mutant(
@@ -148,12 +149,12 @@ MUTANTS = [
     ),
     # ---- cancelling and interrupting
     Mutant(
-        "a recalled task goes on although it is withdrawn", TASKS,
+        "a recalled task goes on although it is withdrawn", ASSIGNMENTS,
         "self.take_back(self.withdrawals.without_withdrawn(engine, tasks), now)",
         "self.take_back(tasks, now)",
     ),
     Mutant(
-        "the answer to a recall is ignored", TASKS,
+        "the answer to a recall is ignored", ASSIGNMENTS,
         "        if withdrawal is None:\n", "        if withdrawal is None and not tasks:\n",
         seed=66,
     ),
@@ -317,7 +318,7 @@ MUTANTS = [
         "            state.journal.need(state.journal.page)\n",
     ),
     Mutant(
-        "a try in vain is not recorded", TASKS,
+        "a try in vain is not recorded", ASSIGNMENTS,
         "        task.engine = None\n        self._state.journal.changed(task)\n",
         "        task.engine = None\n",
     ),
@@ -381,7 +382,7 @@ MUTANTS = [
         "if isinstance(message, Steer) and not self.settled:",
     ),
     Mutant(
-        "an engine that another has in vain tried is forgotten", TASKS,
+        "an engine that another has in vain tried is forgotten", ASSIGNMENTS,
         "        if (engine.id, item.id) in state.recovered.rivals:\n",
         "        if (engine.id, item.id) in state.recovered.rivals and not item:\n",
     ),
@@ -406,7 +407,7 @@ MUTANTS = [
         "            and engine.has(lane.resources)\n", "",
     ),
     Mutant(
-        "a stuck engine never gets work again", TASKS,
+        "a stuck engine never gets work again", ASSIGNMENTS,
         "        engine.stalled = False\n        state.changed.add(engine)\n        state.log",
         "        state.changed.add(engine)\n        state.log",
     ),

@@ -1,0 +1,372 @@
+"""Rules for tasks that engines have: who is sent what, what comes of it, and what deaths mean."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+
+from ipcluster_ext.core.blobs import names_of
+from ipcluster_ext.core.ends import HUB, Ends
+from ipcluster_ext.core.engines import Engine
+from ipcluster_ext.core.journal import NOWHERE
+from ipcluster_ext.core.limits import Limits
+from ipcluster_ext.core.recovered import Outcome
+from ipcluster_ext.core.retries import Retries
+from ipcluster_ext.core.state import Client, State
+from ipcluster_ext.core.task import Extra, Task
+from ipcluster_ext.core.withdrawals import Withdrawals
+from ipcluster_ext.protocol.frames import Frame, frames_of
+from ipcluster_ext.protocol.ids import (
+    ClientId,
+    TaskId,
+    client_of,
+)
+from ipcluster_ext.protocol.messages import (
+    Define,
+    Done,
+    EngineExited,
+    News,
+    Returned,
+    Waiting,
+)
+from ipcluster_ext.protocol.parts import ResultItem, TaskItem
+from ipcluster_ext.protocol.status import TaskStatus
+
+THE_HUB = ClientId(0)
+"""Whose tasks preparations are."""
+
+_ASSIGNED = TaskStatus.ASSIGNED
+_DONE = TaskStatus.DONE
+_FAILED = TaskStatus.FAILED
+
+
+class Assignments(ABC):
+    """Sends tasks to engines, and takes their outcomes.
+
+    Parameters
+    ----------
+    state
+        The hub's tables.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self.ends = Ends(state)
+        self.withdrawals = Withdrawals(state, self.ends)
+        self.limits = Limits(state, self.ends)
+        self.retries = Retries(state, self.ends)
+
+    # ------------------------------------------------------------ to engines
+
+    @abstractmethod
+    def resume(self, client: Client | None, task: Task) -> None:
+        """Have a task run as soon as what it depends on has ended."""
+
+    def send_to_target(self, task: Task, now: float) -> None:
+        """Send a task to the one engine it is for, hold it until that comes up, or fail it."""
+        engine = self._state.engines.get(task.target if task.target is not None else HUB)
+        if engine is None or engine.leaving:
+            ids = sorted(e.id for e in self._state.engines.values() if not e.leaving)
+            there = ", ".join(map(str, ids[:20])) or "none"
+            text = f"there is no engine {task.target}; engines: {there}"
+            self.ends.fail(task, "NoSuchEngine", text, TaskStatus.LOST)
+        elif engine.reachable:
+            self.assign(engine, task, now)
+        else:
+            engine.held.append(task)
+
+    def assign(self, engine: Engine, task: Task, now: float) -> None:
+        """Send a task to an engine that is ready."""
+        line, function = engine.open_line, task.function
+        if function.digest and function.digest not in engine.known:
+            line.say(Define(function.digest, function.pickled or b""))
+            engine.known.add(function.digest)
+        if not engine.unfinished:
+            engine.progress = now
+        task.move(_ASSIGNED)
+        task.engine = engine.id
+        engine.unfinished[task.id] = task
+        if task.item.needs:
+            self._state.store.bring(engine, task)
+        if task.spec.options is not None:
+            self.limits.assigned(engine, task, now)
+        line.run(task.spec, task.item, task.frames)
+        self._state.changed.add(engine)
+
+    def _takes_leave(self, engine: Engine, task: Task) -> None:
+        """Settle what an engine has for a task that is not with it any more."""
+        if task.item.needs:
+            self._state.store.left(engine, task)
+        if task.spec.options is not None:
+            self.limits.left(engine, task)
+
+    # ------------------------------------------------------------ from engines
+
+    def done(self, engine: Engine, message: Done, frames: Iterator[Frame], now: float) -> None:
+        """Take outcomes. One that is not this engine's to tell is dropped and counted."""
+        state = self._state
+        unfinished, end = engine.unfinished, self.ends.end
+        for item in message.items:
+            own = take_frames(frames, item) if item.buffers else ()
+            task = unfinished.pop(item.id, None)
+            if task is None:
+                self._not_its_own(engine, item, own)
+                continue
+            if task.extra is not None or task.spec.options is not None:
+                self._takes_leave(engine, task)
+            task.function.took(item.completed - item.started)
+            if item.status is _DONE or (item.status is _FAILED and task.retries <= 0):
+                end(task, item, own, engine.id)
+            else:
+                state.blobs.offer(names_of(item.buffers))
+                self._not_over(engine, task, item, now)
+        engine.progress = now
+        engine.ended += len(message.items)
+        engine.stalled = False
+        state.changed.add(engine)
+        state.log.note(now, f"ended on engine {engine.id}", [item.id for item in message.items])
+
+    def _not_its_own(self, engine: Engine, item: ResultItem, frames: Sequence[Frame]) -> None:
+        """Drop an outcome, unless it is of a task that the hub before knew and this one will."""
+        state, names = self._state, names_of(item.buffers)
+        if (engine.id, item.id) in state.recovered.rivals:
+            self._count_try(engine, item)
+        claim = state.claims.get(item.id)
+        if claim is None or claim.engine is not engine:
+            state.stale += 1
+            state.blobs.offer(names)
+            return
+        state.blobs.hold(names)
+        row = NOWHERE
+        if item.status is _DONE and state.journal.on:  # the engine will not say it again
+            row = state.journal.page
+            state.journal.ended(item, frames, engine.id)
+        claim.outcome = Outcome(item, frames, engine.id, row)
+        waits = state.clients.get(state.recovered.awaited.get(item.id, THE_HUB))
+        if waits is not None:
+            self.ends.tell(waits, item, frames, engine.id)
+
+    def _count_try(self, engine: Engine, outcome: ResultItem) -> None:
+        """Count that a task was tried in vain before it was given to the engine that has it now."""
+        self._state.recovered.rivals.discard((engine.id, outcome.id))
+        task = self._state.tasks.get(outcome.id)
+        if task is not None:
+            self.retries.count(engine, task, outcome)
+            self._state.journal.changed(task)
+
+    def reclaim(self, task: Task, now: float) -> None:
+        """Take a task that an engine had before this hub knew it."""
+        state = self._state
+        claim = state.claims.pop(task.id)
+        state.recovered.awaited.pop(task.id, None)
+        if claim.exited is not None:
+            self.died_with(claim.engine, task, claim.exited, now)
+            return
+        self.adopt(claim.engine, task, now)
+        if claim.outcome is not None:
+            item = claim.outcome.item
+            self.done(claim.engine, Done([item]), iter(claim.outcome.frames), now)
+            state.blobs.release(names_of(item.buffers))
+            state.journal.release(claim.outcome.row)
+
+    def adopt(self, engine: Engine, task: Task, now: float) -> None:
+        """Note that an engine has a task which this hub did not send."""
+        task.move(_ASSIGNED)
+        task.engine = engine.id
+        engine.unfinished[task.id] = task
+        for need in task.item.needs:
+            engine.values[need] = engine.values.get(need, 0) + 1
+            engine.unsure.add(need)
+            task.extra = task.extra or Extra()  # or nobody would look whether it needs anything
+        if task.spec.options is not None:
+            self.limits.assigned(engine, task, now)
+        self._state.changed.add(engine)
+
+    def died_with(self, engine: Engine, task: Task, exited: EngineExited, now: float) -> None:
+        """Settle a task that was with an engine when that died."""
+        task.move(_ASSIGNED)
+        task.engine = engine.id
+        self._begun_by_the_dead(engine, [task], exited, now)
+
+    def _begun_by_the_dead(
+        self, engine: Engine, tasks: Sequence[Task], exited: EngineExited, now: float
+    ) -> None:
+        """Settle tasks that an engine has begun, or may have, and that died with it."""
+        for task in tasks:
+            if self.retries.after_death(engine, task, exited, now):
+                self.run_again(task, now)
+
+    def _not_over(self, engine: Engine, task: Task, outcome: ResultItem, now: float) -> None:
+        """Settle a task whose outcome is not the last word, or none at all."""
+        options = task.spec.options
+        judged = options is not None and options.retry is not None and bool(options.retry.judge)
+        if outcome.status is TaskStatus.REFUSED:
+            again = self.retries.elsewhere(engine, task, outcome)
+        elif outcome.status is TaskStatus.AGAIN or (outcome.status is _FAILED and not judged):
+            again = self.retries.after_failure(task, outcome, now)
+        elif outcome.status is _FAILED:
+            failed = ResultItem(
+                task.id, _FAILED, outcome.started, outcome.completed, outcome.inline
+            )
+            self.ends.end(task, failed, (), engine.id)
+            again = False
+        else:
+            text = f"the engine said that it is {outcome.status.name}"
+            self.ends.fail(task, "EngineLost", text, TaskStatus.LOST)
+            again = False
+        if again:
+            self.run_again(task, now)
+
+    def run_again(self, task: Task, now: float) -> None:
+        """Have a task run once more, now."""
+        task.engine = None
+        self._state.journal.changed(task)
+        if not self._state.recovered.settled:  # perhaps it was given to another long ago
+            task.move(TaskStatus.WAITING)
+            self._state.recovered.unclaimed[task.id] = task
+        elif lacks_values(task):
+            self._regain(task)
+        elif task.target is None:
+            self._state.queue.push(task)
+        else:
+            task.move(TaskStatus.WAITING)
+            self.send_to_target(task, now)
+
+    def returned(self, engine: Engine, message: Returned, now: float) -> None:
+        """Take back tasks that an engine has not begun."""
+        withdrawal = engine.asked.popleft() if engine.asked else None
+        tasks = [t for i in message.ids if (t := engine.unfinished.pop(i, None)) is not None]
+        for task in tasks:
+            self._takes_leave(engine, task)
+        if engine.load <= 0:
+            engine.stalled = False
+        self._state.changed.add(engine)
+        if withdrawal is None:
+            self.take_back(self.withdrawals.without_withdrawn(engine, tasks), now)
+        elif withdrawal is engine.settling:
+            engine.settling = None
+            self.give_held(engine, now)
+        else:
+            self.withdrawals.answered(withdrawal, tasks)
+        if tasks:
+            ids = [task.id for task in tasks]
+            self._state.log.note(now, f"given back by engine {engine.id}", ids)
+
+    def waiting(self, engine: Engine, message: Waiting) -> None:
+        """Learn how many of an engine's tasks wait, and what it takes meanwhile."""
+        most = len(engine.unfinished) - engine.awaiting
+        engine.waiting = min(max(0, message.count), most)
+        engine.above = message.above
+        engine.unsuited = min(max(0, message.unsuited), most - engine.waiting)
+        if message.above is not None:
+            self._state.choosy.add(engine)
+        if engine.load <= 0:
+            engine.stalled = False  # what it has waits for others, which it may have to run
+        self._state.changed.add(engine)
+
+    def take_back(self, tasks: Sequence[Task], now: float) -> None:
+        """Return unbegun tasks to the head of the queue, in their old order and at no cost."""
+        for task in tasks:
+            task.engine = None
+        lacking = [task for task in tasks if lacks_values(task)]
+        tasks = [task for task in tasks if task not in lacking] if lacking else tasks
+        self._state.queue.push_back(task for task in tasks if task.target is None)
+        for task in lacking:
+            self._regain(task)
+        for task in tasks:
+            if task.target is not None:
+                task.move(TaskStatus.WAITING)
+                self.send_to_target(task, now)
+
+    def _regain(self, task: Task) -> None:
+        """Have a task run once there is again what it needs."""
+        task.move(TaskStatus.WAITING)
+        self.resume(self._state.clients.get(client_of(task.id)), task)
+
+    def give_held(self, engine: Engine, now: float) -> None:
+        """Send an engine what has waited for it."""
+        if engine.reachable:
+            held, engine.held = engine.held, []
+            for task in held:
+                self.assign(engine, task, now)
+
+    def give_away(
+        self, engine: Engine, began: TaskId, others: Sequence[TaskId], now: float
+    ) -> list[TaskId]:
+        """Take back the balanced tasks that an engine has not begun, although it cannot be asked.
+
+        Parameters
+        ----------
+        engine
+            The engine.
+        began, others
+            What its black box says: the last task that it has begun in its turn, and those out of
+            turn.
+
+        Returns
+        -------
+        Those that it has to drop when it is back, whether they run elsewhere or are cancelled.
+        """
+        _, rest = _parted(list(engine.unfinished.values()), began, others)
+        given = [task for task in rest if task.target is None]
+        for task in given:
+            del engine.unfinished[task.id]
+            self._takes_leave(engine, task)
+        self.take_back(self.withdrawals.without_withdrawn(engine, given), now)
+        ids = [task.id for task in given]
+        self._state.log.note(now, f"taken from engine {engine.id}, which does not respond", ids)
+        return ids
+
+    def engine_lost(self, engine: Engine, exited: EngineExited, now: float) -> None:
+        """Settle the tasks of an engine that died.
+
+        Tasks run in the order in which they were sent, so those up to the last one it began in
+        its turn may have run, as have those it says it began out of turn: they fail, or run again
+        if they may. The others go back at no cost.
+        """
+        tasks, began = list(engine.unfinished.values()), exited.began
+        if self._state.recovered.forget_at is not None and began not in engine.unfinished:
+            # perhaps only the hub before knew that task
+            began = next((t for t in reversed(exited.ran) if t in engine.unfinished), began)
+        engine.unfinished.clear()
+        engine.dropped()
+        begun, rest = _parted(tasks, began, exited.others)
+        if begun:
+            what = f"lost with engine {engine.id}: {exited.cause}"
+            self._state.log.note(now, what, [task.id for task in begun])
+        self._begun_by_the_dead(engine, begun, exited, now)
+        rest = self._without_preparations(engine, rest)
+        unbegun = self.withdrawals.without_withdrawn(engine, rest)
+        self.withdrawals.engine_lost(engine)
+        self.take_back(unbegun, now)
+
+    def _without_preparations(self, engine: Engine, unbegun: Sequence[Task]) -> list[Task]:
+        """Drop the preparations of a life that has ended: the next has its own."""
+        waiting = [task for task in self._state.library.waiting if task.target == engine.id]
+        for task in [*unbegun, *waiting, *engine.held]:
+            if client_of(task.id) == THE_HUB:
+                self.ends.fail(task, "EngineLost", engine.reason, TaskStatus.CANCELLED)
+        return [task for task in unbegun if not task.status.ended]
+
+
+def lacks_values(task: Task) -> bool:
+    """Whether only an engine that had it from the hub before this one has what a task needs."""
+    return bool(task.item.needs) and not task.extras.used
+
+
+def _parted(
+    tasks: list[Task], began: TaskId, others: Sequence[TaskId]
+) -> tuple[list[Task], list[Task]]:
+    """Part an engine's tasks into those it has begun, by its black box, and the others."""
+    count = next((n for n, task in enumerate(tasks, 1) if task.id == began), 0)
+    begun, rest = tasks[:count], tasks[count:]
+    if others:
+        aside = frozenset(others)
+        begun += [task for task in rest if task.id in aside]
+        rest = [task for task in rest if task.id not in aside]
+    return begun, rest
+
+
+def take_frames(frames: Iterator[Frame], item: TaskItem | ResultItem | News) -> Sequence[Frame]:
+    """Take the frames of an item or of news from those of its packet."""
+    if not item.buffers:
+        return ()
+    return [next(frames) for _ in range(frames_of(item.buffers))]
