@@ -261,8 +261,8 @@ def scaled_later(data: npt.NDArray[np.float64], factor: int, gate: Path) -> npt.
     return data * factor
 
 
-def total(values: list[object]) -> float:
-    return float(sum(float(np.sum(value)) for value in values))  # type: ignore[call-overload]
+def total(values: list[npt.ArrayLike]) -> float:
+    return float(np.sum([np.sum(value) for value in values]))
 
 
 def pass_and_note(gate: Path, log: Path, word: str) -> None:
