@@ -141,7 +141,7 @@ class Assignments(ABC):
             state.journal.ended(item, frames, engine.id)
         claim.outcome = Outcome(item, frames, engine.id, row)
         waits = state.clients.get(state.recovered.awaited.get(item.id, THE_HUB))
-        if waits is not None:
+        if waits is not None and item.status is _DONE:  # else it may be tried again
             self.ends.tell(waits, item, frames, engine.id)
 
     def _count_try(self, engine: Engine, outcome: ResultItem) -> None:

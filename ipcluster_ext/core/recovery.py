@@ -210,7 +210,7 @@ class Recovery:
         """Tell a client how a task ended; False if that is not known."""
         claim = self._state.recovered.claims.get(task)
         outcome = self._state.outcome(task) if claim is None else claim.outcome
-        if outcome is None:
+        if outcome is None or not (claim is None or outcome.item.status is TaskStatus.DONE):
             return False
         self._tasks.ends.tell(client, outcome.item, outcome.frames, outcome.engine)
         return True

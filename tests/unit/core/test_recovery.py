@@ -241,6 +241,39 @@ class TestTasks:
         assert client.statuses == {task: DONE}
         assert [engine.ids for engine in engines] == [[], []]
 
+    def test_that_a_life_claims_stay_with_it_although_one_before_it_died(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [task] = client.submit()
+        runner = next(engine for engine in engines if engine.ids)
+        held = [engine.ids for engine in engines]
+
+        stage.crash(unwritten=1)
+        for engine in engines:
+            return_engine(engine)
+        before = structs.replace(died(runner, ran=[]), boot=runner.boot + 1000)
+        return_agent(agent, engines, before)
+        return_client(client, submission(task), waits=[task])
+
+        assert [engine.ids for engine in engines] == held
+
+    def test_that_were_tried_in_vain_are_not_told_of_as_if_they_had_ended(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [task] = client.submit()
+        runner = next(engine for engine in engines if engine.ids)
+        refused = structs.replace(runner.outcome(), status=TaskStatus.REFUSED)
+
+        stage.crash(unwritten=1)
+        other = stage.client()
+        return_client(other, waits=[task])
+        return_agent(agent, engines)
+        for engine in engines:
+            return_engine(engine, [task] if engine is runner else [])
+        runner.say(Done([refused]))
+
+        assert other.statuses == {}
+
     def test_whose_end_was_told_to_a_hub_that_died_before_it_knew_them_do_not_run_again(
         self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
     ) -> None:
