@@ -134,9 +134,10 @@ class Truth:
         hold(spec.engines is None or place in spec.engines, "it is on a wrong engine:", task)
         hold(call.target in {None, place}, "it is on a wrong engine:", task)
         hold(place not in self.refused.get(task, ()), "it is on an engine that refused it:", task)
-        hold(self.halted.get(task, engine.boot) == engine.boot, "it was interrupted:", task)
+        wanted = self.halted.get(task, engine.boot) == engine.boot or self._is_unsure(task)
+        hold(wanted, "it was interrupted:", task)
         for name in blobs_of(item):
-            kept = name in self.blobs or (self.hub_deaths and task in self.orphaned)
+            kept = name in self.blobs or self._is_unsure(task)
             hold(kept, "its blob was freed before it ran:", task)
         options = spec.options
         if options is None:
@@ -171,7 +172,9 @@ class Truth:
             return
         where = {engine for other in dependency.tasks for engine in self.ran_on.get(other, ())}
         where |= set(dependency.engines)
-        hold(not where or place in where, "it does not run where the one before it ran:", task)
+        unsure = any(map(self._is_unsure, dependency.tasks))
+        where_it_was = not where or place in where or unsure
+        hold(where_it_was, "it does not run where the one before it ran:", task)
 
     def check_payload(self, item: ResultItem, frames: Sequence[Frame]) -> None:
         """Check that what is told as a task's outcome is what an engine said of it."""
@@ -215,7 +218,7 @@ class Truth:
             hold(runs or task in self.suspects, "it failed without having run:", task)
             self.check_payload(item, frames)
         elif status is CANCELLED:
-            again = call.spec.retries or (self.hub_deaths and task in self.contested)
+            again = call.spec.retries or self._is_unsure(task)
             hold(not runs or again, "it was cancelled after it had begun:", task)
 
     def _check_loss(self, task: TaskId, ename: str) -> None:
@@ -252,8 +255,15 @@ class Truth:
         That had not written down yet what it said, and it was its own decision, or the engine died
         before it said it again.
         """
-        by_the_hub = told.status in {CANCELLED, LOST}
-        return bool(self.hub_deaths) and (by_the_hub or told.id in self.orphaned | self.contested)
+        by_the_hub = told.status in {CANCELLED, LOST} or self.calls[told.id].inherits
+        return self._is_unsure(told.id) or bool(self.hub_deaths and by_the_hub)
+
+    def _is_unsure(self, task: TaskId) -> bool:
+        """Tell whether a hub may have died before it had written down what became of a task.
+
+        And either the engine died before it said it again, or it had to be tried again.
+        """
+        return bool(self.hub_deaths) and task in self.orphaned | self.contested
 
 
 def blobs_of(item: TaskItem | ResultItem) -> list[str]:
