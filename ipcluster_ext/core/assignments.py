@@ -305,7 +305,7 @@ class Assignments(ABC):
         -------
         Those that it has to drop when it is back, whether they run elsewhere or are cancelled.
         """
-        _, rest = _parted(list(engine.unfinished.values()), began, others)
+        _, rest = _parted(engine.in_order, began, others)
         given = [task for task in rest if task.target is None]
         for task in given:
             del engine.unfinished[task.id]
@@ -322,7 +322,7 @@ class Assignments(ABC):
         its turn may have run, as have those it says it began out of turn: they fail, or run again
         if they may. The others go back at no cost.
         """
-        tasks, began = list(engine.unfinished.values()), exited.began
+        tasks, began = engine.in_order, exited.began
         if self._state.recovered.forget_at is not None and began not in engine.unfinished:
             # perhaps only the hub before knew that task
             began = next((t for t in reversed(exited.ran) if t in engine.unfinished), began)

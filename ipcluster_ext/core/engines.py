@@ -69,6 +69,8 @@ class Engine:
     unsure
         Those that it may have dropped: tasks that it had before this hub knew it need them, and
         may have ended.
+    standing
+        Where tasks stood that it had before this hub knew it: it may learn of them in any order.
     awaiting
         How many of its unfinished tasks are coroutines, which wait for each other's sake.
     waiting
@@ -113,6 +115,7 @@ class Engine:
     values: dict[TaskId, int] = field(default_factory=dict)
     unneeded: set[TaskId] = field(default_factory=set)
     unsure: set[TaskId] = field(default_factory=set)
+    standing: dict[TaskId, int] = field(default_factory=dict)
     awaiting: int = 0
     waiting: int = 0
     above: int | None = None
@@ -142,6 +145,15 @@ class Engine:
             msg = f"engine {self.id} is not connected"
             raise LookupError(msg)
         return self.line
+
+    @property
+    def in_order(self) -> list[Task]:
+        """Its unfinished tasks, in the order in which it does them."""
+        tasks = list(self.unfinished.values())
+        if self.standing:
+            last = len(self.standing)
+            tasks.sort(key=lambda task: self.standing.get(task.id, last))
+        return tasks
 
     @property
     def load(self) -> int:
@@ -194,5 +206,6 @@ class Engine:
         self.values.clear()
         self.unneeded.clear()
         self.unsure.clear()
+        self.standing.clear()
         self.awaiting = self.waiting = self.unsuited = 0
         self.above = self.silent_since = self.settling = None

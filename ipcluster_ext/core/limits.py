@@ -139,7 +139,7 @@ class Limits:
 
     def _may_run(self, engine: Engine, task: Task) -> bool:
         """Tell whether a task of an engine is one of those it may have begun."""
-        for place, other in enumerate(engine.unfinished.values()):
+        for place, other in enumerate(engine.in_order):
             if other is task:
                 return place <= engine.waiting + engine.awaiting + engine.unsuited
         return False

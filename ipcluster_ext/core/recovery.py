@@ -150,6 +150,7 @@ class Recovery:
         elsewhere: list[TaskId] = []
         if recovered.lives.get(engine.id) == engine.boot:  # else the one before it has died
             del recovered.lives[engine.id]
+        engine.standing = {task_id: place for place, task_id in enumerate(held)}
         for task_id in dict.fromkeys(held):
             task = recovered.unclaimed.pop(task_id, None) or _held_for(engine, task_id)
             if task is not None:

@@ -671,6 +671,25 @@ class TestDeaths:
 
         assert list(stage.hub.state.engines) == [EngineId(1)]
 
+    def test_take_what_stood_first_on_the_engine_whoever_comes_back_first(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        other = stage.client()
+        [first] = client.submit_each([0])
+        [second] = other.submit_each([0])
+        runner = engines[0]
+        spec = TaskSpec(Kind.APPLY, balanced=False)
+
+        stage.crash(unwritten=len(stage.pages))
+        return_agent(agent, engines)
+        for engine in engines:
+            return_engine(engine)
+        return_client(other, SubmitEach(spec, TaskItem(second, b"in"), [ZERO]), waits=[second])
+        return_client(client, SubmitEach(spec, TaskItem(first, b"in"), [ZERO]), waits=[first])
+        agent.say(died(runner, ran=[first], began=first))
+
+        assert (client.statuses, other.statuses) == ({first: LOST}, {})
+
     def test_take_what_had_begun_out_of_turn_as_well(
         self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
     ) -> None:
