@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 DONE, FAILED = TaskStatus.DONE, TaskStatus.FAILED
 AGAIN, REFUSED = TaskStatus.AGAIN, TaskStatus.REFUSED
 Entry = tuple[TaskSpec, TaskItem]
+VOID = (EngineHello, Returned, Waiting)
+"""What is not to be said again to another hub: it asked for none of it."""
 ENGINES = 1
 """The hub's door for engines and agents."""
 LEASE = PATIENT.lease
@@ -119,7 +121,12 @@ class Engine(Process):
             held=held, prepared=self.sent_preparations,
         )  # fmt: skip
         waiting: list[Said] = [([Waiting(len(self.suspended))], ())] if self.suspended else []
-        return [([hello], ()), *unheard, *waiting]
+        rest: list[Said] = []
+        for messages, frames in unheard:
+            kept = [message for message in messages if not isinstance(message, VOID)]
+            if kept:
+                rest.append((kept, frames))
+        return [([hello], ()), *rest, *waiting]
 
     def _ping(self, _: object) -> None:
         self.line.ping()

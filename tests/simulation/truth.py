@@ -137,7 +137,9 @@ class Truth:
         wanted = self.halted.get(task, engine.boot) == engine.boot or self._is_unsure(task)
         hold(wanted, "it was interrupted:", task)
         for name in blobs_of(item):
-            kept = name in self.blobs or self._is_unsure(task)
+            told = self.ends.get(task)
+            unsure = self._is_unsure(task) if told is None else self._may_differ(told)
+            kept = name in self.blobs or unsure
             hold(kept, "its blob was freed before it ran:", task)
         options = spec.options
         if options is None:
@@ -172,8 +174,7 @@ class Truth:
             return
         where = {engine for other in dependency.tasks for engine in self.ran_on.get(other, ())}
         where |= set(dependency.engines)
-        unsure = any(map(self._is_unsure, dependency.tasks))
-        where_it_was = not where or place in where or unsure
+        where_it_was = not where or place in where or self.hub_deaths
         hold(where_it_was, "it does not run where the one before it ran:", task)
 
     def check_payload(self, item: ResultItem, frames: Sequence[Frame]) -> None:

@@ -137,7 +137,9 @@ class World:
         self._heal()
         self._come_to_rest()
         self._let_go()
-        self.agenda.run(self.agenda.now + 5.0)
+        self.agenda.run(self.agenda.now + 4.0)
+        self._forget()
+        self.agenda.run(self.agenda.now + 1.0)
         self._come_to_rest()
         self._nothing_is_left()
 
@@ -233,6 +235,9 @@ class World:
                 self.clients.append(Client(self))
                 self.agenda.run(self.agenda.now + 3.0)
             self.clients[0].drop_preparation()
+
+    def _forget(self) -> None:
+        """Have the hub forget what has ended, and check what it remembered."""
         assert self.life is not None
         for entry in self.life.hub.state.history:
             self.truth.is_remembered(entry)
