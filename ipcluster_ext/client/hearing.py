@@ -89,7 +89,7 @@ class Hearing(ABC):
         self._defined = Definitions()
         self.submitted = Submitted()
         self._requests = Requests()
-        self._lending = Lending(self.pending)
+        self._lending = Lending(self.pending, self.submitted)
         self._words = Words()
         self._welcomed = threading.Event()
         self._estranged = False

@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 
 from ipcluster_ext.client.pending import Outcome, Owner, Pending
+from ipcluster_ext.client.submitted import Submitted
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.buffers import Dumped
 from ipcluster_ext.protocol.frames import Frame, encode_failure
@@ -29,10 +30,14 @@ class Lending:
     ----------
     pending
         What has not arrived.
+    submitted
+        Who has the answers of other tasks: a hub that was started again may ask for any that has
+        ended lately.
     """
 
-    def __init__(self, pending: Pending) -> None:
+    def __init__(self, pending: Pending, submitted: Submitted) -> None:
         self._pending = pending
+        self._submitted = submitted
         self._lent: weakref.WeakValueDictionary[TaskId, Owner] = weakref.WeakValueDictionary()
         self._awaited: set[TaskId] = set()
 
@@ -55,7 +60,7 @@ class Lending:
             if self._pending.owner(task) is not None:
                 self._awaited.add(task)
             else:
-                owner = self._lent.get(task)
+                owner = self._lent.get(task) or self._submitted.owner(task)
                 known.append((task, None if owner is None else owner.outcome(task)))
         return known
 

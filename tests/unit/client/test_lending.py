@@ -6,6 +6,7 @@ import pytest
 
 from ipcluster_ext.client.lending import Lending, supply
 from ipcluster_ext.client.pending import Outcome, Payload, Pending
+from ipcluster_ext.client.submitted import Submitted
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.buffers import Dumped
 from ipcluster_ext.protocol.frames import decode_failure
@@ -53,8 +54,13 @@ def pending() -> Pending:
 
 
 @pytest.fixture
-def lending(pending: Pending) -> Lending:
-    return Lending(pending)
+def submitted() -> Submitted:
+    return Submitted()
+
+
+@pytest.fixture
+def lending(pending: Pending, submitted: Submitted) -> Lending:
+    return Lending(pending, submitted)
 
 
 class TestWhatIsLacked:
@@ -64,6 +70,16 @@ class TestWhatIsLacked:
         lending.lend([TaskId(1)], owner)
 
         assert lending.lacked([TaskId(1)]) == [(1, outcome(1))]
+
+    def test_is_known_if_somebody_has_its_answer_although_it_was_not_lent(
+        self, lending: Lending, submitted: Submitted
+    ) -> None:
+        waiter = Waiter()
+        submitted.add(TaskId(7), 3, waiter)
+        waiter.deliver([outcome(8)])
+
+        assert lending.lacked([TaskId(8)]) == [(8, outcome(8))]
+        assert lending.lacked([TaskId(20)]) == [(20, None)]
 
     def test_is_lost_where_nobody_has_it_any_more(self, lending: Lending) -> None:
         owner = Waiter()
