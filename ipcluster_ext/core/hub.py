@@ -75,8 +75,10 @@ from ipcluster_ext.protocol.messages import (
 from ipcluster_ext.protocol.process import PATIENT, Patience, PolicyName
 from ipcluster_ext.protocol.status import TaskStatus
 
-_LATER = (Cancel, Interrupt, Steer)
-"""What can only be done when it is known which tasks have begun, and where the agents are."""
+_LATER = (
+    Cancel, Interrupt, Steer, QueueQuery, HistoryQuery, Fetch, Resubmit, Purge,
+)  # fmt: skip
+"""What can only be done when it is known which tasks there are and have begun, and where agents."""
 
 
 class Hub:
@@ -272,7 +274,7 @@ class Hub:
     def _client_said(
         self, client: Client, message: Message, frames: Iterator[Frame], now: float
     ) -> None:
-        if isinstance(message, _LATER) and not self.settled:
+        if not self.settled and isinstance(message, _LATER):
             self.state.recovered.wishes.append((client.id, message))
             return
         match message:

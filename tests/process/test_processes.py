@@ -45,7 +45,12 @@ def test_reaping_tells_what_each_child_used() -> None:
     code = "b = bytearray(50_000_000); n = sum(range(2_000_000))"
     with subprocess.Popen([sys.executable, "-c", code]) as child:
         found: list[processes.Exit] = []
-        wait_until(lambda: found.extend(processes.reap(())) or found)
+
+        def reaped() -> bool:
+            found.extend(processes.reap(()))
+            return bool(found)
+
+        wait_until(reaped)
         child.returncode = 0
 
     [exited] = found
