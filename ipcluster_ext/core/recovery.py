@@ -38,7 +38,7 @@ from ipcluster_ext.protocol.messages import Awaiting, News, Submit
 from ipcluster_ext.protocol.parts import Failure, Life, ResultItem, TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
 
-PATIENCE = 18.0
+PATIENCE = 12.0
 """So long after its start a hub waits for engines; a silent one begins nothing by then."""
 FORGET_AFTER = 600.0
 """So long after that, nobody is expected any more who has something to say of the time before."""
