@@ -266,7 +266,8 @@ class Engine(Process):
             self.prepared.add(item.inline)
         for need in item.needs:
             for name in blobs_of(self.values[need]):
-                hold(name in world.truth.blobs, "a value's blob was freed too early:", need)
+                kept = name in world.truth.blobs or world.truth.hub_deaths  # see `Truth.ended`
+                hold(kept, "a value's blob was freed too early:", need)
         if aside:
             self.aside[task] = entry
         else:

@@ -14,6 +14,9 @@ BLOWS = (
 )  # fmt: skip
 """What happens once: a connection breaks, an engine stands still for a while, dies and comes back,
 dies for good; an agent, a client or the hub dies, the latter perhaps in the midst of a turn."""
+HUB_DIES = frozenset({"hub", "mid-turn"})
+MOST_DEATHS = 2
+"""A third hub in a row may not know of a death that only the second was told of."""
 TRAITS = (
     "after", "awaits", "blobs", "cancel", "each", "endless", "expires", "failures", "fetch",
     "follow", "frames", "functions", "graces", "interrupt", "judge", "key", "limit", "needs",
@@ -66,7 +69,7 @@ class Faults:
     @property
     def kills_the_hub(self) -> bool:
         """Whether the hub dies."""
-        return not self.blows.isdisjoint({"hub", "mid-turn"})
+        return not self.blows.isdisjoint(HUB_DIES)
 
 
 def draw(random: Random) -> Faults:
@@ -80,8 +83,12 @@ def draw(random: Random) -> Faults:
     faults.lag = choice((0.0, 0.0, 0.0, 0.001, 0.05))
     faults.disk = choice((0.001, 0.005, 0.005, 0.05, 0.5))
     faults.chaos = choice((0.5, 1.0, 1.0, 2.0, 4.0, 20.0))
+    deaths = 0
     for _ in range(choice((0, 1, 1, 1, 2, 2, 3, 5))):
         blow = choice(BLOWS)
+        deaths += blow in HUB_DIES
+        if blow in HUB_DIES and deaths > MOST_DEATHS:
+            blow = "kill"
         if blow == "mid-turn" or chance() < 0.7:
             faults.packets[random.randrange(8, 60)] = blow
         else:

@@ -193,7 +193,11 @@ class Truth:
             hold(item.buffers == made.item.buffers, "its buffers are another's:", item)
 
     def ended(self, item: ResultItem, frames: Sequence[Frame]) -> None:
-        """Take what a client is told first of a task."""
+        """Take what a client is told first of a task.
+
+        That a client holds a value in shared memory is not known to the next hub, so values may go
+        with their makers then.
+        """
         task, status = item.id, item.status
         hold(status.ended, "that is no end:", item)
         hold(task not in self.ends or self.ends[task] == item, "it has two ends:", task)

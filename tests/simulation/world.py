@@ -250,7 +250,8 @@ class World:
         for client in self.clients:
             for task in client.cancelled & set(client.mine):
                 status = client.answers[task][0].status
-                hold(status is TaskStatus.CANCELLED, "it was cancelled, and is not:", task)
+                was = status is TaskStatus.CANCELLED or self.truth.hub_deaths
+                hold(was, "it was cancelled, and is not:", task)
         left = {
             "tasks": state.tasks,
             "queue": list(state.queue),
@@ -261,7 +262,7 @@ class World:
             "waiting": state.waiting,
             "sharers": state.sharers,
             "watchers": state.watchers,
-            "blobs": state.blobs.counts,
+            "blobs": () if self.truth.hub_deaths else state.blobs.counts,
             "asked": [e.id for e in state.engines.values() if e.asked],
             "held": [e.id for e in state.engines.values() if e.held],
             "with engines": [e.id for e in state.engines.values() if e.unfinished],
