@@ -1,0 +1,14 @@
+"""A million pieces of nonsense for the readers of the wire: ``make soak ARGS="wire 5000000 7"``."""
+
+from collections.abc import Sequence
+
+from tests.fuzz.decoder import run_random
+
+PIECES = 1_000_000
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Feed so many pieces, from a seed; return the exit code: what is not refused raises."""
+    count, seed = (*map(int, arguments), *(PIECES, 0)[len(arguments) :])
+    run_random(count, seed)
+    return 0
