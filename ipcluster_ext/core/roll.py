@@ -177,6 +177,8 @@ class Roll:
         if engine is None or engine.agent is not agent:
             return
         engine.buried.append(message.boot)
+        if engine.successor is not None and engine.successor[0].boot == message.boot:
+            self._dismiss_successor(engine)  # an earlier life, whose greeting came late
         self._recovery.engine_exited(engine, message)
         if engine.status is EngineStatus.READY and engine.boot != message.boot:
             return

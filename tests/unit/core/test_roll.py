@@ -88,6 +88,19 @@ class TestLives:
 
         assert third.ids == ids
 
+    def test_an_earlier_life_whose_greeting_comes_late_succeeds_nobody(
+        self, stage: Stage, agent: Agent
+    ) -> None:
+        engine = agent.start(EngineId(0))
+        earlier = agent.start(EngineId(0))
+        earlier.die()
+
+        engine.die()
+        successor = agent.start(EngineId(0))
+
+        assert stage.hub.state.engines[EngineId(0)].boot == successor.boot
+        assert type(successor.heard[0]) is Welcome
+
     def test_a_successor_is_refused_when_the_engine_does_not_come_back(
         self, stage: Stage, agent: Agent
     ) -> None:
