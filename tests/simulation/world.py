@@ -108,7 +108,8 @@ class World:
 
     def _abandoned(self, item: TaskItem) -> bool:
         """Tell whether nobody will stop a task."""
-        return self.healed and not any(item.id in client.halted for client in self.clients)
+        wanted = any(item.id in client.halted for client in self.clients)
+        return self.healed and (item.id in self.truth.ends or not wanted)
 
     def outcome(self, spec: TaskSpec, item: TaskItem) -> TaskStatus:
         """Return how a task ends that was not stopped."""
