@@ -42,6 +42,8 @@ PATIENCE = 12.0
 """So long after its start a hub waits for engines; a silent one begins nothing by then."""
 FORGET_AFTER = 600.0
 """So long after that, nobody is expected any more who has something to say of the time before."""
+MOST_AWAITED = 10_000_000
+"""So many tasks a client may wait for when a hub has taken over."""
 _LOST = "the hub was started again, and knows nothing of the task; it may have run"
 
 
@@ -190,7 +192,9 @@ class Recovery:
         """Tell a client the outcomes that it has not received, as far as they are known."""
         state, recovered = self._state, self._state.recovered
         recovered.returned.add(client.id)
+        left = MOST_AWAITED
         for first, count in zip(message.firsts, message.counts, strict=False):
+            count, left = min(count, left), left - min(max(0, count), left)
             for number in range(first, first + count):
                 task = TaskId(number)
                 if task in state.tasks:

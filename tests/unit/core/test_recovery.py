@@ -3,6 +3,7 @@ from collections.abc import Sequence
 import pytest
 from msgspec import structs
 
+from ipcluster_ext.core import recovery
 from ipcluster_ext.core.recovery import FORGET_AFTER, PATIENCE
 from ipcluster_ext.protocol.frames import decode_failure
 from ipcluster_ext.protocol.ids import EngineId, TaskId
@@ -1123,3 +1124,16 @@ class TestTheJournal:
 
         assert before > 100_000 > 5_000 > after
         assert stage.hub.state.history.get(task) is not None
+
+
+def test_a_client_cannot_make_the_hub_count_for_ever(
+    stage: Stage, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovery, "MOST_AWAITED", 10)
+    stage.crash()
+    client.come()
+    hello = ClientHello(client.number, "here", 20, again=True)
+
+    client.say(hello, Awaiting([TaskId(1), TaskId(7), TaskId(9)], [3, -5, 2**62]))
+
+    assert len(stage.hub.state.recovered.awaited) <= 10
