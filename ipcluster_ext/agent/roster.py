@@ -377,7 +377,7 @@ def _warning(post: _Post, cause: str, delay: float, now: float) -> str:
         return ""
     return (
         f"engine {post.engine} failed {post.quick} times in {now - post.quick_since:.0f} s, the "
-        f"last time: {cause}; next try in {delay:g} s"
+        f"last time: {cause}; next try in {delay:.1f} s"
     )
 
 
