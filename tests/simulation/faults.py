@@ -16,7 +16,9 @@ BLOWS = (
 dies for good; an agent, a client or the hub dies, the latter perhaps in the midst of a turn."""
 HUB_DIES = frozenset({"hub", "mid-turn"})
 MOST_DEATHS = 2
-"""A third hub in a row may not know of a death that only the second was told of."""
+_LAST_WITNESSES = frozenset({"agent", "gone", "kill"})
+"""If an agent dies while there is no hub, nobody knows what its engines had begun; if an engine
+dies between two deaths of the hub, perhaps only the hub in between was told of it."""
 TRAITS = (
     "after", "awaits", "blobs", "cancel", "each", "endless", "expires", "failures", "fetch",
     "follow", "frames", "functions", "graces", "interrupt", "judge", "key", "limit", "needs",
@@ -88,23 +90,22 @@ def draw(random: Random) -> Faults:
         blow = choice(BLOWS)
         deaths += blow in HUB_DIES
         if blow in HUB_DIES and deaths > MOST_DEATHS:
-            blow = "kill"
+            blow = "cut"
         if blow == "mid-turn" or chance() < 0.7:
             faults.packets[random.randrange(8, 60)] = blow
         else:
             faults.times.append((chance() * faults.chaos, blow))
-    if faults.kills_the_hub:
-        _spare_the_agents(faults)
+    _spare(faults, {0: frozenset(), 1: frozenset({"agent"})}.get(deaths, _LAST_WITNESSES))
     count = choice((0, 1, 2, 3, 4, 6, 9))
     faults.traits = frozenset(choice(TRAITS) for _ in range(count))
     return faults
 
 
-def _spare_the_agents(faults: Faults) -> None:
-    """Have no agent die together with the hub: then nobody knows what its engines had begun."""
-    faults.packets = {n: _instead(blow) for n, blow in faults.packets.items()}
-    faults.times = [(at, _instead(blow)) for at, blow in faults.times]
+def _spare(faults: Faults, spared: frozenset[str]) -> None:
+    """Let those live who alone would have known something, as others die."""
 
+    def instead(blow: str) -> str:
+        return "cut" if blow in spared else blow
 
-def _instead(blow: str) -> str:
-    return "kill" if blow == "agent" else blow
+    faults.packets = {number: instead(blow) for number, blow in faults.packets.items()}
+    faults.times = [(at, instead(blow)) for at, blow in faults.times]

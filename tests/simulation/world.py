@@ -48,6 +48,7 @@ class World:
         self.random = Random(seed)
         self.faults: Faults = draw(self.random)
         self.traits = self.faults.traits
+        self._hub_dies = self.faults.kills_the_hub
         self.agenda = Agenda()
         self.truth = Truth(punctual=self._is_punctual)
         self.network = Network(
@@ -70,6 +71,15 @@ class World:
         late = faults.drop or faults.delay or faults.latency > 0.01 or faults.lag > 0.01
         late = late or "nested" in faults.traits
         return not late and not faults.blows & {"agent", "cut", "hub", "mid-turn", "stop"}
+
+    @property
+    def _spans(self) -> tuple[float, ...]:
+        """How long engines stand still.
+
+        A hub that takes over waits for them for 18 s, and cannot tell what one that stands still
+        for longer had begun.
+        """
+        return (0.05, 1.0, 5.0) if self._hub_dies else (0.05, 1.0, 5.0, 15.0)
 
     # ------------------------------------------------------------ chance, for everybody
 
@@ -319,7 +329,7 @@ class World:
             case "stop" if self.engines:
                 engine = random.choice(self.engines)
                 engine.stop()
-                self.agenda.after(random.choice((0.05, 1.0, 5.0, 15.0)), engine.go_on)
+                self.agenda.after(random.choice(self._spans), engine.go_on)
             case "kill" | "gone" if self.engines:
                 engine = random.choice(self.engines)
                 engine.agent.kill(engine.id, again=blow == "kill")
