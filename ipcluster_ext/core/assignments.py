@@ -234,6 +234,10 @@ class Assignments(ABC):
         """Take back tasks that an engine has not begun."""
         withdrawal = engine.asked.popleft() if engine.asked else None
         tasks = [t for i in message.ids if (t := engine.unfinished.pop(i, None)) is not None]
+        claims = self._state.claims
+        for task_id in message.ids if claims else ():
+            if task_id in claims and claims[task_id].engine is engine:
+                del claims[task_id]  # so its client's word will have it queued
         for task in tasks:
             self._takes_leave(engine, task)
         if engine.load <= 0:

@@ -118,8 +118,17 @@ class Recovery:
                 recovered.missing.append((agent, engine_id))
         recovered.agents.discard(agent.id)
         state.restaffed.add(agent)
+        self._stop_again(agent)
         for answered in recovered.answered.values():
             self._steer_again(agent, answered, boots)
+
+    def _stop_again(self, agent: Agent) -> None:
+        """Repeat what an agent was told while it was not back as yet."""
+        engines = [self._state.engines[engine_id] for engine_id in sorted(agent.engines)]
+        for again in (True, False):
+            ids = [e.id for e in engines if (e.restarting if again else e.leaving)]
+            if ids:
+                agent.line.say(StopEngines(ids, again=again))
 
     def _steer_again(self, agent: Agent, answered: Answered, boots: dict[EngineId, int]) -> None:
         """Repeat an order to stop engines, as far as the agent may not have heard it."""

@@ -23,6 +23,7 @@ from ipcluster_ext.protocol.messages import (
     Prepare,
     Records,
     Refused,
+    Returned,
     StartEngines,
     Steered,
     StopEngines,
@@ -275,6 +276,22 @@ class TestTasks:
 
         assert other.statuses == {}
 
+    def test_that_an_engine_gives_back_before_their_client_names_them_go_to_another(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [task] = client.submit()
+        runner = next(engine for engine in engines if engine.ids)
+
+        stage.crash(unwritten=1)
+        return_agent(agent, engines)
+        for engine in engines:
+            return_engine(engine)
+        runner.todo.clear()
+        runner.say(Returned([task]))
+        return_client(client, submission(task), waits=[task])
+
+        assert [task for engine in engines for task in engine.ids] == [task]
+
     def test_whose_end_was_told_to_a_hub_that_died_before_it_knew_them_do_not_run_again(
         self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
     ) -> None:
@@ -452,6 +469,21 @@ class TestLateClients:
 
 
 class TestWishes:
+    def test_to_end_an_engine_come_again_to_an_agent_that_is_very_late(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        client.submit(options=Options(time_limit=1.0))
+        runner = next(engine for engine in engines if engine.ids)
+
+        stage.crash()
+        for engine in engines:
+            return_engine(engine)
+        stage.turn(LATER)
+        stage.turn(5.0)
+        return_agent(agent, engines)
+
+        assert [stop.engines for stop in agent.of(StopEngines)] == [[runner.number]]
+
     def test_to_end_an_engine_in_time_wait_for_its_agent(
         self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
     ) -> None:
