@@ -24,7 +24,7 @@ from ipcluster_ext.transport.router import Address
 from tests.simulation.engines import ENGINES, Engine
 from tests.simulation.network import Said
 from tests.simulation.processes import Process
-from tests.simulation.truth import NONE
+from tests.simulation.truth import NONE, hold
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -41,13 +41,14 @@ class Agent(Process):
     ----------
     engines
         Its engines that live.
-    due
-        Those to be started.
+    due, started
+        Those to be started, and all that ever were.
     """
 
     def __init__(self, world: "World", count: int) -> None:
         self.count = count
         self.engines: dict[EngineId, Engine] = {}
+        self.started: set[EngineId] = set()
         self.due: dict[EngineId, None] = {}
         boot = world.number()
         super().__init__(world, Address(ENGINES, b"a%x" % boot), boot)
@@ -66,6 +67,10 @@ class Agent(Process):
     def took(self, message: Message, frames: Iterator[Frame]) -> None:
         match message:
             case StartEngines():
+                self.started.update(message.engines)
+                truth = self.world.truth
+                more = truth.hub_deaths or "steer" in self.world.traits
+                hold(more or len(self.started) <= self.count, "it is given engines twice")
                 for engine in message.engines:
                     if engine not in self.engines:
                         self._start(engine)

@@ -181,7 +181,8 @@ class Client(Process):
             case "prepare":
                 self._prepare(b"f" if chance.random() < 0.7 else b"")
             case "cancel":
-                if tasks := self._some(self.open):
+                wanted = self.open if chance.random() < 0.8 else list(self.world.truth.calls)
+                if tasks := self._some(wanted):
                     self._ask(Cancel(tasks, self.world.number()))
             case "interrupt":
                 if tasks := self._some(self.open):
@@ -204,6 +205,8 @@ class Client(Process):
 
     def _ask(self, question: Cancel | Interrupt | Fetch | Steer) -> None:
         self.asked[question.request] = question
+        if isinstance(question, Cancel | Interrupt):
+            self.world.truth.unwanted.update(set(question.ids) & set(self.mine))
         self.line.say(question)
 
     def interrupt(self, tasks: list[TaskId], graces: Sequence[float]) -> None:

@@ -378,8 +378,8 @@ MUTANTS = [
     ),
     Mutant(
         "a wish to cancel is granted before it is known what has begun", HUB,
-        "if isinstance(message, _LATER) and not self.settled:",
-        "if isinstance(message, Steer) and not self.settled:",
+        "if not self.settled and isinstance(message, _LATER):",
+        "if not self.settled and isinstance(message, Steer):",
     ),
     Mutant(
         "an engine that another has in vain tried is forgotten", ASSIGNMENTS,

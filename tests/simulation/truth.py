@@ -89,6 +89,8 @@ class Truth:
         tell which is which.
     orphaned
         Tasks whose engine died after it had begun them.
+    unwanted
+        Tasks that their own clients wanted stopped.
     halted
         Interrupted tasks, by the only life of an engine that may begin each; 0 for none.
     vague
@@ -109,6 +111,7 @@ class Truth:
     suspects: set[TaskId] = field(default_factory=set)
     contested: set[TaskId] = field(default_factory=set)
     orphaned: set[TaskId] = field(default_factory=set)
+    unwanted: set[TaskId] = field(default_factory=set)
     halted: dict[TaskId, int] = field(default_factory=dict)
     vague: bool = False
     hub_deaths: int = 0
@@ -223,6 +226,7 @@ class Truth:
             hold(runs or task in self.suspects, "it failed without having run:", task)
             self.check_payload(item, frames)
         elif status is CANCELLED:
+            hold(task in self.unwanted, "nobody who may had it cancelled:", task)
             again = call.spec.retries or self._is_unsure(task)
             hold(not runs or again, "it was cancelled after it had begun:", task)
 

@@ -200,8 +200,9 @@ class World:
             endless = [
                 t for t in client.open if self.truth.calls[t].item.inline[:1] in {b"e", b"s"}
             ]
-            if endless:
-                client.interrupt(endless, [0.05, 0.5])
+            stubborn = {t for t in endless if self.truth.calls[t].item.inline[:1] == b"s"}
+            if left := [t for t in endless if t not in client.halted or t in stubborn]:
+                client.interrupt(left, [0.05, 0.5])
         for engine in self.engines:
             for entry in engine.begun:
                 if entry[1].inline[:1] in {b"e", b"s"} and self._abandoned(entry[1]):
