@@ -157,6 +157,7 @@ class Assignments(ABC):
         state = self._state
         claim = state.claims.pop(task.id)
         state.recovered.awaited.pop(task.id, None)
+        task.retries -= min(claim.before, task.retries + 1)
         if claim.exited is not None:
             self.died_with(claim.engine, task, claim.exited, now)
             return

@@ -37,11 +37,14 @@ class Claim:
         How it ended there, if it did.
     exited
         How the engine died, if it did with the task.
+    before
+        With how many engines the task died before.
     """
 
     engine: Engine
     outcome: Outcome | None = None
     exited: EngineExited | None = None
+    before: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -268,13 +268,23 @@ class Recovery:
         """Settle the tasks that engines had begun whose death was told to no hub before."""
         recovered = self._state.recovered
         exits, recovered.exits = recovered.exits, []
+        deaths: dict[TaskId, list[tuple[Engine, EngineExited]]] = {}
         for engine, exited in exits:
             for task_id in dict.fromkeys([*exited.ran, *exited.others]):
-                task = recovered.unclaimed.pop(task_id, None)
-                if task is not None:
-                    self._tasks.died_with(engine, task, exited, now)
-                elif self._is_unknown(task_id):
-                    recovered.claims[task_id] = Claim(engine, exited=exited)
+                deaths.setdefault(task_id, []).append((engine, exited))
+        for task_id, times in deaths.items():
+            engine, exited = times[-1]
+            task = recovered.unclaimed.pop(task_id, None)
+            if task is not None:
+                task.retries -= len(times) - 1
+                self._tasks.died_with(engine, task, exited, now)
+            elif task_id in self._state.tasks:  # another has it since
+                known = self._state.tasks[task_id]
+                known.retries = max(0, known.retries - len(times))
+            elif self._is_unknown(task_id):
+                recovered.claims[task_id] = Claim(engine, exited=exited, before=len(times) - 1)
+            elif task_id in recovered.claims:
+                recovered.claims[task_id].before += len(times)
 
     def _is_unknown(self, task: TaskId) -> bool:
         recovered = self._state.recovered

@@ -723,6 +723,26 @@ class TestDeaths:
 
         assert (client.statuses, other.statuses) == ({first: LOST}, {})
 
+    @pytest.mark.parametrize("unwritten", [0, 100])
+    def test_count_each(
+        self,
+        stage: Stage,
+        client: Client,
+        agent: Agent,
+        engines: list[Engine],
+        unwritten: int,
+    ) -> None:
+        [task] = client.submit(retries=1)
+        deaths = [died(engine, ran=[task], began=task) for engine in engines]
+
+        stage.crash(unwritten=min(unwritten, len(stage.pages)))
+        return_agent(agent, [], *deaths)
+        successors = [agent.start(engine.number) for engine in engines]
+        return_client(client, submission(task, retries=1), waits=[task])
+
+        assert client.statuses == {task: LOST}
+        assert [engine.ids for engine in successors] == [[], []]
+
     def test_take_what_had_begun_out_of_turn_as_well(
         self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
     ) -> None:
