@@ -152,6 +152,9 @@ class Engine(Process):
             case Drop():
                 there = [item.id for _, item in [*self.lane, *self.early]]
                 self._give_back([task for task in there if task in message.ids])
+                for entry in self.begun:
+                    if entry[1].id in message.ids and entry[1].id in self.world.truth.ends:
+                        self.after(1.0, self.finish, entry)  # nobody would stop it
             case Halt():
                 self._halt(message.ids)
             case Values():
