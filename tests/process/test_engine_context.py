@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tqdm
 
 import ipcluster_ext as ipp
 from ipcluster_ext.datapub import publish_data
@@ -138,7 +139,10 @@ class TestProgress:
         assert result.notes_at(0).progress == (100_000, 100_000, "going")
         assert len(told) < 1000
 
-    def test_outside_of_tasks_is_shown_here(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_outside_of_tasks_is_shown_here(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("tqdm.auto.tqdm", tqdm.std.tqdm)  # as outside of notebooks
         items = list(ipp.progress([1, 2, 3], label="here"))
 
         assert items == [1, 2, 3]
