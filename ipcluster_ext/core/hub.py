@@ -377,7 +377,7 @@ class Hub:
     def _record_staff(self) -> None:
         """Record which engines there are to be, where that has changed."""
         state = self.state
-        for agent in state.restaffed:
+        for agent in sorted(state.restaffed, key=lambda agent: agent.id):
             if agent.id in state.agents:
                 wanted = {engine: state.engines[engine].wanted for engine in sorted(agent.engines)}
                 state.journal.posted(agent.id, wanted, EngineId(state.next_engine))

@@ -80,7 +80,7 @@ class Lagging:
 
     def go_on(self) -> None:
         """Tell clients that have caught up a share of what they are owed."""
-        for client in list(self._state.laggards):
+        for client in sorted(self._state.laggards, key=lambda client: client.id):
             if client.lags:
                 continue
             nbytes = 0

@@ -117,8 +117,8 @@ class Ports:
         self._peers: dict[Address, Peer] = {}
         self._by_id: dict[PeerId, Peer] = {}
         self._next = 1
-        self._owing: set[Peer] = set()
-        self._heard: set[Peer] = set()
+        self._owing: dict[Peer, None] = {}  # in order, or chance would have a say
+        self._heard: dict[Peer, None] = {}
         self._ack_at: float | None = None
         self._ping_at = 0.0
         self.malformed = 0
@@ -166,9 +166,9 @@ class Ports:
         for wire in taken.resend:
             self._router.send(peer.address, wire)
         if packet.seq:
-            self._owing.add(peer)
+            self._owing[peer] = None
             if self._patient:
-                self._heard.add(peer)
+                self._heard[peer] = None
         if taken.messages:
             said = self._permitted(peer, taken.messages)
             if said:
@@ -195,7 +195,7 @@ class Ports:
 
     def _forget(self, peer: Peer) -> None:
         self._by_id.pop(peer.id, None)
-        self._owing.discard(peer)
+        self._owing.pop(peer, None)
         if self._peers.get(peer.address) is peer:
             del self._peers[peer.address]
 
@@ -217,7 +217,7 @@ class Ports:
                 gone.extend(self._unreceived(peer))
                 self._forget(peer)
                 continue
-            self._owing.discard(peer)
+            self._owing.pop(peer, None)
             wire = peer.ledger.say(effect.messages, effect.frames, token=effect.token)
             if not self._router.send(peer.address, wire):
                 gone.append(Left(peer.id, "its connection is gone"))
@@ -296,7 +296,7 @@ class Ports:
         while unsettled and unsettled[0][0] <= written:
             for peer, received in unsettled.popleft()[1]:
                 peer.ledger.may_acknowledge(received)
-                self._owing.add(peer)
+                self._owing[peer] = None
         if self._owing and self._ack_at is None:
             self._ack_at = self._now + ACK_WITHIN
 
