@@ -115,7 +115,8 @@ class Recovery:
         for engine_id, resources in recovered.posted.pop(agent.id, {}).items():
             if engine_id not in boots:
                 self.engine(engine_id, agent).wanted = resources
-                recovered.missing.append((agent, engine_id))
+        missing = sorted(agent.engines - boots.keys())
+        recovered.missing += [(agent, engine_id) for engine_id in missing]
         recovered.agents.discard(agent.id)
         state.restaffed.add(agent)
         self._stop_again(agent)
@@ -246,16 +247,14 @@ class Recovery:
         """
         recovered = self._state.recovered
         if recovered.settled:
+            self._start_missing()
             if recovered.forget_at is not None and now >= recovered.forget_at:
                 self._forget()
             return False
         if not self.complete and now < recovered.patience:
             return False
         recovered.settled = True
-        missing, recovered.missing = recovered.missing, []
-        for agent, engine_id in missing:  # those whose end is known by now were struck off
-            if (engine := self._state.engines.get(engine_id)) is not None:
-                agent.line.say(StartEngines([engine_id], engine.wanted))
+        self._start_missing()
         self._settle_the_dead(now)
         unclaimed, recovered.unclaimed = recovered.unclaimed, {}
         for task in unclaimed.values():
@@ -263,6 +262,14 @@ class Recovery:
                 self._tasks.resume(self._state.clients.get(client_of(task.id)), task)
         self._disappoint()
         return True
+
+    def _start_missing(self) -> None:
+        """Have agents start what they have not, as they were not told or not back as yet."""
+        missing, self._state.recovered.missing = self._state.recovered.missing, []
+        for agent, engine_id in missing:  # those whose end is known by now were struck off
+            engine = self._state.engines.get(engine_id)
+            if engine is not None and engine.status is EngineStatus.STARTING:
+                agent.line.say(StartEngines([engine_id], engine.wanted))
 
     def _settle_the_dead(self, now: float) -> None:
         """Settle the tasks that engines had begun whose death was told to no hub before."""

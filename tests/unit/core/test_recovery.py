@@ -469,6 +469,19 @@ class TestLateClients:
 
 
 class TestWishes:
+    def test_to_start_an_engine_come_again_to_an_agent_that_is_very_late(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        stage.crash()
+        for engine in engines:
+            return_engine(engine)
+        return_client(client)
+        client.steer("start", count=1)
+        stage.turn(LATER)
+        return_agent(agent, engines)
+
+        assert [start.engines for start in agent.of(StartEngines)] == [[EngineId(2)]]
+
     def test_to_end_an_engine_come_again_to_an_agent_that_is_very_late(
         self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
     ) -> None:
