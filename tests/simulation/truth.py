@@ -203,12 +203,13 @@ class Truth:
         """
         task, status = item.id, item.status
         hold(status.ended, "that is no end:", item)
-        hold(task not in self.ends or self.ends[task] == item, "it has two ends:", task)
-        self.ends[task] = item
+        hold(self.is_same_story(self.ends.get(task), item), "it has two ends:", task)
+        self.ends.setdefault(task, item)
         if status is DONE:
             self.check_payload(item, frames)
             for name in blobs_of(item):
-                hold(name in self.blobs, "its result's blob was freed too early:", task)
+                kept = name in self.blobs or self.hub_deaths
+                hold(kept, "its result's blob was freed too early:", task)
         self._check_end(item, frames)
 
     def _check_end(self, item: ResultItem, frames: Sequence[Frame]) -> None:
