@@ -258,7 +258,7 @@ class Client(Process):
         world, kind = self.world, "n"
         if spec.options is not None and spec.options.time_limit:
             kind = world.random.choice("ntg")
-        elif world.may("endless", 0.3):
+        elif not (spec.options and spec.options.key) and world.may("endless", 0.3):
             kind = world.random.choice("es") if "graces" in world.traits else "e"
         buffers: Buffers = (4,) if world.may("frames", 0.5) else ()
         if world.may("blobs", 0.3):

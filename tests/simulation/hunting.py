@@ -78,8 +78,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     wanted = [mutant for mutant in MUTANTS if chosen.only in mutant.name]
     with ThreadPoolExecutor(chosen.jobs) as pool:
-        hunts = list(pool.map(partial(hunt, first=chosen.first, most=chosen.most), wanted))
-    return _report(hunts)
+        hunts = []
+        for one in pool.map(partial(hunt, first=chosen.first, most=chosen.most), wanted):
+            _tell(one)
+            hunts.append(one)
+    return _judge(hunts)
 
 
 def by_name(name: str) -> Mutant:
@@ -87,15 +90,19 @@ def by_name(name: str) -> Mutant:
     return next(mutant for mutant in MUTANTS if mutant.name == name)
 
 
-def _report(hunts: list[Hunt]) -> int:
-    for mutant, seed, error, seconds in hunts:
-        found = f"{seed:>6}" if seed is not None else "  none"
-        note = EQUIVALENT.get(mutant.name, error)
-        sys.stdout.write(f"{found} {seconds:6.1f} s  {mutant.name}  ({note})\n")
+def _tell(hunt: Hunt) -> None:
+    mutant, seed, error, seconds = hunt
+    found = f"{seed:>6}" if seed is not None else "  none"
+    note = EQUIVALENT.get(mutant.name, error)
+    sys.stdout.write(f"{found} {seconds:6.1f} s  {mutant.name}  ({note})\n")
+    sys.stdout.flush()
+
+
+def _judge(hunts: list[Hunt]) -> int:
     judged = [hunt for hunt in hunts if hunt.mutant.name not in EQUIVALENT]
-    found_ones = sum(hunt.seed is not None for hunt in judged)
-    share = found_ones / max(1, len(judged))
-    sys.stdout.write(f"{found_ones} of {len(judged)} found ({share:.0%})\n")
+    found = sum(hunt.seed is not None for hunt in judged)
+    share = found / max(1, len(judged))
+    sys.stdout.write(f"{found} of {len(judged)} found ({share:.0%})\n")
     return 0 if share >= WANTED else 1
 
 
