@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
+from ipcluster_ext.core.engines import Engine
 from ipcluster_ext.core.events import Event, PageRead, Said
 from ipcluster_ext.core.hub import Hub
 from ipcluster_ext.core.invariants import check
 from ipcluster_ext.core.library import Library
 from ipcluster_ext.hub.ports import Ports
-from ipcluster_ext.protocol.messages import Interrupt
+from ipcluster_ext.protocol.messages import Done, Interrupt
+from ipcluster_ext.protocol.status import TaskStatus
 from tests.simulation.truth import WrongHistory, hold
 
 if TYPE_CHECKING:
@@ -62,6 +64,8 @@ class Life:
         now = world.agenda.now
         events = ports.hear(now)
         for _ in range(MOST_ROUNDS):
+            if "refuse" in world.traits and hub.settled:
+                self._note_refusals(events)
             effects = hub.handle(events, now=now)
             if hub.settled and ("interrupt" in world.traits or "endless" in world.traits):
                 self._note_interrupts(events)
@@ -96,6 +100,16 @@ class Life:
         """Read the pages that the core wants to see again."""
         wanted = self.hub.take_wanted_pages()
         return [PageRead(number, self.world.disk.read(number)) for number in wanted]
+
+    def _note_refusals(self, events: Sequence[Event]) -> None:
+        """Note which engines refused what, as the hub is about to learn."""
+        for event in events:
+            for message in event.messages if isinstance(event, Said) else ():
+                who = self.hub.state.peers.get(event.peer) if isinstance(event, Said) else None
+                if isinstance(message, Done) and isinstance(who, Engine):
+                    for item in message.items:
+                        if item.status is TaskStatus.REFUSED and item.id in who.unfinished:
+                            self.world.truth.refused.setdefault(item.id, set()).add(who.id)
 
     def _note_interrupts(self, events: Sequence[Event]) -> None:
         """Note who alone may begin tasks that were interrupted: the engine that has them now."""

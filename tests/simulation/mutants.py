@@ -423,5 +423,9 @@ MUTANTS = [
     ),
 ]  # fmt: skip
 
-EQUIVALENT: dict[str, str] = {}
+EQUIVALENT: dict[str, str] = {
+    "an agent that greets twice is given engines twice": (
+        "whoever has greeted is known by its connection; a second greeting on it is passed over"
+    ),
+}
 """Planted bugs that no history can show, and why."""

@@ -122,6 +122,7 @@ class Truth:
         """Note that the hub died: it may be asked once more to interrupt a task."""
         self.hub_deaths += 1
         self.halted.clear()
+        self.refused.clear()
 
     def begins(self, engine: "Engine", spec: TaskSpec, item: TaskItem) -> None:
         """Note that an engine begins a task, if it may."""
