@@ -592,15 +592,17 @@ def test_without_a_view_takes_the_running_cluster(started: Started) -> None:
         assert executor.submit(abs, -1).result() == 1
 
 
-def test_is_a_pool_class_for_tqdm(
-    started: Started, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_is_a_pool_class_for_tqdm(started: Started, capsys: pytest.CaptureFixture[str]) -> None:
     from tqdm.contrib.concurrent import _executor_map  # type: ignore[attr-defined]
     from tqdm.std import tqdm
 
-    monkeypatch.setattr("tqdm.contrib.concurrent.tqdm_auto", tqdm)  # as outside of notebooks
-
-    assert _executor_map(ipp.Executor, abs, range(-5, 0), max_workers=2) == [5, 4, 3, 2, 1]
+    assert _executor_map(ipp.Executor, abs, range(-5, 0), max_workers=2, tqdm_class=tqdm) == [
+        5,
+        4,
+        3,
+        2,
+        1,
+    ]
     assert "/5 [" in capsys.readouterr().err
 
 
