@@ -36,12 +36,7 @@ def main() -> int:
         folder=config.folder,
         blobs=config.blobs,
         journal=f"{config.folder}/journal.db",
-        policy=config.policy,
-        hwm=config.hwm,
-        history=config.history,
-        history_age=config.history_age,
-        patience=config.patience,
-        tcp=config.tcp,
+        conduct=config.conduct,
     )
     output = Path(config.folder, "hub.log")
     start = partial(start_hub, output, msgspec.json.encode(hub_config) + b"\n")

@@ -163,7 +163,7 @@ class Engines:
             cwd=config.cwd,
             sys_path=config.sys_path,
             resources=self._resources.get(launch.engine, {}),
-            lease=config.patience.lease,
+            lease=config.conduct.patience.lease,
         )
 
     def hear(self) -> None:

@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from msgspec import structs
+
+from ipcluster_ext.cluster import running
 from ipcluster_ext.cluster.context import Context
 from ipcluster_ext.cluster.home import check_id
 from ipcluster_ext.cluster.launchers.local import LocalLauncher
@@ -18,7 +21,7 @@ from ipcluster_ext.cluster.running import Run, Wish
 from ipcluster_ext.cluster.steering import Steering, check_resources
 from ipcluster_ext.cluster.threads import in_thread
 from ipcluster_ext.errors import ClusterError, ClusterStopped, EngineError
-from ipcluster_ext.protocol.process import POLICIES, PolicyName
+from ipcluster_ext.protocol.process import POLICIES, Conduct, PolicyName
 from ipcluster_ext.transport.files import connection_file, runtime_folder
 
 if TYPE_CHECKING:
@@ -237,19 +240,22 @@ class Cluster(Context, Steering, Outside):
             raise ClusterError(msg)
         self.n = self.n if n is None else _count(n)
         cwd = str(Path(self.cwd or "").absolute())
-        wish = Wish(
-            cluster=self.cluster_id,
-            count=self.n,
-            mortal=self.shutdown_atexit,
+        conduct = Conduct(
             policy=self.policy,
             hwm=self.hwm,
             history=self.history,
             history_age=self.history_age,
-            silence=self.silence or 0.0,
+            patience=structs.replace(running.PATIENCE, silence=self.silence or 0.0),
+            tcp=self._tcp,
+        )
+        wish = Wish(
+            cluster=self.cluster_id,
+            count=self.n,
+            mortal=self.shutdown_atexit,
+            conduct=conduct,
             resources=self.resources,
             cwd=cwd,
             sys_path=engine_path(sys.path, cwd=str(Path.cwd())),
-            tcp=self._tcp,
         )
         self._run = Run.launch(wish, self._launcher)
         return self._run

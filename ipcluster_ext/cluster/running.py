@@ -7,14 +7,12 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Self
 
-from msgspec import structs
-
 from ipcluster_ext.cluster.capacity import check_capacity
 from ipcluster_ext.cluster.home import Home, make_home, sweep_leftovers
 from ipcluster_ext.cluster.keyring import Keyring
 from ipcluster_ext.cluster.launchers.base import AgentProcess, Launcher
 from ipcluster_ext.errors import ClusterError, StartupError
-from ipcluster_ext.protocol.process import PATIENT, AgentConfig, PolicyName, TcpConfig, exit_text
+from ipcluster_ext.protocol.process import PATIENT, AgentConfig, Conduct, exit_text
 
 PATIENCE = PATIENT
 """How long it is borne that engines do not answer, up to the end of patience."""
@@ -40,15 +38,10 @@ class Wish:
         How many engines.
     mortal
         Whether it ends with this process.
-    policy, hwm, history, history_age
-        How the hub chooses engines, how many unfinished tasks each may have, and how many ended
-        tasks it remembers for how many seconds.
-    silence
-        After so many seconds an engine that does not respond is killed; 0 for never.
+    conduct
+        How the hub is to behave.
     resources
         What each engine has.
-    tcp
-        Where the hub listens on TCP, None for nowhere.
     cwd, sys_path
         The engines' working folder, and where they look for modules.
     """
@@ -56,15 +49,10 @@ class Wish:
     cluster: str
     count: int
     mortal: bool
-    policy: PolicyName
-    hwm: int
-    history: int
-    history_age: float
-    silence: float
+    conduct: Conduct
     resources: dict[str, float]
     cwd: str
     sys_path: list[str]
-    tcp: TcpConfig | None = None
 
 
 class Run:
@@ -112,19 +100,14 @@ class Run:
             folder=str(home.folder),
             blobs=home.blobs,
             count=wish.count,
-            policy=wish.policy,
-            hwm=wish.hwm,
-            history=wish.history,
-            history_age=wish.history_age,
-            patience=structs.replace(PATIENCE, silence=wish.silence),
+            conduct=wish.conduct,
             owner=os.getpid() if wish.mortal else 0,
             cwd=wish.cwd,
             sys_path=wish.sys_path,
             resources=wish.resources,
-            tcp=wish.tcp,
         )
         try:
-            keyring = None if wish.tcp is None else Keyring(home.folder)
+            keyring = None if wish.conduct.tcp is None else Keyring(home.folder)
             run = cls(home, launcher.start(config), mortal=wish.mortal, keyring=keyring)
             home.hand_over(run.agent.pid)
         except BaseException:

@@ -41,11 +41,12 @@ def main() -> int:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     faulthandler.enable()
     config = msgspec.json.decode(sys.stdin.buffer.raw.readline(), type=HubConfig)  # type: ignore[union-attr]
+    conduct = config.conduct
     _tame_the_collector()
     folder = Path(config.folder)
     raise_limit()
     try:
-        outside = None if config.tcp is None else _open_outside(folder, config.tcp)
+        outside = None if conduct.tcp is None else _open_outside(folder, conduct.tcp)
     except ClusterError as error:
         if open_doors_file(folder).exists():  # for the hub before this one it was possible
             raise
@@ -56,18 +57,18 @@ def main() -> int:
     epoch = time.time_ns() / 1e9 - time.monotonic()
     core = Hub(
         Place(os.getpid(), host_identity(), config.blobs, epoch, versions_of()),
-        policy=config.policy,
-        hwm=config.hwm,
+        policy=conduct.policy,
+        hwm=conduct.hwm,
         seed=secrets.randbits(63),
-        most_remembered=config.history,
-        remembered_for=config.history_age,
-        patience=config.patience,
+        most_remembered=conduct.history,
+        remembered_for=conduct.history_age,
+        patience=conduct.patience,
     )
     journal = Journal(Path(config.journal) if config.journal else None)
     if config.journal:
         _take_over(core, journal)
     boot = secrets.randbelow(2**31 - 1) + 1
-    ports = Ports(router, boot, journal=bool(config.journal), quiet=config.patience.quiet)
+    ports = Ports(router, boot, journal=bool(config.journal), quiet=conduct.patience.quiet)
     processes.wake_at_end_of_parent()
     try:
         Loop(core, ports, router, journal).run()

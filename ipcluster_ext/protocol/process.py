@@ -67,6 +67,34 @@ class TcpConfig(_Line, frozen=True):
     ports: tuple[int, int] = (0, 0)
 
 
+class Conduct(_Line, frozen=True):
+    """How a hub is to behave, as whoever starts the cluster wishes.
+
+    Attributes
+    ----------
+    policy
+        How it chooses engines.
+    hwm
+        How many unfinished tasks an engine may have at most; 0 for as many as pay.
+    history, history_age
+        How many ended tasks it remembers, and for how many seconds.
+    patience
+        How long it is borne that an engine does not answer.
+    tcp
+        Where it listens on TCP; None for nowhere.
+    """
+
+    policy: PolicyName = "leastload"
+    hwm: int = 0
+    history: int = 10_000
+    history_age: float = 604_800.0
+    patience: Patience = PATIENT
+    tcp: TcpConfig | None = None
+
+
+USUAL = Conduct()
+
+
 class HubConfig(_Line, frozen=True):
     """What the hub is told.
 
@@ -78,30 +106,17 @@ class HubConfig(_Line, frozen=True):
         The cluster's folder, of mode 0700; the hub makes its sockets there.
     blobs
         The host's blob folder, empty if there is none.
-    policy
-        How it chooses engines.
-    hwm
-        How many unfinished tasks an engine may have at most; 0 for as many as pay.
-    history, history_age
-        How many ended tasks it remembers, and for how many seconds.
-    patience
-        How long it is borne that an engine does not answer.
     journal
         The file that keeps what must outlive this process; empty for none.
-    tcp
-        Where it listens on TCP; None for nowhere.
+    conduct
+        How it is to behave.
     """
 
     cluster: str
     folder: str
     blobs: str
     journal: str = ""
-    policy: PolicyName = "leastload"
-    hwm: int = 0
-    history: int = 10_000
-    history_age: float = 604_800.0
-    patience: Patience = PATIENT
-    tcp: TcpConfig | None = None
+    conduct: Conduct = USUAL
 
 
 class AgentConfig(_Line, frozen=True):
@@ -109,7 +124,7 @@ class AgentConfig(_Line, frozen=True):
 
     Attributes
     ----------
-    cluster, folder, blobs, policy, hwm, history, history_age, patience, tcp
+    cluster, folder, blobs, conduct
         As for the hub; this agent starts the hub, and deletes both folders in the end.
     count
         How many engines to start.
@@ -130,17 +145,12 @@ class AgentConfig(_Line, frozen=True):
     folder: str
     blobs: str
     count: int
-    policy: PolicyName = "leastload"
-    hwm: int = 0
-    history: int = 10_000
-    history_age: float = 604_800.0
-    patience: Patience = PATIENT
+    conduct: Conduct = USUAL
     owner: int = 0
     cwd: str = ""
     sys_path: list[str] = []
     resources: dict[str, float] = {}
     hub_silence: float = 20.0
-    tcp: TcpConfig | None = None
 
 
 class EngineConfig(_Line, frozen=True):
