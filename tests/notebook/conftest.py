@@ -1,0 +1,17 @@
+from tests.support.fixtures import (
+    four_in_notebook,
+    gate,
+    notebook,
+    open_notebook,
+    standing,
+    widgets_notebook,
+)
+
+__all__ = [
+    "four_in_notebook",
+    "gate",
+    "notebook",
+    "open_notebook",
+    "standing",
+    "widgets_notebook",
+]
