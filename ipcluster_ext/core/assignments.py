@@ -223,7 +223,7 @@ class Assignments(ABC):
         if not self._state.recovered.settled:  # perhaps it was given to another long ago
             task.move(TaskStatus.WAITING)
             self._state.recovered.unclaimed[task.id] = task
-        elif lacks_values(task):
+        elif is_unknown(task):
             self._regain(task)
         elif task.target is None:
             self._state.queue.push(task)
@@ -271,7 +271,7 @@ class Assignments(ABC):
         """Return unbegun tasks to the head of the queue, in their old order and at no cost."""
         for task in tasks:
             task.engine = None
-        lacking = [task for task in tasks if lacks_values(task)]
+        lacking = [task for task in tasks if is_unknown(task)]
         tasks = [task for task in tasks if task not in lacking] if lacking else tasks
         self._state.queue.push_back(task for task in tasks if task.target is None)
         for task in lacking:
@@ -352,9 +352,12 @@ class Assignments(ABC):
         return [task for task in unbegun if not task.status.ended]
 
 
-def lacks_values(task: Task) -> bool:
-    """Whether only an engine that had it from the hub before this one has what a task needs."""
-    return bool(task.item.needs) and not task.extras.used
+def is_unknown(task: Task) -> bool:
+    """Whether a task that engines had from the hub before has values, or a place, unknown here."""
+    if task.item.needs and not task.extras.used:
+        return True
+    options = task.spec.options
+    return options is not None and options.follow is not None and not task.extras.conditions
 
 
 def _parted(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from ipcluster_ext.core.journal import NOWHERE
 from ipcluster_ext.core.state import Client, State
-from ipcluster_ext.core.task import Condition, Task
+from ipcluster_ext.core.task import Condition, End, Task, depends_on
 from ipcluster_ext.protocol.frames import Frame, encode_failure
 from ipcluster_ext.protocol.ids import EngineId, TaskId, client_of, task_text
 from ipcluster_ext.protocol.messages import Lack
@@ -83,11 +83,7 @@ class Dependencies:
 
     def _unborn(self, task: Task) -> Verdict | None:
         """Refuse a task that waits for itself, or for a later one of its own client."""
-        options = task.spec.options
-        names = list(task.item.needs)
-        for dependency in (options.after, options.follow) if options is not None else ():
-            names.extend(() if dependency is None else dependency.tasks)
-        for other in names:
+        for other in [*task.item.needs, *depends_on(task.spec.options)]:
             if other >= task.id and client_of(other) == client_of(task.id):
                 text = f"a task cannot depend on one that was submitted later: {task_text(other)}"
                 return Verdict(task, TaskStatus.LOST, _failure("InvalidDependency", text))
@@ -136,17 +132,35 @@ class Dependencies:
             len(dependency.tasks), dependency.met, dependency.unmet, list(dependency.engines),
         )  # fmt: skip
         for other in dependency.tasks:
-            if other in self._state.tasks:
-                self._state.awaiting.setdefault(other, []).append((task, condition))
+            end = task.extras.ends.get(other) or self._end_of(other)
+            if end is not None:
+                self._keep(task, other, end)
+                condition.note(succeeded=end.succeeded, engine=end.engine)
                 continue
-            entry = self._state.history.get(other)
-            if entry is not None:
-                done = entry.item.status is _DONE
-                condition.note(succeeded=done, engine=entry.engine)
-            else:
-                self._state.awaiting.setdefault(other, []).append((task, condition))
+            self._state.awaiting.setdefault(other, []).append((task, condition))
+            if other not in self._state.tasks:
                 lacking.append(other)
         return condition
+
+    def _end_of(self, task: TaskId) -> End | None:
+        """Return how a task ended; None if it has not, or if nobody here knows."""
+        state = self._state
+        if task in state.tasks:
+            return None
+        if (entry := state.history.get(task)) is not None:
+            row = entry.end_row or entry.row
+            return End(entry.item.status is _DONE, entry.engine, row)
+        outcome = state.over.get(task)
+        if outcome is None:
+            return None
+        return End(outcome.item.status is _DONE, outcome.engine, outcome.row)
+
+    def _keep(self, task: Task, other: TaskId, end: End) -> None:
+        """Keep how a task ended for one that depends on it, for the next hub as well."""
+        ends = task.extras.ends
+        if other not in ends:
+            ends[other] = end
+            self._state.journal.need(end.row)
 
     def verdict(self, task: Task) -> Verdict | None:
         """Tell what has become of a task's dependencies, None if that is open."""
@@ -207,9 +221,11 @@ class Dependencies:
         for other, condition in state.awaiting.pop(task, ()):
             if other.id not in state.tasks or other.status is not TaskStatus.WAITING:
                 continue
-            if other.tries:  # it does not wait for others any more, but pauses
+            if other.extras.pauses:  # it does not wait for others any more
                 continue
-            condition.note(succeeded=item.status is _DONE, engine=engine)
+            end = End(item.status is _DONE, engine, row)
+            self._keep(other, task, end)
+            condition.note(succeeded=end.succeeded, engine=end.engine)
             if (verdict := self.verdict(other)) is not None:
                 verdicts.append(verdict)
         return verdicts
@@ -238,7 +254,7 @@ class Dependencies:
             return True
         if client.id not in {client_of(task.id), client_of(awaited)}:
             return False
-        if not task.tries:  # else it does not wait for others, but pauses
+        if not task.extras.pauses:
             lost[task.id] = Verdict(task, TaskStatus.LOST, _failure("ClientClosed", ""))
         return True
 

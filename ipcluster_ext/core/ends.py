@@ -144,6 +144,8 @@ class Ends:
             if task.extra.used:
                 state.store.done_with(task)
             state.journal.release(task.extra.row)
+            for end in task.extra.ends.values():
+                state.journal.release(end.row)
         if task.status not in {_DONE, TaskStatus.CANCELLED} and client_of(task.id) == 0:
             state.notify(f"preparing engine {task.target} failed: {task.spec.label}")
 

@@ -130,7 +130,9 @@ def _engines_count_what_they_have(state: State) -> None:
 
 def _pages_that_are_needed_are_kept(state: State) -> None:
     needed = Counter(task.row for task in state.tasks.values())
-    needed.update(task.extra.row for task in state.tasks.values() if task.extra is not None)
+    extras = [task.extra for task in state.tasks.values() if task.extra is not None]
+    needed.update(extra.row for extra in extras)
+    needed.update(end.row for extra in extras for end in extra.ends.values())
     for entry in state.history:
         needed.update([entry.row, entry.end_row])
     needed.update(function.row for function in state.library)

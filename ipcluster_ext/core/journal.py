@@ -52,6 +52,7 @@ class Changed(_Record, frozen=True, tag=3):
     killed: list[tuple[EngineId, str]]
     avoid: tuple[EngineId, ...]
     unwanted: bool
+    graces: tuple[float, ...] = ()
 
 
 class Defined(_Record, frozen=True, tag=4):
@@ -218,9 +219,10 @@ class Journal:
         extra = task.extras
         self._close()
         avoid = task.lane.avoid
-        self._records.append(
-            Changed(task.id, task.retries, extra.tries, extra.killed, avoid, extra.unwanted)
-        )
+        changed = Changed(
+            task.id, task.retries, extra.tries, extra.killed, avoid, extra.unwanted, extra.graces
+        )  # fmt: skip
+        self._records.append(changed)
         self.need(self.page)
         extra.row = self.instead_of(extra.row, self.page)
 

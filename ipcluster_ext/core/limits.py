@@ -100,7 +100,7 @@ class Limits:
             return False
         match alarm:
             case Alarm.PAUSE_OVER:
-                return task.id in self._state.waiting
+                return task.extras.pauses
             case Alarm.EXPIRED:
                 if task.status is not _ASSIGNED:
                     text = "it had not begun when its time to live was over"
@@ -135,7 +135,8 @@ class Limits:
         extra.doom = extra.doom or "TaskTimeout"
         engine.restarting = True
         state.changed.add(engine)
-        engine.agent.line.say(StopEngines([engine.id], again=True, grace=extra.grace or KILL_AFTER))
+        grace = extra.graces[-1] if extra.graces else 0.0
+        engine.agent.line.say(StopEngines([engine.id], again=True, grace=grace or KILL_AFTER))
 
     def _may_run(self, engine: Engine, task: Task) -> bool:
         """Tell whether a task of an engine is one of those it may have begun."""

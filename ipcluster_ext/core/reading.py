@@ -18,12 +18,13 @@ from ipcluster_ext.core.journal import (
 )
 from ipcluster_ext.core.recovered import Answered, Outcome
 from ipcluster_ext.core.state import Preparation, State
-from ipcluster_ext.core.task import Task
+from ipcluster_ext.core.task import End, Task, depends_on
 from ipcluster_ext.core.tasks import Tasks
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import EngineId, TaskId
 from ipcluster_ext.protocol.messages import Submit
 from ipcluster_ext.protocol.parts import ResultItem, TaskItem, TaskSpec
+from ipcluster_ext.protocol.status import TaskStatus
 
 
 class Reader:
@@ -48,13 +49,19 @@ class Reader:
                 case Ended():
                     for item in record.items:
                         own = take_frames(frames, item)
-                        self._ended[item.id] = Outcome(item, own, record.engine, number), at
+                        engine = self._where(item.id, record.engine)
+                        self._ended[item.id] = Outcome(item, own, engine, number), at
                 case Changed():
                     self._changed[record.task] = record, number
                 case Past():
                     self._past[record.id] = record, number
                 case _:
                     self._fact(number, record, frames)
+
+    def _where(self, task: TaskId, engine: EngineId) -> EngineId:
+        """Return where a task ended; a value that was recorded for others does not say so."""
+        before = self._ended.get(task)
+        return engine if engine >= 0 or before is None else before[0].engine
 
     def _submitted(
         self, number: int, at: float, record: Submitted, frames: Iterator[Frame]
@@ -170,8 +177,21 @@ class Reader:
             state.journal.need(changed_on)
             task.extras.row = changed_on
         state.blobs.hold(names_of(task.item.buffers))
+        for other in depends_on(task.spec.options):
+            if (end := self._end_of(other)) is not None:
+                task.extras.ends[other] = end
+                state.journal.need(end.row)
         if not self._tasks.limits.admit(task):
             state.recovered.unclaimed[task.id] = task
+
+    def _end_of(self, task: TaskId) -> End | None:
+        """Return how a task ended that another depends on; None if that was not recorded."""
+        if (ended := self._ended.get(task)) is not None:
+            outcome = ended[0]
+            return End(outcome.item.status is TaskStatus.DONE, outcome.engine, outcome.row)
+        if (past := self._past.get(task)) is not None:
+            return End(past[0].status is TaskStatus.DONE, past[0].engine, past[1])
+        return None
 
 
 def _apply(task: Task, changed: Changed) -> None:
@@ -179,6 +199,7 @@ def _apply(task: Task, changed: Changed) -> None:
     extra = task.extras
     task.retries = changed.retries
     extra.tries, extra.unwanted = changed.tries, changed.unwanted
+    extra.graces = changed.graces
     extra.killed = list(changed.killed)
     if changed.avoid:
         extra.lane = task.lane._replace(avoid=changed.avoid)

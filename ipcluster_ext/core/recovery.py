@@ -150,6 +150,7 @@ class Recovery:
         """Learn which tasks an engine has; it does not begin those that others have by now."""
         state, recovered = self._state, self._state.recovered
         elsewhere: list[TaskId] = []
+        adopted: list[Task] = []
         if recovered.lives.get(engine.id) == engine.boot:  # else the one before it has died
             del recovered.lives[engine.id]
         engine.standing = {task_id: place for place, task_id in enumerate(held)}
@@ -157,6 +158,7 @@ class Recovery:
             task = recovered.unclaimed.pop(task_id, None) or _held_for(engine, task_id)
             if task is not None:
                 self._tasks.adopt(engine, task, now)
+                adopted.append(task)
                 if (granted := recovered.grants.pop(task_id, None)) is not None:
                     engine.open_line.say(granted)
             elif task_id in state.tasks:
@@ -169,6 +171,7 @@ class Recovery:
         if elsewhere:
             engine.open_line.say(Drop(elsewhere))
             engine.asked.append(None)
+        self._tasks.withdrawals.resume(engine, adopted)
 
     def engine_exited(self, engine: Engine, exited: EngineExited) -> None:
         """Learn that an engine died, perhaps before this hub heard of it."""
@@ -248,7 +251,9 @@ class Recovery:
         self._settle_the_dead(now)
         unclaimed, recovered.unclaimed = recovered.unclaimed, {}
         for task in unclaimed.values():
-            if task.id in self._state.tasks:  # else its time was up, or it was cancelled
+            if task.id not in self._state.tasks:
+                continue  # its time was up, or it was cancelled
+            if not self._tasks.withdrawals.give_up(task):
                 self._tasks.resume(self._state.clients.get(client_of(task.id)), task)
         self._disappoint()
         return True

@@ -61,6 +61,7 @@ class Retries:
         task.engine = None
         self._state.journal.changed(task)
         task.move(TaskStatus.WAITING)
+        task.extras.pauses = True
         self._state.waiting[task.id] = task
         self._state.timers.set(now + pause, Alarm.PAUSE_OVER, task)
         return False

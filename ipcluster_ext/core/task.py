@@ -20,7 +20,7 @@ from typing import NamedTuple
 from ipcluster_ext.core.function import Function
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import EngineId, TaskId
-from ipcluster_ext.protocol.parts import TaskItem, TaskSpec
+from ipcluster_ext.protocol.parts import Options, TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import TaskStatus
 
 _ENDS = frozenset({TaskStatus.CANCELLED, TaskStatus.LOST})
@@ -94,10 +94,15 @@ class Extra:
         The engines that died with it, and of what.
     doom
         Why its engine was told to end, if it was: the name of the error to come.
-    grace
-        How long its engine may take to end before it is killed.
+    graces
+        How long it may take to end after it was interrupted, and its engine before it is killed;
+        empty if that is left to the task.
     tries
         How often it was tried in vain.
+    pauses
+        Whether it waits for nothing but its time to be tried again.
+    ends
+        How those tasks ended that it depends on, as far as they have.
     unwanted
         Whether it was interrupted: it is not tried again.
     row
@@ -110,10 +115,30 @@ class Extra:
     conditions: list["Condition"] = field(default_factory=list)
     killed: list[tuple[EngineId, str]] = field(default_factory=list)
     doom: str = ""
-    grace: float = 0.0
+    graces: tuple[float, ...] = ()
     tries: int = 0
+    pauses: bool = False
+    ends: dict[TaskId, "End"] = field(default_factory=dict)
     unwanted: bool = False
     row: int = 0
+
+
+class End(NamedTuple):
+    """How a task ended, for one that depends on it.
+
+    Attributes
+    ----------
+    succeeded
+        Whether it was done.
+    engine
+        Where; -1 if that is not known.
+    row
+        The page of the journal that says so.
+    """
+
+    succeeded: bool
+    engine: EngineId
+    row: int
 
 
 @dataclass(slots=True, eq=False)
@@ -164,6 +189,12 @@ class Condition:
         if self.all:
             return self.unmet > 0 or (self.follows and len(self.engines) > 1)
         return self.left == 0 and self.met == 0 and self.unmet > 0
+
+
+def depends_on(options: Options | None) -> list[TaskId]:
+    """Return the tasks whose end matters to one with these options."""
+    both = () if options is None else (options.after, options.follow)
+    return [task for dependency in both if dependency is not None for task in dependency.tasks]
 
 
 class Task:

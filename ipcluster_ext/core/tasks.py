@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from ipcluster_ext.core.assignments import THE_HUB, Assignments, lacks_values, take_frames
+from ipcluster_ext.core.assignments import THE_HUB, Assignments, is_unknown, take_frames
 from ipcluster_ext.core.blobs import names_of
 from ipcluster_ext.core.ends import HUB
 from ipcluster_ext.core.engines import Engine
@@ -195,7 +195,9 @@ class Tasks(Assignments):
 
     def _go_on(self, task: Task) -> None:
         del self._state.waiting[task.id]
-        if lacks_values(task):
+        if task.extra is not None:
+            task.extra.pauses = False
+        if is_unknown(task):
             self.resume(self._state.clients.get(client_of(task.id)), task)
         else:
             self._start(None, task)

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 
+from ipcluster_ext.core.effects import Line
 from ipcluster_ext.core.ends import Ends
 from ipcluster_ext.core.engines import Engine, Withdrawal
 from ipcluster_ext.core.state import Client, State
@@ -73,19 +74,39 @@ class Withdrawals:
         withdrawal.asked += 1
         held = self._withdraw(client, message.ids, withdrawal)
         self._answer(withdrawal)
-        self._ask(Withdrawal(client.line, 0), held)
         graces = tuple(min(max(0.0, grace), MOST_GRACE) for grace in message.graces[:2])
         for engine_id, ids in held.items():
-            self._state.engines[engine_id].open_line.say(Halt(ids))
-            for task_id in ids:
-                task = self._state.tasks[task_id]
+            tasks = [self._state.tasks[task_id] for task_id in ids]
+            for task in tasks:
                 task.extras.unwanted = True
+                task.extras.graces = graces
                 self._state.journal.changed(task)
-                if not graces:
-                    continue
-                task.extras.doom = "TaskInterrupted"
-                task.extras.grace = graces[1] if len(graces) > 1 else graces[0]
-                self._state.timers.set(self._state.now + graces[0], Alarm.OVERDUE, task, task.tries)
+            self._halt(self._state.engines[engine_id], tasks, client.line)
+
+    def _halt(self, engine: Engine, tasks: Sequence[Task], line: Line) -> None:
+        """Have an engine stop tasks, or give them back; it is ended if it does neither in time."""
+        ids = [task.id for task in tasks]
+        self._ask(Withdrawal(line, 0), {engine.id: ids})
+        engine.open_line.say(Halt(ids))
+        for task in tasks:
+            extra = task.extras
+            if extra.graces:
+                extra.doom = "TaskInterrupted"
+                due = self._state.now + extra.graces[0]
+                self._state.timers.set(due, Alarm.OVERDUE, task, task.tries)
+
+    def resume(self, engine: Engine, tasks: Sequence[Task]) -> None:
+        """Interrupt once more what was interrupted: the hub before may have died over it."""
+        unwanted = [task for task in tasks if task.extra is not None and task.extra.unwanted]
+        if unwanted:
+            self._halt(engine, unwanted, engine.open_line)
+
+    def give_up(self, task: Task) -> bool:
+        """Cancel a task that was interrupted and is with no engine; tell whether it was."""
+        if task.extra is None or not task.extra.unwanted:
+            return False
+        self._ends.fail(task, "TaskAborted", "", TaskStatus.CANCELLED)
+        return True
 
     def _withdraw(
         self, client: Client, ids: Sequence[TaskId], withdrawal: Withdrawal

@@ -1,5 +1,3 @@
-from collections.abc import Sequence
-
 import pytest
 from msgspec import structs
 
@@ -9,7 +7,6 @@ from ipcluster_ext.protocol.frames import decode_failure
 from ipcluster_ext.protocol.ids import EngineId, TaskId
 from ipcluster_ext.protocol.labour import EngineExited
 from ipcluster_ext.protocol.messages import (
-    AgentHello,
     Awaiting,
     ClientHello,
     Done,
@@ -18,7 +15,6 @@ from ipcluster_ext.protocol.messages import (
     Forget,
     HistoryQuery,
     Lack,
-    Message,
     Peek,
     Prepare,
     Records,
@@ -27,7 +23,6 @@ from ipcluster_ext.protocol.messages import (
     StartEngines,
     Steered,
     StopEngines,
-    Submit,
     SubmitEach,
     Supply,
     Values,
@@ -36,13 +31,13 @@ from ipcluster_ext.protocol.messages import (
 from ipcluster_ext.protocol.parts import (
     Blob,
     Dependency,
-    Life,
     Options,
     Retry,
     TaskItem,
     TaskSpec,
 )
 from ipcluster_ext.protocol.status import Kind, TaskStatus
+from tests.support.comebacks import return_agent, return_client, return_engine, submission
 from tests.support.scripted import Agent, Client, Engine, Stage
 
 DONE, FAILED, LOST = TaskStatus.DONE, TaskStatus.FAILED, TaskStatus.LOST
@@ -58,38 +53,6 @@ def agent(stage: Stage) -> Agent:
 @pytest.fixture
 def engines(agent: Agent) -> list[Engine]:
     return [agent.start(EngineId(number)) for number in range(2)]
-
-
-def return_agent(agent: Agent, engines: Sequence[Engine], *also: Message) -> None:
-    """Have an agent come back that has these engines."""
-    agent.come()
-    agent.forget()
-    lives = [Life(engine.number, engine.boot, True) for engine in engines]
-    agent.say(AgentHello(agent.number, "here", 10, 2, True, lives), *also)
-
-
-def return_engine(
-    engine: Engine, held: Sequence[TaskId] | None = None, *also: Message, prepared: int = 0
-) -> None:
-    """Have an engine come back that holds these tasks, or all it was sent."""
-    engine.come()
-    engine.functions.clear()
-    ids = engine.ids if held is None else list(held)
-    engine.todo = [item for item in engine.todo if item.id in ids]
-    greeting = structs.replace(engine.greeting(), again=True, held=ids, prepared=prepared)
-    engine.say(greeting, *also)
-
-
-def return_client(client: Client, *unheard: Message, waits: Sequence[TaskId] = ()) -> None:
-    """Have a client come back that says once more what may not have been heard."""
-    client.come()
-    client.was_away = True
-    hello = ClientHello(client.number, "here", 20, again=True)
-    client.say(hello, *unheard, Awaiting(list(waits), [1] * len(waits)))
-
-
-def submission(task: TaskId, *, retries: int = 0) -> Submit:
-    return Submit(TaskSpec(Kind.APPLY, b"", retries=retries), [TaskItem(task, b"in")])
 
 
 class TestTasks:
@@ -1030,14 +993,14 @@ class TestDependencies:
     ) -> None:
         [first] = client.submit()
         [runner] = [engine for engine in engines if engine.ids]
-        [other] = client.submit()
-        [needing] = client.submit(needs=[first, other])
-        [behind] = client.submit(options=Options(after=Dependency((first, other))))
         outcome = runner.outcome()
         runner.say(Done([outcome]))
         client.acknowledge()
         stage.hub.state.history.forget([first])
         stage.happen()
+        [other] = client.submit()
+        [needing] = client.submit(needs=[first, other])
+        [behind] = client.submit(options=Options(after=Dependency((first, other))))
         client.forget()
 
         stage.crash()

@@ -4,8 +4,8 @@ from ipcluster_ext.protocol.ids import EngineId, TaskId
 from ipcluster_ext.protocol.messages import Lack, Values
 from ipcluster_ext.protocol.parts import Blob
 from ipcluster_ext.protocol.status import TaskStatus
+from tests.support.comebacks import return_agent, return_client, return_engine
 from tests.support.scripted import Agent, Client, Engine, Stage
-from tests.unit.core.test_recovery import return_agent, return_client, return_engine
 
 DONE = TaskStatus.DONE
 LARGE = (Blob("e0-1-1", 2_000_000),)

@@ -1,0 +1,157 @@
+"""What follows when something else happens just as the hub dies."""
+
+import pytest
+
+from ipcluster_ext.core.recovery import PATIENCE
+from ipcluster_ext.protocol.ids import EngineId
+from ipcluster_ext.protocol.messages import (
+    Drop,
+    Halt,
+    Interrupt,
+    Lack,
+    Returned,
+    StopEngines,
+    Supply,
+)
+from ipcluster_ext.protocol.parts import Dependency, Options, ResultItem
+from ipcluster_ext.protocol.status import TaskStatus
+from tests.support.comebacks import return_agent, return_client, return_engine
+from tests.support.scripted import Agent, Client, Engine, Stage
+
+DONE, FAILED, LOST = TaskStatus.DONE, TaskStatus.FAILED, TaskStatus.LOST
+CANCELLED = TaskStatus.CANCELLED
+LATER = PATIENCE + 1
+
+
+@pytest.fixture
+def agent(stage: Stage) -> Agent:
+    return stage.agent(1)
+
+
+@pytest.fixture
+def engine(agent: Agent) -> Engine:
+    return agent.start(EngineId(0))
+
+
+class TestATaskThatWasInterrupted:
+    def test_is_interrupted_again_by_the_next_hub(
+        self, stage: Stage, client: Client, agent: Agent, engine: Engine
+    ) -> None:
+        [task] = client.submit()
+        client.say(Interrupt([task], 1))
+
+        stage.crash()
+        return_agent(agent, [engine])
+        engine.forget()
+        return_engine(engine)
+
+        assert [m for m in engine.heard if isinstance(m, Drop | Halt)] == [
+            Drop([task]),
+            Halt([task]),
+        ]
+
+    def test_is_cancelled_if_no_engine_has_it(
+        self, stage: Stage, client: Client, agent: Agent, engine: Engine
+    ) -> None:
+        [task] = client.submit()
+        client.say(Interrupt([task], 1))
+
+        stage.crash()
+        return_agent(agent, [engine])
+        return_engine(engine, held=[])
+        return_client(client, waits=[task])
+
+        assert client.statuses == {task: CANCELLED}
+
+    def test_is_cancelled_if_its_engine_gives_it_back(
+        self, stage: Stage, client: Client, agent: Agent, engine: Engine
+    ) -> None:
+        [task] = client.submit()
+        client.say(Interrupt([task], 1))
+
+        stage.crash()
+        return_agent(agent, [engine])
+        return_engine(engine)
+        engine.todo.clear()
+        engine.say(Returned([task]))
+        return_client(client, waits=[task])
+
+        assert client.statuses == {task: CANCELLED}
+
+    def test_has_its_engine_ended_if_it_goes_on_after_its_graces(
+        self, stage: Stage, client: Client, agent: Agent, engine: Engine
+    ) -> None:
+        [task] = client.submit()
+        client.say(Interrupt([task], 1, [2.0, 3.0]))
+
+        stage.crash()
+        return_agent(agent, [engine])
+        return_engine(engine)
+        stage.turn(2.5)
+
+        assert agent.of(StopEngines) == [StopEngines([EngineId(0)], again=True, grace=3.0)]
+
+
+class TestATaskThatDependsOnOthers:
+    def test_and_was_tried_in_vain_is_woken_by_what_its_client_says_of_them(
+        self, stage: Stage, client: Client, agent: Agent, engine: Engine
+    ) -> None:
+        [before] = client.submit()
+        engine.finish()
+        client.acknowledge()
+        stage.hub.state.history.forget([before])
+        stage.turn(0.0)
+        supply = Supply([ResultItem(before, DONE, 1.0, 2.0, b"out")])
+        [task] = client.submit(retries=1, options=Options(after=Dependency((before,))))
+        client.say(supply)
+        engine.fail()
+        client.forget()
+
+        stage.crash()
+        return_agent(agent, [engine])
+        return_engine(engine, held=[])
+        return_client(client, waits=[task])
+        lacks = client.of(Lack)
+        client.say(supply)
+
+        assert lacks == [Lack([before])]
+        assert engine.ids == [task]
+
+    def test_is_judged_by_what_was_recorded_of_them_although_the_history_forgot_it(
+        self, stage: Stage, client: Client, agent: Agent, engine: Engine
+    ) -> None:
+        before, other = client.submit(2)
+        both = Dependency((before, other))
+        [task] = client.submit(options=Options(after=both))
+        engine.finish()
+        client.acknowledge()
+        stage.hub.state.history.forget([before])
+        stage.turn(0.0)
+
+        stage.crash()
+        return_agent(agent, [engine])
+        return_engine(engine)
+        return_client(client, waits=[task])
+        engine.finish()
+
+        assert client.of(Lack) == []
+        assert engine.ids == [task]
+
+    def test_and_died_with_its_engine_runs_again_where_they_ran(self, stage: Stage) -> None:
+        client, agent = stage.client(), stage.agent(2)
+        first, second = (agent.start(EngineId(number)) for number in range(2))
+        [before] = client.submit(engines=[1])
+        [task] = client.submit(
+            retries=1, options=Options(follow=Dependency((before,))), engines=[0, 1]
+        )
+        second.finish()
+
+        stage.crash()
+        return_agent(agent, [first, second])
+        return_engine(first)
+        return_engine(second)
+        second.die(began=task)
+        third = agent.start(EngineId(1))
+
+        assert first.ids == []
+        assert third.ids == [task]
