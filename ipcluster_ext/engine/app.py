@@ -60,8 +60,8 @@ def run(config: EngineConfig) -> NoReturn:
 
 def _serve(config: EngineConfig, kernel: EngineKernel) -> None:
     engine = Engine(config, kernel)
-    sys.stdout = TaskStream(engine.wire.printed, "stdout", 1)
-    sys.stderr = TaskStream(engine.wire.printed, "stderr", 2)
+    sys.stdout = TaskStream(engine.printed, "stdout", 1)
+    sys.stderr = TaskStream(engine.printed, "stderr", 2)
     signal.signal(signal.SIGINT, engine.interrupts.on_signal)
     signal.signal(signal.SIGTERM, engine.interrupts.on_terminate)
     context.enter(engine.surroundings)

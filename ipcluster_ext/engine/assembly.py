@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from ipcluster_ext.engine.apply import Applier
@@ -11,6 +12,7 @@ from ipcluster_ext.engine.current import Current
 from ipcluster_ext.engine.desk import Desk
 from ipcluster_ext.engine.feeds import Feeds
 from ipcluster_ext.engine.forks import Forks
+from ipcluster_ext.engine.fulltext import FullTexts
 from ipcluster_ext.engine.functions import Functions
 from ipcluster_ext.engine.interrupts import Interrupts
 from ipcluster_ext.engine.kernel import EngineKernel
@@ -21,7 +23,8 @@ from ipcluster_ext.engine.news import Newsroom
 from ipcluster_ext.engine.orders import EngineOrders
 from ipcluster_ext.engine.outcomes import Outcomes
 from ipcluster_ext.engine.resolver import Resolver
-from ipcluster_ext.engine.streams import Printed
+from ipcluster_ext.engine.speaker import Speaker
+from ipcluster_ext.engine.streams import Printed, Written
 from ipcluster_ext.engine.timer import Timer
 from ipcluster_ext.engine.wire import Wire
 from ipcluster_ext.protocol.ids import engine_owner
@@ -49,6 +52,8 @@ class Engine:
         To the hub.
     desk
         What the main thread does.
+    printed
+        What tasks print.
     interrupts
         What to do with SIGINT.
     surroundings
@@ -68,19 +73,33 @@ class Engine:
         self._outcomes = Outcomes(config.engine, self._blobs, self._host, self._resolver)
         self._lane, self._timer = Lane(self._channel.wake), Timer()
         self._current = Current(self._lane)
+        self._full = FullTexts(folder / "output", config.engine)
+        self.printed = Printed(self._current.task, self._full)
         self._news = Newsroom(lambda news, frames: self.wire.words.say(news, frames), self._timer)
         self._box, self._forks = _box(config), Forks()
         self._limits = Limits(self._timer, lambda task, error: self._orders.want(task, error))
         self.interrupts = Interrupts(lambda: self._lane.current, self._channel.wake)
+        self._speaker = Speaker(self.printed, self._say_written, self._timer, self.interrupts)
         self._feeds = self._make_feeds()
         self._coroutines = self._make_coroutines()
         self._orders = EngineOrders(self._resolver, self.interrupts, self._feeds, self._coroutines)
         self.wire = self._make_wire()
         self.desk = Desk(
-            self.wire, self._make_applier(), news=self._news, box=self._box, forks=self._forks
+            self.wire,
+            self._make_applier(),
+            speaker=self._speaker,
+            news=self._news,
+            box=self._box,
+            forks=self._forks,
         )
         self.nesting = Nesting(self.wire, self.interrupts, self._current, self._box, self.desk.do)
         self.surroundings = self._make_surroundings(connection_file(folder))
+
+    def _say_written(self, written: Sequence[Written]) -> None:
+        """Say what tasks printed, after what they had shown before."""
+        if written:
+            self._news.flush()
+            self.wire.say_written(written)
 
     def _make_feeds(self) -> Feeds:
         return Feeds(
@@ -128,7 +147,6 @@ class Engine:
             self._blobs,
             orders=self._orders,
             lane=self._lane,
-            printed=Printed(self._current.task),
             box=self._box,
             lease=self._config.lease,
         )
@@ -139,6 +157,8 @@ class Engine:
             self._current,
             outcomes=self._outcomes,
             news=self._news,
+            speaker=self._speaker,
+            full=self._full,
             interrupts=self.interrupts,
             connection_file=connection,
         )

@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from ipcluster_ext.errors import OutsideTask
-from ipcluster_ext.protocol.ids import EngineId, task_text
+from ipcluster_ext.protocol.ids import EngineId, TaskId, task_text
 
 if TYPE_CHECKING:
     from ipcluster_ext import Client
     from ipcluster_ext.engine.current import Current
+    from ipcluster_ext.engine.fulltext import FullTexts
     from ipcluster_ext.engine.interrupts import Interrupts
     from ipcluster_ext.engine.lane import Assignment
     from ipcluster_ext.engine.news import Newsroom
     from ipcluster_ext.engine.outcomes import Outcomes
+    from ipcluster_ext.engine.speaker import Speaker
+    from ipcluster_ext.protocol.displays import Event
 
 T = TypeVar("T")
 
@@ -34,6 +37,10 @@ class Surroundings:
         Tells which task asks.
     outcomes, news
         The way of what it has to say.
+    speaker
+        Says what it prints.
+    full
+        Keeps all of that.
     interrupts
         What must not tear that apart.
     connection_file
@@ -47,6 +54,8 @@ class Surroundings:
         *,
         outcomes: "Outcomes",
         news: "Newsroom",
+        speaker: "Speaker",
+        full: "FullTexts",
         interrupts: "Interrupts",
         connection_file: Path,
     ) -> None:
@@ -57,6 +66,8 @@ class Surroundings:
         self._current = current
         self._outcomes = outcomes
         self._news = news
+        self._speaker = speaker
+        self.full = full
         self._interrupts = interrupts
 
     @property
@@ -74,7 +85,7 @@ class Surroundings:
             return self._client
 
     def tell(self, assignment: "Assignment", topic: str, value: object) -> None:
-        """Send news of a task.
+        """Send news of a task, after what it has printed.
 
         Raises
         ------
@@ -82,6 +93,7 @@ class Surroundings:
             The value cannot be pickled.
         """
         body = self._outcomes.body(value, assignment.spec.host, what=f"the {topic} of a task")
+        self._speaker.flush()
         with self._interrupts.held():
             self._news.tell(assignment.item.id, topic, body)
 
@@ -213,20 +225,31 @@ def get_client() -> "Client":
     return surroundings.client()
 
 
-def show(bundle: dict[str, Any]) -> bool:
+def read_output(task: int, stream: str, start: int, nbytes: int) -> bytes | None:
+    """Read a piece of all that a task has printed on this engine, in UTF-8.
+
+    Returns
+    -------
+    None where it was so little that its client has it, or it was deleted to make room.
+    """
+    surroundings, _ = _here("what a task printed is read")
+    return surroundings.full.read((TaskId(task), stream), start, nbytes)
+
+
+def show(event: "Event") -> bool:
     """Send what a task displays, in every format it has.
 
     Returns
     -------
-    False if no task runs, or one that runs a cell and collects it by itself.
+    False if no task runs, or one that runs a cell and collects it as well.
     """
     from ipcluster_ext.protocol.status import Kind
 
     assignment = None if _inside is None else _inside.assignment
-    if _inside is None or assignment is None or assignment.spec.kind is Kind.EXECUTE:
+    if _inside is None or assignment is None:
         return False
-    _inside.tell(assignment, "display", bundle)
-    return True
+    _inside.tell(assignment, "display", event)
+    return assignment.spec.kind is not Kind.EXECUTE
 
 
 class Progress(Generic[T]):

@@ -7,6 +7,7 @@ from ipcluster_ext.engine.feeds import RESUMED
 from ipcluster_ext.engine.forks import Forks
 from ipcluster_ext.engine.lane import Assignment
 from ipcluster_ext.engine.news import Newsroom
+from ipcluster_ext.engine.speaker import Speaker
 from ipcluster_ext.engine.wire import Wire
 from ipcluster_ext.protocol.ids import TaskId
 from ipcluster_ext.protocol.parts import ResultItem
@@ -24,8 +25,8 @@ class Desk:
         To the hub; its lane is what there is to do.
     applier
         Does one task.
-    news
-        What tasks say while they run.
+    speaker, news
+        What tasks print and say while they run.
     box
         Where to note which task begins.
     forks
@@ -33,11 +34,18 @@ class Desk:
     """
 
     def __init__(
-        self, wire: Wire, applier: Applier, *, news: Newsroom, box: BlackBox, forks: Forks
+        self,
+        wire: Wire,
+        applier: Applier,
+        *,
+        speaker: Speaker,
+        news: Newsroom,
+        box: BlackBox,
+        forks: Forks,
     ) -> None:
         self._wire = wire
         self._lane = wire.lane
-        self._printed = wire.printed
+        self._speaker = speaker
         self._perform = applier.perform
         self._news = news
         self._box = box
@@ -70,13 +78,13 @@ class Desk:
             self._lane.leave()
             return
         result, body = outcome
-        if self._printed.used or self._news.pending:
+        if self._speaker.used or self._news.pending:
             self._say_all(result.id)
         self._lane.finish(result, body.frames)
 
     def _say_all(self, task: TaskId) -> None:
         """Say what a task that has ended wrote and told."""
-        self._wire.say_written(self._printed.end_task(task))
+        self._speaker.end_task(task)
         self._news.flush()
 
     def conclude(self, result: ResultItem, body: Body, place: int) -> None:
@@ -89,6 +97,6 @@ class Desk:
         place
             Where the black box notes the task.
         """
-        if self._printed.used or self._news.pending:
+        if self._speaker.used or self._news.pending:
             self._say_all(result.id)
         self._lane.add(result, body.frames, place)

@@ -15,7 +15,7 @@ from typing import Protocol
 from ipcluster_ext.engine.functions import Functions
 from ipcluster_ext.engine.holdings import Holdings
 from ipcluster_ext.engine.lane import Assignment, Lane
-from ipcluster_ext.engine.streams import Printed, Written
+from ipcluster_ext.engine.streams import Written
 from ipcluster_ext.engine.words import Words
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.frames import Frame, frames_of
@@ -93,8 +93,6 @@ class Wire:
         Whom to tell what concerns neither.
     lane
         Where tasks go.
-    printed
-        What they write.
     box
         Notes which have begun.
     lease
@@ -118,7 +116,6 @@ class Wire:
         *,
         orders: Orders,
         lane: Lane,
-        printed: Printed,
         box: BlackBox,
         lease: float = PATIENT.lease,
     ) -> None:
@@ -137,7 +134,6 @@ class Wire:
         self._told: TaskId | None = None
         self._orders = orders
         self.lane = lane
-        self.printed = printed
         self._box = box
         self._baton = Baton(channel.wake)
         self._resume = threading.Event()
@@ -165,8 +161,7 @@ class Wire:
 
     def say_written(self, written: Sequence[Written]) -> None:
         """Pass on what tasks wrote."""
-        if written:
-            self.words.say([Output(task, stream, text) for task, stream, text in written])
+        self.words.say([Output(task, stream, text) for task, stream, text in written])
 
     def say_started(self, tasks: Sequence[TaskId]) -> None:
         """Say that tasks have been running for a while."""
@@ -365,8 +360,6 @@ class Wire:
                 self.flush()
             else:
                 lane.watched = False
-        if self.printed.pending:
-            self.say_written(self.printed.take())
         current = lane.current
         if current is not None and current == seen and current != self._told:
             self._told = current

@@ -10,7 +10,6 @@ import pytest
 from ipcluster_ext.engine.functions import Functions
 from ipcluster_ext.engine.lane import Assignment, Lane
 from ipcluster_ext.engine.resolver import Resolver
-from ipcluster_ext.engine.streams import Printed
 from ipcluster_ext.engine.wire import Wire
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import EngineId, TaskId
@@ -89,7 +88,6 @@ class Play:
             blobs,
             orders=self.orders,
             lane=self.lane,
-            printed=Printed(lambda: None),
             box=self._box,
         )
         self.begun: list[TaskId] = []

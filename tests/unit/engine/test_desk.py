@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ipcluster_ext.engine.forks import Forks
     from ipcluster_ext.engine.news import Newsroom
+    from ipcluster_ext.engine.speaker import Speaker
     from ipcluster_ext.engine.wire import Wire
 
 
@@ -43,7 +44,6 @@ class Stage:
         self.lane = Lane(lambda: None)
         self.now = 100.0
         self.leased_until = 110.0
-        self.printed = self
         self.used = self.pending = False
         self.on_renewal: list[Callable[[], object]] = []
         self.done: list[tuple[int, int]] = []
@@ -51,8 +51,8 @@ class Stage:
         self.box = BlackBox(box)
         self.is_fork = False
         self.desk = Desk(
-            cast("Wire", self), cast("Applier", self), news=cast("Newsroom", self), box=self.box,
-            forks=cast("Forks", self),
+            cast("Wire", self), cast("Applier", self), speaker=cast("Speaker", self),
+            news=cast("Newsroom", self), box=self.box, forks=cast("Forks", self),
         )  # fmt: skip
 
     def perform(self, assignment: Assignment) -> Outcome:

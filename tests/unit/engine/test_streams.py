@@ -1,7 +1,16 @@
+from pathlib import Path
+
 import pytest
 
-from ipcluster_ext.engine.streams import KEPT_OF_THE_REST, KEPT_PER_TASK, Printed, TaskStream
-from ipcluster_ext.protocol.ids import TaskId
+from ipcluster_ext.engine.fulltext import BEGIN_AFTER, FullTexts
+from ipcluster_ext.engine.streams import (
+    KEPT_OF_THE_REST,
+    KEPT_PER_TASK,
+    MUCH,
+    Printed,
+    TaskStream,
+)
+from ipcluster_ext.protocol.ids import EngineId, TaskId
 
 
 class Stage:
@@ -61,7 +70,10 @@ class TestPrinted:
         assert (task, stream, last, nothing) == (1, "stdout", "99999", "")
         kept = len("\n".join(lines)) + 1
         assert KEPT_OF_THE_REST - 10 < kept <= KEPT_OF_THE_REST
-        assert note == f"[{100_001 - len(lines) - 1} lines dropped, 523357 characters]"
+        assert note == (
+            f"[{100_001 - len(lines) - 1:,} lines left out here, 523,357 characters; "
+            "all of it: ar.full_output('stdout')]"
+        )
 
     def test_of_the_next_task_has_all_the_room_again(self, stage: Stage) -> None:
         stage.printed.write("stdout", "x" * KEPT_PER_TASK * 2)
@@ -94,7 +106,33 @@ class TestPrinted:
 
         [_, (_, _, text)] = stage.printed.end_task(TaskId(1))
 
-        assert text == "\n[1 lines dropped, 3 characters]\n" + "y" * KEPT_OF_THE_REST
+        note, _, rest = text.lstrip("\n").partition("\n")
+        assert note.startswith("[1 lines left out here, 3 characters;")
+        assert rest == "y" * KEPT_OF_THE_REST
+
+    def test_tells_when_it_begins_to_wait_and_when_there_is_much_of_it(self, stage: Stage) -> None:
+        told: list[str] = []
+        stage.printed.on_text = lambda: told.append("text")
+        stage.printed.on_much = lambda: told.append("much")
+
+        stage.printed.write("stdout", "a")
+        stage.printed.write("stdout", "b")
+        stage.printed.write("stdout", "c" * MUCH)
+        stage.printed.take()
+        stage.printed.write("stdout", "d")
+
+        assert told == ["text", "much", "text"]
+
+    def test_is_kept_in_full_where_it_is_not_passed_on_in_full(self, tmp_path: Path) -> None:
+        full = FullTexts(tmp_path / "output", EngineId(0))
+        printed = Printed(lambda: TaskId(1), full)
+        text = "".join(f"{number}\n" for number in range(200_000))
+        printed.write("stdout", text)
+        printed.write("stderr", "e" * BEGIN_AFTER * 2)
+        printed.end_task(TaskId(1))
+
+        assert full.read((TaskId(1), "stdout"), 0, 10_000_000) == text.encode()
+        assert full.read((TaskId(1), "stderr"), 0, 10) is None
 
     def test_is_settled_when_its_task_ends(self, stage: Stage) -> None:
         stage.printed.write("stdout", "a")
