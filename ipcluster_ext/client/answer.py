@@ -267,6 +267,27 @@ class Answer(Future[Any]):
         """Tell whether one of its tasks is known to have begun."""
         return self._outcomes[place] is not None or self.task_at(place) in self._begun
 
+    def is_begun(self, task: TaskId) -> bool:
+        """Tell whether a task was said to have begun; of short ones only the end is told."""
+        return task in self._begun
+
+    def count_begun(self) -> int:
+        """Return how many tasks were said to have begun."""
+        return len(self._begun)
+
+    def places_begun(self) -> list[int]:
+        """Return the places of the tasks that were said to have begun."""
+        return [self._place_of(task) for task in tuple(self._begun)]
+
+    def _place_of(self, task: TaskId) -> int:
+        """Return where a task of its own stands, of several such places the first."""
+        return self._places.get(task, (task - self.first,))[0]
+
+    def weigh(self, task: TaskId) -> int:
+        """Return how much of `len` of it a task is."""
+        del task
+        return 1
+
     # ------------------------------------------------------------ waiting
 
     def _tell(self, outcomes: Sequence[Outcome]) -> None:
@@ -440,6 +461,12 @@ class Answer(Future[Any]):
     def outcome_at(self, place: int) -> Outcome | None:
         """Return how one of its tasks ended, None if it has not."""
         return self._outcomes[place]
+
+    def came(self, since: int = 0) -> Sequence[Sequence[Outcome]]:
+        """Return the outcomes in the batches in which they came, without the first so many."""
+        if self._came is None:
+            return [(outcome,) for outcome in self._outcomes if outcome is not None][since:]
+        return [outcomes for _, outcomes in self._came[since:]]
 
     def notes_at(self, place: int) -> Notes:
         """Return what one of its tasks has said so far."""

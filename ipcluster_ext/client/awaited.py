@@ -1,14 +1,14 @@
 """What an answer gives: its values, or its errors, to whoever waits in whichever way."""
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any, Literal, overload
 
 from ipcluster_ext.client.answer import Condition
 from ipcluster_ext.client.connection import NOBODY
 from ipcluster_ext.client.facts import Described
 from ipcluster_ext.client.iteration import Values
-from ipcluster_ext.protocol.ids import EngineId
+from ipcluster_ext.protocol.ids import EngineId, TaskId, task_text
 from ipcluster_ext.protocol.messages import Cancel
 from ipcluster_ext.protocol.status import TaskStatus
 
@@ -27,6 +27,7 @@ class Awaited(Described):
         What `get` does with errors if it is not told.
     """
 
+    _inner = frozenset({"cancel_unbegun", "stop"})
     return_exceptions = False
 
     def __repr__(self) -> str:
@@ -111,6 +112,27 @@ class Awaited(Described):
             return False
 
         return failed
+
+    # ------------------------------------------------------------ ending it early
+
+    def cancel_unbegun(self) -> tuple[list[TaskId], int]:
+        """Cancel those tasks that have not begun; return them, and how many others go on."""
+        self.connection.check_waiting()
+        ids = self._unended()
+        reply = self.connection.request(lambda number: Cancel(ids, number))
+        return list(reply.ids), len(ids) - len(reply.ids)
+
+    def stop(self, graces: Sequence[float] = ()) -> list[str]:
+        """Stop all tasks, as `AsyncResult.interrupt` does; return the ids of those that ran."""
+        ids = self._unended()
+        running = [
+            task_text(self.task_at(place))
+            for place, outcome in enumerate(self._outcomes)
+            if outcome is None and self.has_begun(place)
+        ]
+        if ids:
+            self.connection.interrupt(ids, graces)
+        return running
 
     # ------------------------------------------------------------ the answer
 

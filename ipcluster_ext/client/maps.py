@@ -100,6 +100,10 @@ class AsyncMapResult(AsyncResult):
             if outcome is not None
         )
 
+    def weigh(self, task: TaskId) -> int:
+        """Return how many items a task has."""
+        return self._lengths[self._place_of(task)]
+
     # ------------------------------------------------------------ chunks
 
     def _decode(self, outcome: Outcome) -> Value:
@@ -290,6 +294,11 @@ class JoinedMap(AsyncMapResult):
     def progress(self) -> int:
         """How many items have been computed."""
         return sum(self._outcomes[place] is not None for place, _ in self._plan)
+
+    def weigh(self, task: TaskId) -> int:
+        """Return how many of its items a task has."""
+        place = self._place_of(task)
+        return sum(place == other for other, _ in self._plan)
 
     def where(self, number: int) -> Place:
         """Return where an item is."""

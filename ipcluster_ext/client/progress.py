@@ -1,50 +1,21 @@
-"""Showing how far work is: a bar where somebody can see it move, a few lines elsewhere."""
+"""Showing how far an answer is, to whoever waits for it and to whoever does not."""
 
-import os
-import sys
+import threading
 import time
-from collections.abc import Callable
-from typing import Any, Protocol, Self, TextIO
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import copy_context
+from typing import TextIO
 
-from ipcluster_ext.client.notes import Notes
-
-_SILENCED_BY = "IPP_NONINTERACTIVE"
-"""Environment variable, ipyparallel's: no progress is shown where it is set."""
-_QUARTERS = 4
-_ENGINES = "ipcluster_ext.engine."
-
-
-class Watched(Protocol):
-    """Work that is going on."""
-
-    label: str
-
-    def __len__(self) -> int:
-        """Return how much there is to do."""
-
-    @property
-    def progress(self) -> int:
-        """How much is done."""
-
-    def notes_at(self, place: int) -> Notes:
-        """Return what a task has said."""
-
-
-class Bar(Protocol):
-    """Something that shows a number growing towards another; to be closed as a context."""
-
-    def show(self, done: float, total: float | None, text: str) -> None:
-        """Show how much is done, of how much, and what is going on."""
-
-    def __enter__(self) -> Self:
-        """Begin."""
-
-    def __exit__(self, *_raised: object) -> None:
-        """Leave it as it is."""
+from ipcluster_ext.client.awaited import Awaited
+from ipcluster_ext.client.watching import WatchedAnswer
+from ipcluster_ext.display import bars, frontend
+from ipcluster_ext.display.looks import Work
+from ipcluster_ext.display.pulse import PULSE
 
 
 def watch(
-    work: Watched,
+    work: Work,
     wait: Callable[[float | None], bool],
     *,
     interval: float,
@@ -63,122 +34,134 @@ def watch(
     interval, timeout
         Seconds between two looks, and altogether; None for ever.
     widget, file
-        As for `bar`.
+        As for `display.bars.bar`.
 
     Returns
     -------
     What `wait` returned last.
     """
-    if _SILENCED_BY in os.environ:
+    if frontend.silenced():
         return wait(timeout)
+    if bars.is_widget(widget=widget, file=file):
+        with _as_widget(work):
+            return wait(timeout)
     deadline = None if timeout is None else time.monotonic() + timeout
-    with bar(len(work), work.label, widget=widget, file=file) as shown:
+    look = work.look()
+    with bars.bar(look.total, look.label, widget=False, file=file) as shown:
         while True:
             left = interval if deadline is None else min(interval, deadline - time.monotonic())
             over = wait(max(0.0, left))
-            _show(work, shown)
+            look = work.look()
+            shown.show(look.done, look.total, look.doing)
             if over or left <= 0:
                 return over
 
 
-def _show(work: Watched, shown: Bar) -> None:
-    """Show a single task's own word of its progress, and else how many have ended."""
-    total = len(work)
-    said = work.notes_at(0).progress if total == 1 else None
-    if said is None or work.progress == total:
-        shown.show(work.progress, total, "" if said is None else said.text)
-    else:
-        shown.show(said.done, said.total, said.text)
+@contextmanager
+def _as_widget(work: Work) -> Iterator[None]:
+    from ipcluster_ext.display.progress import Progress
+
+    shown = Progress(work)
+    shown.show()
+    try:
+        yield
+    finally:
+        shown.refresh()
 
 
-def bar(
-    total: float | None, label: str, *, widget: bool | None = None, file: TextIO | None = None
-) -> Bar:
-    """Make a bar.
+@contextmanager
+def showing(
+    answer: Awaited,
+    *,
+    after: float = 0.0,
+    widget: bool | None = None,
+    file: TextIO | None = None,
+) -> Iterator[None]:
+    """Show how far an answer is while a ``with`` block goes on, if that takes a while.
 
-    Parameters
-    ----------
-    total
-        How much there is to do, None if nobody knows.
-    label
-        What stands before it.
-    widget
-        Whether it is a widget of a notebook; found out if not given.
-    file
-        Where a bar of text goes. If not given, ``sys.stderr``, and there only if it is a terminal:
-        elsewhere a few lines say the same.
-    """
-    if widget or (widget is None and file is None and in_notebook()):
-        from tqdm.notebook import tqdm as notebook_bar
-
-        return _Tqdm(notebook_bar(total=total, desc=label or None))
-    if file is None and not sys.stderr.isatty():
-        return Lines(sys.stderr, label)
-    from tqdm.std import tqdm as text_bar
-
-    return _Tqdm(text_bar(total=total, desc=label or None, file=file or sys.stderr))
-
-
-def in_notebook() -> bool:
-    """Tell whether this process is the kernel of a notebook; an engine's has nobody to show to."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    kernel = getattr(shell, "kernel", None)
-    return kernel is not None and not type(kernel).__module__.startswith(_ENGINES)
-
-
-class _Tqdm:
-    """A bar of tqdm's."""
-
-    def __init__(self, tqdm: Any) -> None:
-        self._tqdm = tqdm
-
-    def show(self, done: float, total: float | None, text: str) -> None:
-        """Show how much is done."""
-        self._tqdm.total = total
-        if text:
-            self._tqdm.set_postfix_str(text, refresh=False)
-        self._tqdm.update(done - self._tqdm.n)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_raised: object) -> None:
-        self._tqdm.refresh()
-        self._tqdm.close()
-
-
-class Lines:
-    """A line for each quarter that is done, for logs and pipes.
+    Nothing is shown where nobody would see it move, unless `widget` or `file` is given.
 
     Parameters
     ----------
-    file
-        Where they go.
-    label
-        What they begin with.
+    answer
+        The answer.
+    after
+        For how many seconds nothing is shown; negative for never.
+    widget, file
+        As for `display.bars.bar`.
+    """
+    wanted = widget is not None or file is not None or bars.seen()
+    if after < 0 or frontend.silenced() or not wanted:
+        yield
+        return
+    shown = _Later(answer, after, widget=bars.is_widget(widget=widget, file=file), file=file)
+    PULSE.add(shown.beat)
+    try:
+        yield
+    finally:
+        PULSE.remove(shown.beat)
+        shown.end()
+
+
+class _Later:
+    """Shows an answer once that has taken a while, on the thread of the pulse.
+
+    What it shows belongs to the cell in which it was made: IPython knows that by its context.
     """
 
-    def __init__(self, file: TextIO, label: str) -> None:
+    def __init__(self, answer: Awaited, after: float, *, widget: bool, file: TextIO | None) -> None:
+        self._work = WatchedAnswer(answer)
+        self._due = time.monotonic() + after
+        self._widget = widget
         self._file = file
-        self._label = f"{label}: " if label else ""
-        self._began = time.monotonic()
-        self._quarters = 0
+        self._context = copy_context()
+        self._lock = threading.Lock()
+        self._shown: AbstractContextManager[object] | None = None
+        self._bar: bars.Bar | None = None
+        self._ended = False
 
-    def show(self, done: float, total: float | None, text: str) -> None:
-        """Say how much is done, if that is a quarter more than was said last."""
-        del text
-        if not total:
-            return
-        quarters = int(_QUARTERS * done / total)
-        if quarters > self._quarters:
-            self._quarters = quarters
-            took = time.monotonic() - self._began
-            self._file.write(f"{self._label}{done:g} of {total:g} done after {took:.1f} s\n")
-            self._file.flush()
+    def beat(self) -> bool:
+        """Begin to show it when that is due, and go on."""
+        with self._lock:
+            if self._shown is None and not self._ended and time.monotonic() >= self._due:
+                self._context.run(self._begin)
+            self._look()
+        return not self._ended
 
-    def __enter__(self) -> Self:
-        return self
+    def _begin(self) -> None:
+        if self._widget:
+            self._shown = _as_widget(self._work)
+        else:
+            look = self._work.look()
+            self._shown = self._bar = bars.bar(
+                look.total, look.label, widget=False, file=self._file
+            )
+        self._shown.__enter__()
 
-    def __exit__(self, *_raised: object) -> None:
-        """Leave what was said."""
+    def _look(self) -> None:
+        if self._bar is not None and not self._ended:
+            look = self._work.look()
+            self._bar.show(look.done, look.total, look.doing)
+
+    def end(self) -> None:
+        """Show the last state, if anything is shown."""
+        with self._lock:
+            self._look()
+            self._ended = True
+            if self._shown is not None:
+                self._shown.__exit__(None, None, None)
+
+
+def show_live(answer: Awaited) -> None:
+    """Show an answer as a widget, which goes on while other cells run."""
+    from ipcluster_ext.display.progress import Progress
+
+    Progress(WatchedAnswer(answer)).show()
+
+
+def forms_of(answer: Awaited) -> dict[str, str]:
+    """Return how far an answer is, as text and as HTML: for whoever sees no widgets."""
+    from ipcluster_ext.display.progress import Meter
+
+    meter = Meter(WatchedAnswer(answer))
+    return {"text/plain": meter.plain(), "text/html": meter.html()}

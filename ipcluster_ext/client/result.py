@@ -8,9 +8,10 @@ from ipcluster_ext.client.arguments import passes_plainly, stand_in
 from ipcluster_ext.client.awaited import ALL_COMPLETED, Awaited, ReturnWhen
 from ipcluster_ext.client.outputs import GroupBy, Streaming, show
 from ipcluster_ext.client.parts import Source, connect, derive
-from ipcluster_ext.client.progress import watch
+from ipcluster_ext.client.progress import forms_of, show_live, watch
 from ipcluster_ext.client.remote import RemoteValue
-from ipcluster_ext.protocol.ids import task_text
+from ipcluster_ext.client.watching import WatchedAnswer
+from ipcluster_ext.display.frontend import shows_widgets
 from ipcluster_ext.protocol.messages import Cancel
 from ipcluster_ext.protocol.standins import the_one
 from ipcluster_ext.protocol.status import TaskStatus
@@ -156,7 +157,7 @@ class AsyncResult(Awaited):
         True
         """
         return watch(
-            self,
+            WatchedAnswer(self),
             lambda span: self._wait_when(span, return_when),
             interval=interval,
             timeout=None if timeout is None or timeout < 0 else timeout,
@@ -253,9 +254,7 @@ class AsyncResult(Awaited):
         if self.done():
             msg = "cannot abort: the tasks have ended"
             raise RuntimeError(msg)
-        self.connection.check_waiting()
-        ids = self._unended()
-        self.connection.request(lambda number: Cancel(ids, number))
+        self.cancel_unbegun()
 
     def interrupt(self, escalate: bool | float | Sequence[float] = False) -> list[str]:
         """Stop the tasks, those that run as well: they get a `KeyboardInterrupt`.
@@ -288,15 +287,7 @@ class AsyncResult(Awaited):
             graces = escalate
         elif escalate:
             graces = GRACES if escalate is True else (escalate, escalate)
-        ids = self._unended()
-        running = [
-            task_text(self.task_at(place))
-            for place, outcome in enumerate(self._outcomes)
-            if outcome is None and self.has_begun(place)
-        ]
-        if ids:
-            self.connection.interrupt(ids, graces)
-        return running
+        return self.stop(graces)
 
     # ------------------------------------------------------------ parts
 
@@ -433,6 +424,17 @@ class AsyncResult(Awaited):
         True
         """
         return Streaming(self)
+
+    def _ipython_display_(self) -> None:
+        """Show how far it is, live, to whoever sees widgets; leave others to its other forms."""
+        if self.done() or not shows_widgets():
+            raise NotImplementedError
+        show_live(self)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """Return how far it is, as text and HTML."""
+        del include, exclude
+        return forms_of(self)
 
     # ------------------------------------------------------------ as an argument
 

@@ -2,7 +2,6 @@
 
 import operator
 import signal
-import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -10,9 +9,9 @@ from concurrent.futures import Future
 from typing import Any, Literal, overload
 
 from ipcluster_ext.client.base import Base
-from ipcluster_ext.client.progress import bar, in_notebook
 from ipcluster_ext.client.requests import converted
 from ipcluster_ext.client.targets import Targets
+from ipcluster_ext.display.bars import bar, seen
 from ipcluster_ext.errors import EngineError
 from ipcluster_ext.protocol.ids import EngineId
 from ipcluster_ext.protocol.messages import Steer, Steered
@@ -104,7 +103,7 @@ class Steering(Base, ABC):
         if not block:
             return _in_thread(lambda: self._wait_for_count(count, limit, shown=False))
         self.connection.check_waiting()
-        shown = sys.stderr.isatty() or in_notebook() if interactive is None else interactive
+        shown = seen() if interactive is None else interactive
         self._wait_for_count(count, limit, shown=shown, widget=widget)
         return None
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import ipcluster_ext as ipp
-from ipcluster_ext.client.progress import in_notebook
+from ipcluster_ext.display.frontend import shell
 
 
 class TestTheWorkingFolder:
@@ -44,7 +44,7 @@ class TestEachEngine:
 
     def test_is_no_notebook_that_could_show_widgets(self) -> None:
         with ipp.Cluster(n=1) as client:
-            assert client[0].apply_sync(in_notebook) is False
+            assert client[0].apply_sync(lambda: shell() is None)
 
     def test_has_one_thread_for_arithmetic(self) -> None:
         with ipp.Cluster(n=1) as client:

@@ -7,12 +7,13 @@ from typing import Any, cast
 from ipcluster_ext.client.answer import Answer
 from ipcluster_ext.client.connection import Connection
 from ipcluster_ext.client.pending import Outcome, Owner, Pending
+from ipcluster_ext.client.roster import Roster
 from ipcluster_ext.protocol.exceptions import dump_error
 from ipcluster_ext.protocol.frames import encode_failure
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId
 from ipcluster_ext.protocol.messages import Cancelled, Message
-from ipcluster_ext.protocol.parts import Failure, ResultItem
-from ipcluster_ext.protocol.status import TaskStatus
+from ipcluster_ext.protocol.parts import EngineInfo, Failure, ResultItem
+from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
 
 CLIENT = ClientId(7)
 
@@ -28,6 +29,8 @@ class Wire:
         self.granted: list[tuple[TaskId, int]] = []
         self.lent: list[TaskId] = []
         self.released: list[TaskId] = []
+        self.roster = Roster()
+        self.roster.update([EngineInfo(EngineId(0), EngineStatus.READY)])
 
     def reserve(self, count: int, owner: Owner) -> TaskId:
         """Make ids."""

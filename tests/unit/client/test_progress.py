@@ -4,8 +4,10 @@ import sys
 import pytest
 
 from ipcluster_ext.client.maps import AsyncMapResult
-from ipcluster_ext.client.progress import Lines, watch
+from ipcluster_ext.client.progress import watch
 from ipcluster_ext.client.result import AsyncResult
+from ipcluster_ext.client.watching import WatchedAnswer
+from ipcluster_ext.display.bars import Lines
 from tests.support.wires import Wire, value
 
 
@@ -56,7 +58,7 @@ class TestWaitingWithABar:
             asked += 1
             return asked == 1000
 
-        assert watch(result, wait, interval=1, timeout=None)
+        assert watch(WatchedAnswer(result), wait, interval=1, timeout=None)
 
         lines = capsys.readouterr().err.splitlines()
         assert [line.partition(" done")[0] for line in lines] == [

@@ -1,0 +1,129 @@
+"""Something shown live: drawn anew while somebody looks, and left in a readable state.
+
+What is drawn is a tree of ipywidgets' own widgets. With it go a line of text and a piece of HTML,
+for whoever draws no widgets: a terminal, a saved notebook, a page made of one. Changes are drawn
+at most ten times a second, on the thread of `display.pulse`; whoever changes something himself
+may call `refresh`, on any thread. Where the front end is closed nothing fails: what is sent to
+nobody is dropped.
+"""
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from ipcluster_ext.display.frontend import EXPERIENCE
+from ipcluster_ext.display.pulse import PULSE, Pulse
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+"""What stands for a widget in an output."""
+
+
+class Live(ABC):
+    """What is shown live.
+
+    Parameters
+    ----------
+    pulse
+        Who calls for a new look.
+
+    Attributes
+    ----------
+    root
+        The widget.
+    """
+
+    root: Any
+
+    def __init__(self, pulse: Pulse = PULSE) -> None:
+        self._pulse = pulse
+        self._lock = threading.RLock()
+        self._display_id = ""
+        self._seen = False
+
+    # ------------------------------------------------------------ what others say
+
+    @abstractmethod
+    def draw(self) -> bool:
+        """Draw what has changed; return whether anything may change any more. Never waits."""
+
+    @abstractmethod
+    def plain(self) -> str:
+        """Return it as a line of text."""
+
+    @abstractmethod
+    def html(self) -> str:
+        """Return it as HTML that stands still."""
+
+    def opened(self) -> None:  # noqa: B027 - most have nothing to do
+        """Learn that somebody looks; never waits."""
+
+    def closed(self) -> None:  # noqa: B027 - likewise
+        """Learn that nobody looks any more; never waits."""
+
+    # ------------------------------------------------------------ showing it
+
+    def bundle(self) -> dict[str, Any]:
+        """Return it in all forms, and keep it up to date from now on."""
+        self.attend()
+        return self._forms()
+
+    def show(self) -> None:
+        """Show it in the cell that runs; in the end what stands beside the widget is renewed."""
+        from IPython.display import display
+
+        data = self.bundle()
+        handle = display(data, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        with self._lock:
+            self._display_id = handle.display_id if handle is not None else ""
+        self.refresh()
+
+    def attend(self) -> None:
+        """Keep it up to date from now on."""
+        self._watch_views()
+        self.opened()
+        if self.refresh():
+            self._pulse.add(self.refresh)
+
+    def refresh(self) -> bool:
+        """Draw what has changed, at once; return whether anything may change any more."""
+        with self._lock:
+            goes_on = self.draw()
+        if not goes_on:
+            self.settle()
+        return goes_on
+
+    def settle(self) -> None:
+        """Have the output say the same as the widget: what a saved notebook will show."""
+        with self._lock:
+            display_id, self._display_id = self._display_id, ""
+        if display_id:
+            from IPython.display import display
+
+            display(  # type: ignore[no-untyped-call]
+                self._forms(), raw=True, display_id=display_id, update=True
+            )
+
+    def _forms(self) -> dict[str, Any]:
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.root.model_id}
+        return {"text/plain": self.plain(), "text/html": self.html(), VIEW: view}
+
+    # ------------------------------------------------------------ who looks
+
+    def _watch_views(self) -> None:
+        """Have the front end tell how often it is shown; most do, and the others do no harm."""
+        with self._lock:
+            if self._seen or self.root.comm is None:
+                return
+            self._seen = True
+        self.root.comm.on_close(lambda _: EXPERIENCE.note_refused())
+        self.root.observe(self._viewed, "_view_count")
+        self.root._view_count = 0  # noqa: SLF001 - ipywidgets' only way of counting views
+
+    def _viewed(self, change: Mapping[str, Any]) -> None:
+        if change["new"]:
+            EXPERIENCE.note_drawn()
+            self.attend()
+        elif change["old"]:
+            self._pulse.remove(self.refresh)
+            self.closed()

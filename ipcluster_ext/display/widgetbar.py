@@ -1,0 +1,98 @@
+"""A bar that is a widget: for whatever counts, and has nothing to be cancelled."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Self
+
+from ipcluster_ext.display.looks import Share, WorkLook
+from ipcluster_ext.display.progress import Progress
+from ipcluster_ext.display.pulse import PULSE, Pulse
+
+
+class Counted:
+    """Work of which nothing is known but two numbers.
+
+    Parameters
+    ----------
+    total
+        How much there is to do, None if nobody knows.
+    label
+        What it is called.
+    clock
+        Tells the time, in seconds.
+    """
+
+    def __init__(self, total: float | None, label: str, clock: Callable[[], float]) -> None:
+        self._label = label
+        self._clock = clock
+        self._began = clock()
+        self._now: tuple[float, float | None, str] = (0, total, "")
+        self._over = False
+
+    def take(self, done: float, total: float | None, text: str) -> None:
+        """Learn how far it is."""
+        self._now = (done, total, text)
+
+    def end(self) -> None:
+        """Learn that nothing more will come."""
+        self._over = True
+
+    def look(self) -> WorkLook:
+        """Return how far it is."""
+        done, total, text = self._now
+        return WorkLook(
+            kind="progress",
+            label=self._label,
+            done=done,
+            total=total,
+            doing=text,
+            over=self._over,
+            elapsed=self._clock() - self._began,
+        )
+
+    def shares(self) -> Sequence[Share]:
+        """Return nothing: nobody knows of engines."""
+        return ()
+
+    def cancel(self) -> str:
+        """Do nothing."""
+        return ""
+
+    def interrupt(self) -> str:
+        """Do nothing."""
+        return ""
+
+
+class WidgetBar:
+    """A bar in a notebook, shown when it is entered.
+
+    Parameters
+    ----------
+    total, label
+        As for `display.bars.bar`.
+    clock, pulse
+        What tells the time, and calls for a new look.
+    """
+
+    def __init__(
+        self,
+        total: float | None,
+        label: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        pulse: Pulse = PULSE,
+    ) -> None:
+        self._counted = Counted(total, label, clock)
+        self.progress = Progress(self._counted, controls=False, clock=clock, pulse=pulse)
+
+    def show(self, done: float, total: float | None, text: str) -> None:
+        """Have it show how much is done, of how much, and what is going on, ere long."""
+        self._counted.take(done, total, text)
+
+    def __enter__(self) -> Self:
+        self.progress.show()
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self._counted.end()
+        self.progress.refresh()
