@@ -43,11 +43,14 @@ take the sentence.
 """
 
 import difflib
+import re
 import sys
 from builtins import TimeoutError as TimeoutError  # noqa: A004 - ipyparallel exports it, too
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import CancelledError
 from typing import Any, ClassVar
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Facts:
@@ -422,21 +425,37 @@ class RemoteError(KernelError):
     ename, evalue
         Class name and text of the original exception.
     traceback
-        The engine's traceback, formatted, without a final newline.
+        The engine's traceback, formatted, without a final newline; perhaps with colours.
     engine
         The engine's id, None if the task never reached one.
+
+    Attributes
+    ----------
+    traceback
+        The engine's traceback without colours.
+    coloured
+        As it came.
     """
 
     ename: str = ""
     evalue: str = ""
     traceback: str = ""
+    coloured: str = ""
     engine: int | None = None
+    show: ClassVar[Callable[["RemoteError", bool], list[str]]]
+    """How such an error looks to who reads it here, with what is above and below its traceback or
+    without; `protocol.showing` says."""
 
     def __init__(self, ename: str, evalue: str, traceback: str, engine: int | None = None) -> None:
         super().__init__(ename, evalue, traceback, engine)
+        self.take_facts(ename, evalue, traceback, engine)
+
+    def take_facts(self, ename: str, evalue: str, traceback: str, engine: int | None) -> None:
+        """Be an error of which so much is known."""
         self.ename = ename
         self.evalue = evalue
-        self.traceback = traceback
+        self.coloured = traceback
+        self.traceback = _COLOUR.sub("", traceback)
         self.engine = engine
 
     @property
@@ -458,11 +477,16 @@ class RemoteError(KernelError):
         return (self.traceback or str(self)).splitlines()
 
     def print_traceback(self) -> None:
-        """Write the engine's traceback to ``sys.stdout``."""
-        sys.stdout.write("\n".join(self.render_traceback()) + "\n")
+        """Write the engine's traceback to ``sys.stdout``, as IPython does where that is."""
+        sys.stdout.write("\n".join(RemoteError.show(self, False)) + "\n")  # noqa: FBT003 - as the hook
 
     def _render_traceback_(self) -> list[str]:
         """Show the engine's traceback, where IPython shows an exception."""
-        where = "on an engine" if self.engine is None else f"on engine {self.engine}"
-        notes: list[str] = getattr(self, "__notes__", [])
-        return [f"--- raised {where} ---", *self.render_traceback(), *notes]
+        return RemoteError.show(self, True)  # noqa: FBT003 - as the hook has it
+
+
+def _as_it_came(error: RemoteError, _whole: bool) -> list[str]:  # noqa: FBT001 - a hook's
+    return error.render_traceback()
+
+
+RemoteError.show = _as_it_came

@@ -110,7 +110,7 @@ def _join(original: BaseException, facts: tuple[str, str, str, int | None]) -> R
     parts = parts_of(original) or Parts(original.args, None)
     error: RemoteError = remake(_class_for(kind), parts)  # type: ignore[assignment]
     error.__dict__.update(original.__dict__)
-    error.ename, error.evalue, error.traceback, error.engine = facts
+    error.take_facts(*facts)
     return error
 
 
@@ -130,7 +130,7 @@ def _class_for(kind: type[BaseException]) -> type[RemoteError]:
 
 
 def _reduce(self: RemoteError) -> tuple[Any, ...]:
-    facts = (self.ename, self.evalue, self.traceback, self.engine)
+    facts = (self.ename, self.evalue, self.coloured, self.engine)
     return rebuild, (Travelling(self.__cause__), facts)
 
 

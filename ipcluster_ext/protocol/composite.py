@@ -2,10 +2,12 @@
 
 import sys
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ipcluster_ext.errors import Facts, RemoteError
+from ipcluster_ext.protocol.showing import groups, heading, ranges, shown_together, traceback_of
+from ipcluster_ext.protocol.tracebacks import colours_of_shell
 
 
 class Told(NamedTuple):
@@ -37,12 +39,12 @@ class CompositeError(Facts, RemoteError):
     tb_limit = 4
 
     def __init__(self, message: str, errors: Sequence[BaseException]) -> None:
-        groups = _groups(errors)
-        shown = "\n".join(f"  {_summary(group)}" for group in groups[: self.tb_limit])
-        more = sum(map(len, groups[self.tb_limit :]))
+        found = groups(errors)
+        summaries = "\n".join(f"  {_summary(group)}" for group in found[: self.tb_limit])
+        more = sum(map(len, found[self.tb_limit :]))
         if more > 0:
-            shown += f"\n  ... and {more} more"
-        text = f"{message}: {len(errors)} failed\n{shown}"
+            summaries += f"\n  ... and {more} more"
+        text = f"{message}: {len(errors)} failed\n{summaries}"
         super().__init__("CompositeError", text, "")
         self.message = message
         self.errors = list(errors)
@@ -91,24 +93,25 @@ class CompositeError(Facts, RemoteError):
         if excid is not None:
             return _rendered(self.errors[excid])
         lines = [f"{self.message}: {len(self.errors)} failed"]
-        groups = _groups(self.errors)
-        for group in groups[: self.tb_limit]:
-            lines += ["", *_rendered(group[0]), f"  -> {_summary(group)}"]
-        more = sum(map(len, groups[self.tb_limit :]))
-        return [*lines, f"... and {more} more"] if more else lines
+        found = groups(self.errors)
+        for group in found[: self.tb_limit]:
+            lines += ["", *_plain(group)]
+        more = sum(map(len, found[self.tb_limit :]))
+        return [*lines, "", f"... and {more} more"] if more else lines
 
     def print_traceback(self, excid: int | None = None) -> None:
         """Write one error's traceback to ``sys.stdout``; without an index, one of each kind."""
-        sys.stdout.write("\n".join(self.render_traceback(excid)) + "\n")
+        if colours_of_shell() is None:
+            lines = self.render_traceback(excid)
+        elif excid is None:
+            lines = self._render_traceback_()
+        else:
+            lines = traceback_of(self.errors[excid])
+        sys.stdout.write("\n".join(lines) + "\n")
 
-
-def _groups(errors: Iterable[BaseException]) -> list[list[BaseException]]:
-    """Put errors together that say the same."""
-    groups: dict[tuple[str, str], list[BaseException]] = {}
-    for error in errors:
-        said = error.said if isinstance(error, RemoteError) else str(error)
-        groups.setdefault((type(error).__name__, said), []).append(error)
-    return list(groups.values())
+    def _render_traceback_(self) -> list[str]:
+        """Show one traceback of each kind, where IPython shows an exception."""
+        return shown_together(self.message, self.errors, self.tb_limit, self)
 
 
 def _summary(group: list[BaseException]) -> str:
@@ -116,20 +119,14 @@ def _summary(group: list[BaseException]) -> str:
     if count == 1 or not isinstance(first, RemoteError):
         return f"{first}" if count == 1 else f"{first} ({count} times)"
     found = {e.engine for e in group if isinstance(e, RemoteError) and e.engine is not None}
-    where = f"[engine{'s' if len(found) > 1 else ''} {_ranges(sorted(found))}] " if found else ""
+    where = f"[engine{'s' if len(found) > 1 else ''} {ranges(sorted(found))}] " if found else ""
     times = f" ({count} times)" if len(found) != count else ""
     return f"{where}{first.said}{times}"
 
 
-def _ranges(numbers: list[int]) -> str:
-    """Write numbers as ``0-3, 7``."""
-    ranges: list[list[int]] = []
-    for number in numbers:
-        if ranges and number == ranges[-1][-1] + 1:
-            ranges[-1] = [ranges[-1][0], number]
-        else:
-            ranges.append([number])
-    return ", ".join("-".join(map(str, ends)) for ends in ranges)
+def _plain(group: list[BaseException]) -> list[str]:
+    first = group[0]
+    return [heading(group), *(first.render_traceback() if isinstance(first, RemoteError) else ())]
 
 
 def _rendered(error: BaseException) -> list[str]:

@@ -5,14 +5,18 @@ the stream. Unpickling needs no choice.
 """
 
 import copyreg
+import io
 import pickle
 import sys
 from collections import ChainMap
 from collections.abc import Callable
 from importlib import import_module
+from types import CodeType
 from typing import Any, BinaryIO, ClassVar, Literal, Protocol
 
 import cloudpickle
+
+from ipcluster_ext.protocol.sources import code_from, source_of
 
 PICKLE_PROTOCOL = 5
 
@@ -98,7 +102,9 @@ def dump_function(function: Callable[..., Any]) -> bytes:
     """
     if _Choice.name == "dill":
         return bytes(_dill().dumps(function, protocol=PICKLE_PROTOCOL, recurse=True))
-    return bytes(cloudpickle.dumps(function, protocol=PICKLE_PROTOCOL))
+    with io.BytesIO() as file:
+        _CloudPickler(file, PICKLE_PROTOCOL).dump(function)
+        return file.getvalue()
 
 
 def _dill() -> Any:  # noqa: ANN401 - it may not be installed
@@ -109,11 +115,22 @@ def _dill() -> Any:  # noqa: ANN401 - it may not be installed
         raise ImportError(msg) from None
 
 
+_reduce_code_alone: Callable[[CodeType], tuple[Any, ...]]
+_reduce_code_alone = cloudpickle.Pickler.dispatch_table[CodeType]
+
+
+def _reduce_code(code: CodeType) -> tuple[Any, ...]:
+    """Have the source go along with code of a notebook's cell."""
+    made, facts = _reduce_code_alone(code)
+    source = source_of(code)
+    return (made, facts) if source is None else (code_from, (source, *facts))
+
+
 class _CloudPickler(cloudpickle.Pickler):  # type: ignore[misc]
-    """Pickles arrays so that they can be written to, whatever they were."""
+    """Pickles arrays so that they can be written to, and code so that it can be read."""
 
     dispatch_table: ClassVar[ChainMap[type, Callable[[Any], Any]]] = ChainMap(
-        {}, cloudpickle.Pickler.dispatch_table
+        {CodeType: _reduce_code}, cloudpickle.Pickler.dispatch_table
     )
 
 

@@ -194,25 +194,6 @@ class TestRemoteError:
     def test_it_tells_its_engine_under_ipyparallels_name(self) -> None:
         assert RemoteError("E", "", "", 3).engine_info == {"engine_id": 3}
 
-    def test_its_traceback_is_shown_as_lines_below_a_headline(self) -> None:
-        error = RemoteError("E", "no", "Traceback\n  line 1", 3)
-        error.add_note("raised for item 5 of the map")
-
-        assert error._render_traceback_() == [
-            "--- raised on engine 3 ---",
-            "Traceback",
-            "  line 1",
-            "raised for item 5 of the map",
-        ]
-
-    def test_without_a_traceback_it_shows_its_text(self) -> None:
-        error = RemoteError("E", "no", "")
-
-        assert error._render_traceback_() == [
-            "--- raised on an engine ---",
-            "E: no",
-        ]
-
     def test_its_traceback_can_be_printed(self, capsys: pytest.CaptureFixture[str]) -> None:
         RemoteError("E", "no", "Traceback\n  line 1", 3).print_traceback()
 

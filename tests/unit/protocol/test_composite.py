@@ -79,11 +79,10 @@ class TestSeveralErrors:
         assert CompositeError("apply f", errors).render_traceback() == [
             "apply f: 3 failed",
             "",
+            "[0-1]: E: no",
             "Traceback no",
-            "  -> [engines 0-1] E: no",
             "",
             "KeyError: 'x'",
-            "  -> 'x'",
         ]
 
     def test_count_the_tracebacks_not_shown(self, error: CompositeError) -> None:

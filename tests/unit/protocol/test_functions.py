@@ -15,6 +15,7 @@ import pytest
 from ipcluster_ext.errors import SerializationError
 from ipcluster_ext.protocol import functions
 from ipcluster_ext.protocol.functions import global_names, importable_elsewhere, pack
+from ipcluster_ext.protocol.picklers import dump_function
 from ipcluster_ext.protocol.wrappers import Wrapper
 
 
@@ -39,13 +40,13 @@ def notebook() -> Notebook:
 def pickles(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """List everything that is pickled during a test."""
     pickled: list[object] = []
-    dumps: Callable[..., bytes] = cloudpickle.dumps
+    dumps = dump_function
 
-    def counting(value: object, **options: Any) -> bytes:
+    def counting(value: Callable[..., Any]) -> bytes:
         pickled.append(value)
-        return dumps(value, **options)
+        return dumps(value)
 
-    monkeypatch.setattr(cloudpickle, "dumps", counting)
+    monkeypatch.setattr(functions, "dump_function", counting)
     return pickled
 
 
