@@ -442,21 +442,10 @@ class RemoteError(KernelError):
     traceback: str = ""
     coloured: str = ""
     engine: int | None = None
-    show: ClassVar[Callable[["RemoteError", bool], list[str]]]
-    """How such an error looks to who reads it here, with what is above and below its traceback or
-    without; `protocol.showing` says."""
 
     def __init__(self, ename: str, evalue: str, traceback: str, engine: int | None = None) -> None:
         super().__init__(ename, evalue, traceback, engine)
-        self.take_facts(ename, evalue, traceback, engine)
-
-    def take_facts(self, ename: str, evalue: str, traceback: str, engine: int | None) -> None:
-        """Be an error of which so much is known."""
-        self.ename = ename
-        self.evalue = evalue
-        self.coloured = traceback
-        self.traceback = _COLOUR.sub("", traceback)
-        self.engine = engine
+        remember_facts(self, ename, evalue, traceback, engine)
 
     @property
     def engine_info(self) -> dict[str, int | None]:
@@ -478,15 +467,26 @@ class RemoteError(KernelError):
 
     def print_traceback(self) -> None:
         """Write the engine's traceback to ``sys.stdout``, as IPython does where that is."""
-        sys.stdout.write("\n".join(RemoteError.show(self, False)) + "\n")  # noqa: FBT003 - as the hook
+        sys.stdout.write("\n".join(_look(self, False)) + "\n")  # noqa: FBT003 - as the hook has it
 
     def _render_traceback_(self) -> list[str]:
         """Show the engine's traceback, where IPython shows an exception."""
-        return RemoteError.show(self, True)  # noqa: FBT003 - as the hook has it
+        return _look(self, True)  # noqa: FBT003 - as the hook has it
 
 
-def _as_it_came(error: RemoteError, _whole: bool) -> list[str]:  # noqa: FBT001 - a hook's
+def remember_facts(
+    error: RemoteError, ename: str, evalue: str, traceback: str, engine: int | None
+) -> None:
+    """Tell an error what is known of it, whatever its class calls its own methods."""
+    error.ename, error.evalue, error.engine = ename, evalue, engine
+    error.coloured, error.traceback = traceback, _COLOUR.sub("", traceback)
+
+
+def show_with(look: Callable[[RemoteError, bool], list[str]]) -> None:
+    """Choose how such errors look to who reads them here: whole, or the traceback alone."""
+    global _look
+    _look = look
+
+
+def _look(error: RemoteError, _whole: bool) -> list[str]:  # noqa: FBT001 - a hook's
     return error.render_traceback()
-
-
-RemoteError.show = _as_it_came

@@ -20,6 +20,7 @@ from ipcluster_ext.errors import (
     TaskTimeout,
     UnknownTask,
     UnmetDependency,
+    remember_facts,
 )
 from ipcluster_ext.protocol.buffers import load
 from ipcluster_ext.protocol.exceptions import Parts, Travelling, parts_of, remake
@@ -110,7 +111,7 @@ def _join(original: BaseException, facts: tuple[str, str, str, int | None]) -> R
     parts = parts_of(original) or Parts(original.args, None)
     error: RemoteError = remake(_class_for(kind), parts)  # type: ignore[assignment]
     error.__dict__.update(original.__dict__)
-    error.take_facts(*facts)
+    remember_facts(error, *facts)
     return error
 
 

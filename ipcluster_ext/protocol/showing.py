@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from ipcluster_ext.errors import RemoteError
+from ipcluster_ext.errors import RemoteError, show_with
 from ipcluster_ext.protocol.sources import title_of
 from ipcluster_ext.protocol.tracebacks import (
     PLAIN,
@@ -74,7 +74,7 @@ def shown(error: RemoteError, whole: bool) -> list[str]:  # noqa: FBT001 - a hoo
     return [*block([error], colours), *called_at(error.__traceback__, colours)]
 
 
-RemoteError.show = shown
+show_with(shown)
 
 
 def traceback_of(error: BaseException) -> list[str]:
