@@ -65,7 +65,7 @@ class Notebook:
         self.runtime = folder / "clusters"
         self.cells: list[Cell] = []
         self.strays: list[Message] = []
-        self._environment = _environment_of(folder, self.runtime) | dict(environment or {})
+        self._environment = environment_of(folder, self.runtime) | dict(environment or {})
         self._changed = Condition(RLock())
         self._requests: dict[str, Cell] = {}
         self._updates: list[Message] = []
@@ -299,7 +299,8 @@ def opened(
         shutil.rmtree(folder)
 
 
-def _environment_of(folder: Path, runtime: Path) -> dict[str, str]:
+def environment_of(folder: Path, runtime: Path) -> dict[str, str]:
+    """Return the environment of a kernel, or of a server, that leaves its files in a folder."""
     path = os.environ.get("PYTHONPATH")
     return os.environ | {
         "IPCLUSTER_EXT_RUNTIME_DIR": str(runtime),

@@ -1,0 +1,129 @@
+"""A notebook in JupyterLab, as its user handles it: cells, the stop button, what is seen."""
+
+import os
+import re
+from pathlib import Path
+
+import nbformat
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.lab import Lab
+
+SCREENSHOTS = "IPCLUSTER_EXT_SCREENSHOTS"
+"""Names a folder to keep screenshots in."""
+
+_SECOND = 1000.0
+_OPEN = """async path => {
+  const opening = { path, factory: "Notebook" };
+  const panel = await window.jupyterapp.commands.execute("docmanager:open", opening);
+  await panel.context.ready;
+  await panel.sessionContext.ready;
+  await panel.sessionContext.session.kernel.info;
+}"""
+_CLOSE = """async () => {
+  const panel = window.jupyterapp.shell.currentWidget;
+  await panel.context.sessionContext.shutdown();
+  await panel.context.save();
+  panel.dispose();
+}"""
+_ENDED = re.compile(r"^\[\d+\]:")
+
+
+class NotebookPage:
+    """A notebook that is open in a browser; its kernel is idle.
+
+    Parameters
+    ----------
+    page
+        With JupyterLab.
+    lab
+        The server.
+    name
+        Of the notebook, without ``.ipynb``.
+    cells
+        Code, one text for each cell.
+    screenshots
+        Where to keep them.
+    """
+
+    def __init__(
+        self, page: Page, lab: Lab, name: str, cells: tuple[str, ...], screenshots: Path
+    ) -> None:
+        self.page = page
+        self.name = name
+        self._screenshots = screenshots
+        code = [nbformat.v4.new_code_cell(cell) for cell in cells]
+        metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+        nbformat.write(
+            nbformat.v4.new_notebook(cells=code, metadata=metadata), lab.work / f"{name}.ipynb"
+        )
+        page.evaluate(_OPEN, f"{name}.ipynb")
+        self.panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+        self.cells = self.panel.locator(".jp-Notebook .jp-CodeCell")
+        expect(self.cells).to_have_count(len(cells), timeout=30 * _SECOND)
+        self.wait_until_idle()
+
+    # --- what the user does -----------------------------------------------------------------------
+
+    def start(self, cell: int) -> None:
+        """Click into a cell and press Ctrl+Enter."""
+        self.cells.nth(cell).locator(".cm-content").click()
+        self.page.keyboard.press("Control+Enter")
+
+    def run(self, cell: int, *, timeout: float = 60.0) -> Locator:
+        """Run a cell to its end; return its output area."""
+        self.start(cell)
+        self.wait(cell, timeout=timeout)
+        return self.output(cell)
+
+    def stop(self) -> None:
+        """Press the stop button."""
+        self.panel.locator(".jp-Toolbar [data-jp-item-name=interrupt] jp-button").click()
+
+    # --- what the user sees -----------------------------------------------------------------------
+
+    def wait(self, cell: int, *, timeout: float = 60.0) -> None:
+        """Wait until a cell has ended."""
+        expect(self.prompt(cell)).to_have_text(_ENDED, timeout=timeout * _SECOND)
+
+    def wait_until_idle(self, *, timeout: float = 60.0) -> None:
+        """Wait until the kernel says that it has nothing to do."""
+        status = self.panel.locator(".jp-Notebook-ExecutionIndicator")
+        expect(status).to_have_attribute("data-status", "idle", timeout=timeout * _SECOND)
+
+    def prompt(self, cell: int) -> Locator:
+        """Return the ``[1]:`` of a cell."""
+        return self.cells.nth(cell).locator(".jp-InputPrompt")
+
+    def output(self, cell: int) -> Locator:
+        """Return the output area of a cell."""
+        return self.cells.nth(cell).locator(".jp-Cell-outputArea")
+
+    def shoot(self, name: str) -> Path:
+        """Take a screenshot of the whole window; return its file."""
+        self._screenshots.mkdir(parents=True, exist_ok=True)
+        path = self._screenshots / f"{self.name}-{name}.png"
+        self.page.screenshot(path=path)
+        return path
+
+    # --- its end ----------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Shut the kernel down, save, and close the notebook."""
+        self.page.evaluate(_CLOSE)
+        expect(self.panel).to_have_count(0, timeout=30 * _SECOND)
+
+
+def open_lab(page: Page, lab: Lab) -> None:
+    """Open JupyterLab, and wait until it can be used."""
+    page.set_default_timeout(30 * _SECOND)
+    page.goto(lab.address("lab"))
+    page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=60 * _SECOND)
+    page.evaluate(
+        "async () => { await window.jupyterapp.started; await window.jupyterapp.restored; }"
+    )
+
+
+def screenshots_folder(otherwise: Path) -> Path:
+    """Return where screenshots are kept: where the environment says, or for this run only."""
+    return Path(os.environ.get(SCREENSHOTS, otherwise))
