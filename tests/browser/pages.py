@@ -1,10 +1,11 @@
 """A notebook in JupyterLab, as its user handles it: cells, the stop button, what is seen."""
 
+import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
-import nbformat
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.lab import Lab
@@ -52,11 +53,7 @@ class NotebookPage:
         self.page = page
         self.name = name
         self._screenshots = screenshots
-        code = [nbformat.v4.new_code_cell(cell) for cell in cells]
-        metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-        nbformat.write(
-            nbformat.v4.new_notebook(cells=code, metadata=metadata), lab.work / f"{name}.ipynb"
-        )
+        (lab.work / f"{name}.ipynb").write_text(json.dumps(_notebook(cells)))
         page.evaluate(_OPEN, f"{name}.ipynb")
         self.panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
         self.cells = self.panel.locator(".jp-Notebook .jp-CodeCell")
@@ -127,3 +124,18 @@ def open_lab(page: Page, lab: Lab) -> None:
 def screenshots_folder(otherwise: Path) -> Path:
     """Return where screenshots are kept: where the environment says, or for this run only."""
     return Path(os.environ.get(SCREENSHOTS, otherwise))
+
+
+def _notebook(cells: tuple[str, ...]) -> dict[str, Any]:
+    blank: dict[str, Any] = {
+        "cell_type": "code",
+        "execution_count": None,
+        "metadata": {},
+        "outputs": [],
+    }
+    return {
+        "cells": [blank | {"id": str(number), "source": cell} for number, cell in enumerate(cells)],
+        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
