@@ -179,6 +179,7 @@ class Assignments(ABC):
             task.extra = task.extra or Extra()  # or nobody would look whether it needs anything
         if task.spec.options is not None:
             self.limits.assigned(engine, task, now)
+        engine.count_waiting()
         self._state.changed.add(engine)
 
     def died_with(self, engine: Engine, task: Task, exited: EngineExited, now: float) -> None:
@@ -257,10 +258,9 @@ class Assignments(ABC):
 
     def waiting(self, engine: Engine, message: Waiting) -> None:
         """Learn how many of an engine's tasks wait, and what it takes meanwhile."""
-        most = len(engine.unfinished) - engine.awaiting
-        engine.waiting = min(max(0, message.count), most)
+        engine.said = message.count, message.unsuited
+        engine.count_waiting()
         engine.above = message.above
-        engine.unsuited = min(max(0, message.unsuited), most - engine.waiting)
         if message.above is not None:
             self._state.choosy.add(engine)
         if engine.load <= 0:

@@ -27,12 +27,16 @@ class Send:
     token
         To come back in a `Delivered` event: the page of the journal where the outcomes stand that
         it tells of, 0 for none, and the blobs that it names; None if nobody waits for it.
+    patient
+        Whether it waits until what was recorded in this batch is written: whoever asked for it
+        asks the next hub again if this one dies before that.
     """
 
     peer: PeerId
     messages: list[Message]
     frames: list[Frame]
     token: tuple[int, list[str]] | None = None
+    patient: bool = False
 
 
 @dataclass(slots=True)
@@ -57,8 +61,8 @@ class Line:
     """
 
     __slots__ = (
-        "_gathering", "_is_open", "_items", "_key", "_open_lines", "frames", "messages", "peer",
-        "token",
+        "_gathering", "_is_open", "_items", "_key", "_open_lines", "frames", "messages", "patient",
+        "peer", "token",
     )  # fmt: skip
 
     def __init__(self, peer: PeerId, open_lines: "list[Line]") -> None:
@@ -68,6 +72,7 @@ class Line:
         self.messages: list[Message] = []
         self.frames: list[Frame] = []
         self.token: list[str] = []
+        self.patient = False
         self._gathering: type[Run] | type[Results] | None = None
         self._key: TaskSpec | EngineId | None = None
         self._items: list[Any] = []
@@ -82,6 +87,11 @@ class Line:
             self._open()
         self._close()
         self.messages.append(message)
+
+    def order(self, message: Message) -> None:
+        """Add what must not be done twice, although its asker may ask the next hub again."""
+        self.say(message)
+        self.patient = True
 
     def run(self, spec: TaskSpec, item: TaskItem, frames: Sequence[Frame]) -> None:
         """Add a task for an engine."""
@@ -119,6 +129,7 @@ class Line:
         self._is_open = False
         tells = page and any(type(message) is Results for message in self.messages)
         token = (page if tells else 0, self.token) if tells or self.token else None
-        send = Send(self.peer, self.messages, self.frames, token)
+        send = Send(self.peer, self.messages, self.frames, token, self.patient)
         self.messages, self.frames, self.token = [], [], []
+        self.patient = False
         return send

@@ -75,6 +75,8 @@ class Engine:
         How many of its unfinished tasks are coroutines, which wait for each other's sake.
     waiting
         How many of its unfinished tasks wait for tasks of their own.
+    said
+        How many it said wait, and how many are unsuited; this hub may not know all of them yet.
     above, unsuited
         Only tasks of a higher priority are begun there for the time being, None if any is; and
         how many of its unfinished tasks are not.
@@ -118,6 +120,7 @@ class Engine:
     standing: dict[TaskId, int] = field(default_factory=dict)
     awaiting: int = 0
     waiting: int = 0
+    said: tuple[int, int] = (0, 0)
     above: int | None = None
     unsuited: int = 0
     python: str = ""
@@ -196,6 +199,13 @@ class Engine:
             self.id, status, self.host, self.pid, self.reason, self.python, self.resources
         )
 
+    def count_waiting(self) -> None:
+        """Count how many of its tasks wait, and how many are unsuited, as far as it can be."""
+        waiting, unsuited = self.said
+        most = len(self.unfinished) - self.awaiting
+        self.waiting = min(max(0, waiting), most)
+        self.unsuited = min(max(0, unsuited), most - self.waiting)
+
     def has(self, resources: tuple[tuple[str, float], ...]) -> bool:
         """Tell whether it has what a task asks for."""
         return all(self.resources.get(name, 0.0) >= amount for name, amount in resources)
@@ -208,4 +218,5 @@ class Engine:
         self.unsure.clear()
         self.standing.clear()
         self.awaiting = self.waiting = self.unsuited = 0
+        self.said = (0, 0)
         self.above = self.silent_since = self.settling = None

@@ -98,21 +98,21 @@ class Roll:
             self._recovery.begin(now)
             self._recovery.agent_is_back(agent, hello.engines)
         else:
-            self._start(agent, hello.count)
+            ids = self._post(agent, hello.count, {})
+            if ids:
+                line.say(StartEngines(ids))
 
-    def _start(
-        self, agent: Agent, count: int, resources: dict[str, float] | None = None
-    ) -> list[EngineId]:
+    def _post(self, agent: Agent, count: int, resources: dict[str, float]) -> list[EngineId]:
+        """Make ids for engines that an agent is to start."""
         state = self._state
         ids = [EngineId(state.next_engine + place) for place in range(count)]
         state.next_engine += count
         for engine_id in ids:
-            engine = Engine(engine_id, agent, host=agent.host, wanted=resources or {})
+            engine = Engine(engine_id, agent, host=agent.host, wanted=resources)
             state.engines[engine_id] = engine
             agent.engines.add(engine_id)
         state.restaffed.add(agent)
         if ids:
-            agent.line.say(StartEngines(ids, resources or {}))
             state.tell_clients([state.engines[engine_id].info for engine_id in ids])
         return ids
 
@@ -264,7 +264,7 @@ class Roll:
             self._stop(engines, again=message.action == "restart")
         elif message.action == "signal":
             for agent, ids in self._by_agent(engines):
-                agent.line.say(SignalEngines(ids, message.signum))
+                agent.line.order(SignalEngines(ids, message.signum))
         else:
             refused = f"unknown action {message.action!r}"
         boots = [state.engines[e].boot for e in engines if e in state.engines]
@@ -277,7 +277,9 @@ class Roll:
             return [], "the cluster has no host agent"
         if not 0 < count <= MOST_ENGINES:
             return [], f"cannot start {count} engines; {_HOW_MANY}"
-        return self._start(agent, count, resources), ""
+        ids = self._post(agent, count, resources)
+        agent.line.order(StartEngines(ids, resources))
+        return ids, ""
 
     def _stop(self, engines: list[EngineId], *, again: bool) -> None:
         for engine_id in engines:
@@ -288,7 +290,7 @@ class Roll:
                 engine.restarting = True
             self._state.changed.add(engine)
         for agent, ids in self._by_agent(engines):
-            agent.line.say(StopEngines(ids, again))
+            agent.line.order(StopEngines(ids, again))
 
     def _by_agent(self, engines: list[EngineId]) -> list[tuple[Agent, list[EngineId]]]:
         groups: dict[int, tuple[Agent, list[EngineId]]] = {}

@@ -67,6 +67,8 @@ class Peer:
         When it was heard last.
     silent
         Whether the core was told that this was a while ago.
+    waiting
+        What it is to be told once a page of the journal is written, and what comes after that.
     """
 
     id: PeerId
@@ -77,6 +79,7 @@ class Peer:
     heard_at: float = 0.0
     silent: bool = False
     lags: bool = False
+    waiting: deque[tuple[int, Send]] = field(default_factory=deque)
 
 
 class Ports:
@@ -112,6 +115,8 @@ class Ports:
         self._ping_every = min(PING_EVERY, quiet / 2)
         self._now = self._look_at = self._looked_at = 0.0
         self._patient = journal
+        self._page = self._written = 0
+        self._waiting: dict[Peer, None] = {}
         self._unsettled: deque[tuple[int, list[tuple[Peer, int]]]] = deque()
         self._held_back: dict[Peer, int] = {}
         self._peers: dict[Address, Peer] = {}
@@ -196,6 +201,7 @@ class Ports:
     def _forget(self, peer: Peer) -> None:
         self._by_id.pop(peer.id, None)
         self._owing.pop(peer, None)
+        self._waiting.pop(peer, None)
         if self._peers.get(peer.address) is peer:
             del self._peers[peer.address]
 
@@ -207,6 +213,8 @@ class Ports:
         The peers that turned out to be gone, to be handled at once.
         """
         gone: list[Event] = []
+        for who in list(self._waiting):
+            self._release(who, gone)
         for effect in effects:
             peer = self._by_id.get(effect.peer)
             if peer is None:
@@ -217,14 +225,31 @@ class Ports:
                 gone.extend(self._unreceived(peer))
                 self._forget(peer)
                 continue
-            self._owing.pop(peer, None)
-            wire = peer.ledger.say(effect.messages, effect.frames, token=effect.token)
-            if not self._router.send(peer.address, wire):
-                gone.append(Left(peer.id, "its connection is gone"))
-            elif peer.ledger.unacked_nbytes > self._backlog and self._may_lag(peer):
-                peer.lags = True
-                gone.append(Lags(peer.id))
+            if peer.waiting or (effect.patient and self._page > self._written):
+                peer.waiting.append((self._page if effect.patient else 0, effect))
+                self._waiting[peer] = None
+            else:
+                self._say(peer, effect, gone)
+        if self._waiting and self._ack_at is None:
+            self._ack_at = self._now + ACK_WITHIN  # or nobody would look
         return gone
+
+    def _release(self, peer: Peer, gone: list[Event]) -> None:
+        """Say what waited for a page that is written."""
+        waiting = peer.waiting
+        while waiting and waiting[0][0] <= self._written:
+            self._say(peer, waiting.popleft()[1], gone)
+        if not waiting:
+            del self._waiting[peer]
+
+    def _say(self, peer: Peer, send: Send, gone: list[Event]) -> None:
+        self._owing.pop(peer, None)
+        wire = peer.ledger.say(send.messages, send.frames, token=send.token)
+        if not self._router.send(peer.address, wire):
+            gone.append(Left(peer.id, "its connection is gone"))
+        elif peer.ledger.unacked_nbytes > self._backlog and self._may_lag(peer):
+            peer.lags = True
+            gone.append(Lags(peer.id))
 
     def _may_lag(self, peer: Peer) -> bool:
         """Tell whether the core is to be told that a peer lags behind: what it is owed is kept."""
@@ -246,7 +271,7 @@ class Ports:
                 if peer.ledger.owes_ack:
                     self._router.send(peer.address, peer.ledger.mention())
             self._owing.clear()
-            self._ack_at = now + ACK_WITHIN if self._unsettled else None
+            self._ack_at = now + ACK_WITHIN if self._unsettled or self._waiting else None
         events: list[Event] = []
         if now >= self._look_at:
             self._look(now, events)
@@ -287,6 +312,7 @@ class Ports:
             The last that is written.
         """
         unsettled = self._unsettled
+        self._page, self._written = page or self._page, written
         if self._heard:
             self._held_back.update((peer, peer.ledger.received) for peer in self._heard)
             self._heard.clear()

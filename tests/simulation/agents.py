@@ -69,8 +69,8 @@ class Agent(Process):
             case StartEngines():
                 self.started.update(message.engines)
                 truth = self.world.truth
-                more = truth.hub_deaths or "steer" in self.world.traits
-                hold(more or len(self.started) <= self.count, "it is given engines twice")
+                most = self.count + truth.starts
+                hold(len(self.started) <= most, "it is given engines twice:", self.started)
                 for engine in message.engines:
                     if engine not in self.engines:
                         self._start(engine)

@@ -196,6 +196,7 @@ class Client(Process):
                 self.release()
             case "steer":
                 action = chance.choice(["restart", "restart", "stop", "start"])
+                self.world.truth.starts += action == "start"
                 self._ask(Steer(self.world.number(), action, [self.world.any_engine], 1))
             case _:
                 raise AssertionError(what)

@@ -160,11 +160,11 @@ MUTANTS = [
     ),
     Mutant(
         "an interrupt is lost", WITHDRAWALS,
-        "            self._state.engines[engine_id].open_line.say(Halt(ids))\n", "",
+        "        engine.open_line.say(Halt(ids))\n", "",
     ),
     Mutant(
         "unbegun tasks that are interrupted are not taken back", WITHDRAWALS,
-        "        self._ask(Withdrawal(client.line, 0), held)\n", "",
+        "        self._ask(Withdrawal(line, 0), {engine.id: ids})\n", "",
     ),
     Mutant(
         "a client is not told of what a dead engine was asked", WITHDRAWALS,
@@ -178,8 +178,19 @@ MUTANTS = [
     ),
     Mutant(
         "a stubborn task is not ended", WITHDRAWALS,
-        "self._state.timers.set(self._state.now + graces[0], Alarm.OVERDUE, task, task.tries)",
-        "self._state.log.note(self._state.now, \"interrupted\", [task_id])",
+        "self._state.timers.set(due, Alarm.OVERDUE, task, task.tries)",
+        "self._state.log.note(due, \"interrupted\", [task.id])",
+    ),
+    Mutant(
+        "what was interrupted is not when another hub takes over", RECOVERY,
+        "        self._tasks.withdrawals.resume(engine, adopted)\n", "",
+        seed=68360913855358,
+    ),
+    Mutant(
+        "what was interrupted is queued by the next hub", RECOVERY,
+        "            if not self._tasks.withdrawals.give_up(task):",
+        "            if task:",
+        seed=20280261,
     ),
     # ---- others' outcomes
     Mutant(
@@ -281,6 +292,16 @@ MUTANTS = [
         "        if agent is not None and agent.line.peer != NO_PEER:\n            return\n", "",
     ),
     # ---- the journal, and who takes over
+    Mutant(
+        "an order goes out before it is written", PORTS,
+        "if peer.waiting or (effect.patient and self._page > self._written):",
+        "if peer.waiting:",
+    ),
+    Mutant(
+        "how many tasks wait is forgotten with those that were not known yet", ASSIGNMENTS,
+        "        engine.count_waiting()\n        self._state.changed.add(engine)\n", "",
+        seed=239421594309457,
+    ),
     Mutant(
         "acknowledged before it is durable", PORTS,
         "while unsettled and unsettled[0][0] <= written:",

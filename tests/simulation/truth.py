@@ -93,6 +93,8 @@ class Truth:
         Tasks that their own clients wanted stopped.
     halted
         Interrupted tasks, by the only life of an engine that may begin each; 0 for none.
+    starts
+        How many engines clients have asked for.
     vague
         An engine died whose black box named a task that it had ended before.
     hub_deaths, agent_deaths
@@ -113,6 +115,7 @@ class Truth:
     orphaned: set[TaskId] = field(default_factory=set)
     unwanted: set[TaskId] = field(default_factory=set)
     halted: dict[TaskId, int] = field(default_factory=dict)
+    starts: int = 0
     vague: bool = False
     hub_deaths: int = 0
     agent_deaths: int = 0

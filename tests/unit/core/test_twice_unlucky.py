@@ -11,11 +11,13 @@ from ipcluster_ext.protocol.messages import (
     Lack,
     Returned,
     StopEngines,
+    SubmitEach,
     Supply,
+    Waiting,
 )
-from ipcluster_ext.protocol.parts import Dependency, Options, ResultItem
-from ipcluster_ext.protocol.status import TaskStatus
-from tests.support.comebacks import return_agent, return_client, return_engine
+from ipcluster_ext.protocol.parts import Dependency, Options, ResultItem, TaskItem, TaskSpec
+from ipcluster_ext.protocol.status import Kind, TaskStatus
+from tests.support.comebacks import return_agent, return_client, return_engine, submission
 from tests.support.scripted import Agent, Client, Engine, Stage
 
 DONE, FAILED, LOST = TaskStatus.DONE, TaskStatus.FAILED, TaskStatus.LOST
@@ -155,3 +157,25 @@ class TestATaskThatDependsOnOthers:
 
         assert first.ids == []
         assert third.ids == [task]
+
+
+class TestAnEngine:
+    def test_has_a_task_ended_that_runs_on_top_of_one_that_this_hub_did_not_know(
+        self, stage: Stage, client: Client, agent: Agent, engine: Engine
+    ) -> None:
+        [waiting] = client.submit()
+        [limited] = client.submit_each([0])
+        options = Options(time_limit=1.0)
+        each = SubmitEach(
+            TaskSpec(Kind.APPLY, balanced=False, options=options),
+            TaskItem(limited, b"in"),
+            [EngineId(0)],
+        )
+
+        stage.crash(unwritten=2)
+        return_engine(engine, None, Waiting(1))
+        return_client(client, submission(waiting), each, waits=[waiting, limited])
+        return_agent(agent, [engine])
+        stage.turn(5.0)
+
+        assert agent.of(StopEngines) == [StopEngines([EngineId(0)], again=True, grace=0.5)]

@@ -1,32 +1,51 @@
 from typing import cast
 
-from ipcluster_ext.core.events import Heard, Said, Silent
-from ipcluster_ext.hub.ports import CLIENTS, ENGINES, Ports
-from ipcluster_ext.protocol.ids import ClientId
+from ipcluster_ext.core.effects import Dismiss, Send
+from ipcluster_ext.core.events import Heard, PeerId, Said, Silent
+from ipcluster_ext.hub.ports import ACK_WITHIN, CLIENTS, ENGINES, Ports
+from ipcluster_ext.protocol.frames import decode
+from ipcluster_ext.protocol.ids import ClientId, EngineId
 from ipcluster_ext.protocol.ledger import Ledger, Wire
-from ipcluster_ext.protocol.messages import AgentHello, ClientHello, Message
+from ipcluster_ext.protocol.messages import (
+    AgentHello,
+    ClientHello,
+    Message,
+    StartEngines,
+    StopEngines,
+)
 from ipcluster_ext.transport.router import Address, Arrival, Router
 
 QUIET = 4.0
 AN_ENGINE = Address(ENGINES, b"e0-1")
 ANOTHER = Address(ENGINES, b"e1-2")
+AN_AGENT = Address(ENGINES, b"a1")
 A_CLIENT = Address(CLIENTS, b"c1")
+START, STOP = StartEngines([EngineId(1)]), StopEngines([EngineId(0)])
 
 
 class Stage:
     """The hub's ports, with nothing but scripted arrivals behind them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, journal: bool = False) -> None:
         self.arrivals: list[Arrival] = []
         self.ledgers: dict[Address, Ledger] = {}
-        self.ports = Ports(cast("Router", self), 1, quiet=QUIET)
+        self.sent: list[tuple[Address, Wire]] = []
+        self.ports = Ports(cast("Router", self), 1, journal=journal, quiet=QUIET)
 
     def receive(self) -> list[Arrival]:
         arrivals, self.arrivals = self.arrivals, []
         return arrivals
 
-    def send(self, _address: Address, _wire: Wire) -> bool:
+    def send(self, address: Address, wire: Wire) -> bool:
+        self.sent.append((address, wire))
         return True
+
+    def told(self, who: Address) -> list[Message]:
+        """Return what somebody was told that has to arrive."""
+        packets = [
+            decode(wire[0], frame_count=len(wire) - 1) for to, wire in self.sent if to == who
+        ]
+        return [message for packet in packets if packet.seq for message in packet.messages]
 
     def says(self, who: Address, message: Message | None = None) -> None:
         """Have somebody say something, or just be there."""
@@ -97,3 +116,65 @@ def test_a_hub_that_was_stopped_itself_takes_nobody_for_silent() -> None:
 
     assert told == [[], [], []]
     assert isinstance(silent, Silent)
+
+
+class TestAnOrderThatMustNotBeDoneTwice:
+    """One that is not written yet: whoever asked for it would ask the next hub again."""
+
+    def test_waits_until_it_is_written(self) -> None:
+        stage, agent = _with_an_agent()
+        stage.ports.settle(7, 5)
+
+        stage.ports.carry([Send(agent, [STOP], [], patient=True)])
+        before = stage.told(AN_AGENT)
+        stage.ports.settle(7, 7)
+        stage.ports.carry([])
+
+        assert before == []
+        assert stage.told(AN_AGENT) == [STOP]
+
+    def test_keeps_its_place_before_what_follows(self) -> None:
+        stage, agent = _with_an_agent()
+        stage.ports.settle(7, 5)
+
+        stage.ports.carry([Send(agent, [STOP], [], patient=True)])
+        stage.ports.carry([Send(agent, [START], [])])
+        before = stage.told(AN_AGENT)
+        stage.ports.settle(9, 7)
+        stage.ports.carry([])
+
+        assert before == []
+        assert stage.told(AN_AGENT) == [STOP, START]
+
+    def test_is_looked_after_although_nothing_else_happens(self) -> None:
+        stage, agent = _with_an_agent()
+        stage.ports.settle(7, 5)
+
+        stage.ports.carry([Send(agent, [STOP], [], patient=True)])
+
+        assert stage.ports.deadline <= 100.0 + ACK_WITHIN
+
+    def test_goes_at_once_where_nothing_has_to_be_written(self) -> None:
+        stage, agent = _with_an_agent()
+        stage.ports.settle(7, 7)
+
+        stage.ports.carry([Send(agent, [STOP], [], patient=True)])
+
+        assert stage.told(AN_AGENT) == [STOP]
+
+    def test_is_for_nobody_once_its_receiver_is_gone(self) -> None:
+        stage, agent = _with_an_agent()
+        stage.ports.settle(7, 5)
+
+        stage.ports.carry([Send(agent, [STOP], [], patient=True), Dismiss(agent)])
+        stage.ports.settle(7, 7)
+        stage.ports.carry([])
+
+        assert stage.told(AN_AGENT) == []
+
+
+def _with_an_agent() -> tuple[Stage, PeerId]:
+    stage = Stage(journal=True)
+    stage.says(AN_AGENT, AgentHello(1, "here", 1, 0))
+    [said] = [event for event in stage.turn(100.0) if isinstance(event, Said)]
+    return stage, said.peer
