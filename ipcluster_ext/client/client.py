@@ -27,11 +27,15 @@ from ipcluster_ext.client.connection import Connection
 from ipcluster_ext.client.direct import BroadcastView, DirectView
 from ipcluster_ext.client.jobs import Jobbing
 from ipcluster_ext.client.opened import note_opened
+from ipcluster_ext.client.overseeing import WatchedClient
 from ipcluster_ext.client.preparing import Preparing
 from ipcluster_ext.client.purging import Purging
 from ipcluster_ext.client.steer import Steering
 from ipcluster_ext.client.targets import Targets, resolve
 from ipcluster_ext.client.versions import Versioned
+from ipcluster_ext.display.card import Card, still
+from ipcluster_ext.display.frontend import shows_widgets
+from ipcluster_ext.display.looks import Overseen
 from ipcluster_ext.errors import ClientError, ClusterError
 from ipcluster_ext.transport.keys import Secret, TcpAddress
 from ipcluster_ext.transport.processes import signal_one
@@ -145,10 +149,30 @@ class Client(Jobbing, Purging, Steering, Preparing, Becoming, Versioned):
 
     cluster_id = ""
     _finalizer: "weakref.finalize[..., Client] | None" = None
+    _card: Card | None = None
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"{len(self.connection.roster.ids)} engines"
         return f"<Client of cluster {self.cluster_id}: {state}>"
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        """Return it as text and HTML; and as a card that is live, to whoever sees widgets."""
+        del include, exclude
+        if not shows_widgets():
+            return {"text/plain": repr(self), "text/html": still(self.overseen().look())}
+        if self._card is None:
+            self._card = Card(self.overseen())
+        return {**self._card.bundle(), "text/plain": repr(self)}
+
+    def overseen(self) -> Overseen:
+        """Return how the cluster is, and what can be done about it, as cards show it.
+
+        Examples
+        --------
+        >>> rc.overseen().look().state
+        'running'
+        """
+        return WatchedClient(self)
 
     @property
     def hub_pid(self) -> int:

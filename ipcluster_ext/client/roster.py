@@ -62,6 +62,11 @@ class Roster:
         return self._hosts
 
     @property
+    def infos(self) -> list[EngineInfo]:
+        """What is known of each engine, in the order of their ids."""
+        return sorted(self._engines.values(), key=lambda info: info.id)
+
+    @property
     def count_ready(self) -> int:
         """How many engines are ready."""
         infos = list(self._engines.values())

@@ -16,10 +16,13 @@ from ipcluster_ext.cluster.context import Context
 from ipcluster_ext.cluster.home import check_id
 from ipcluster_ext.cluster.launchers.local import LocalLauncher
 from ipcluster_ext.cluster.outside import Outside, tcp_config
+from ipcluster_ext.cluster.overseeing import WatchedCluster
 from ipcluster_ext.cluster.paths import engine_path
 from ipcluster_ext.cluster.running import Run, Wish
 from ipcluster_ext.cluster.steering import Steering, check_resources
 from ipcluster_ext.cluster.threads import in_thread
+from ipcluster_ext.display.card import Card, still
+from ipcluster_ext.display.frontend import shows_widgets
 from ipcluster_ext.errors import ClusterError, ClusterStopped, EngineError
 from ipcluster_ext.protocol.process import POLICIES, Conduct, PolicyName
 from ipcluster_ext.transport.files import connection_file, runtime_folder
@@ -112,12 +115,24 @@ class Cluster(Context, Steering, Outside):
         self._tcp = tcp_config(ip, ports)
         self._launcher = LocalLauncher()
         self._run: Run | None = None
+        self._card: Card | None = None
 
     def __repr__(self) -> str:
         state = "not started" if self._run is None else "stopped"
         if self.running:
             state = f"running, agent {self.agent_pid}"
         return f"<Cluster {self.cluster_id}: n={self.n}, {state}>"
+
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> dict[str, object]:
+        """Return it as text and HTML; and as a card that is live, to whoever sees widgets."""
+        del include, exclude
+        if not shows_widgets():
+            return {"text/plain": repr(self), "text/html": still(WatchedCluster(self).look())}
+        if self._card is None:
+            self._card = Card(WatchedCluster(self))
+        return {**self._card.bundle(), "text/plain": repr(self)}
 
     @property
     def folder(self) -> Path:

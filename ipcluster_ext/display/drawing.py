@@ -26,6 +26,8 @@ _HEAD = f"text-align: left; font-weight: 600; padding: 1px 12px 1px 0; {_DIM}"
 _CELL = "padding: 1px 12px 1px 0; text-align: left; white-space: nowrap"
 _LONG = 60
 """How many characters of a line of output are shown."""
+_MOST = 64
+"""How many rows of a table are drawn; it is drawn anew at each change."""
 _STATES = {
     "ready": GOOD, "running": GOOD, "starting": CAREFUL, "unresponsive": BAD, "stopped": BAD,
 }  # fmt: skip
@@ -144,11 +146,9 @@ def _cluster_figures(look: ClusterLook) -> str:
         return text(f"{figures.noun(look.wanted, 'engine')} wanted" if look.wanted else "", _DIM)
     wanted = "" if look.wanted in {None, look.ready} else f" of {look.wanted}"
     ready = "engine" if look.ready == 1 and not wanted else "engines"
-    parts = [
-        f"<b>{look.ready}{wanted}</b> {ready} ready",
-        f"<b>{look.busy}</b> busy",
-        f"<b>{figures.count(look.queued)}</b> queued",
-    ]
+    parts = [f"<b>{look.ready}{wanted}</b> {ready} ready"]
+    if look.queued is not None:
+        parts += [f"<b>{look.busy}</b> busy", f"<b>{figures.count(look.queued)}</b> queued"]
     if look.done is not None:
         parts.append(f"<b>{figures.count(look.done)}</b> done")
     if look.failed:
@@ -179,9 +179,10 @@ def _engine(row: EngineLook, *, several: bool, measured: bool) -> list[str]:
     cells = [text(row.engine), dot(_STATES.get(row.state, CAREFUL)) + text(row.state)]
     if several:
         cells.append(text(row.host))
-    busy = "" if row.busy_for is None else f" {figures.span(row.busy_for)}"
+    since = "" if row.busy_for is None else f" {figures.span(row.busy_for)}"
+    task = _shortened(row.task) or ("busy" if row.busy else "")
     cells += [
-        text(_shortened(row.task)) + text(busy, _DIM),
+        text(task) + (text(since, _DIM) if since else ""),
         text(row.queued or "–"),
         "" if row.done is None else text(figures.count(row.done) if row.done else "–"),
         _failures(row.failed),
@@ -199,8 +200,11 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     top = "".join(f'<th scope="col" style="{_HEAD}">{text(name)}</th>' for name in head)
     body = "".join(
         "<tr>" + "".join(f'<td style="{_CELL}">{cell}</td>' for cell in row) + "</tr>"
-        for row in rows
+        for row in rows[:_MOST]
     )
+    if len(rows) > _MOST:
+        more = text(f"and {figures.noun(len(rows) - _MOST, 'more', 'more')}", _DIM)
+        body += f'<tr><td colspan="{len(head)}" style="{_CELL}">{more}</td></tr>'
     return (
         f'<div style="max-height: 320px; overflow: auto"><table style="{_FONT}; {_NUMBERS};'
         f' border-collapse: collapse; border-top: {_LINE}; margin: 2px 0"><thead><tr>{top}</tr>'

@@ -101,8 +101,9 @@ class EngineLook:
         Its id, and how it is: 'ready', 'starting', 'unresponsive', ...
     host, pid
         Where it runs.
-    task, busy_for
-        What its current task is called, and for how many seconds that has run; None if none runs.
+    busy, task, busy_for
+        Whether it has something to do, what its current task is called, and for how many seconds
+        that has run; None if nobody knows.
     queued, done, failed
         How many tasks it has not begun, and how many ended.
     cpu, memory
@@ -113,6 +114,7 @@ class EngineLook:
     state: str
     host: str = ""
     pid: int = 0
+    busy: bool = False
     task: str = ""
     busy_for: float | None = None
     queued: int = 0
@@ -131,7 +133,11 @@ class ClusterLook:
     title
         What it is called.
     state
-        'running', 'stopped', 'not started', 'closed', ... ; what can be done hangs on the first.
+        'running', 'stopped', 'not started', 'closed', ...
+    controls
+        What can be asked of it: of 'start', 'scale', 'restart', 'interrupt', 'stop'.
+    lasting
+        Whether it will never be otherwise.
     wanted
         How many engines there should be; None if nobody knows.
     queued, done, failed
@@ -144,8 +150,10 @@ class ClusterLook:
 
     title: str
     state: str
+    controls: frozenset[str] = frozenset()
+    lasting: bool = False
     wanted: int | None = None
-    queued: int = 0
+    queued: int | None = None
     done: int | None = None
     failed: int | None = None
     trouble: str = ""
@@ -164,7 +172,7 @@ class ClusterLook:
     @property
     def busy(self) -> int:
         """How many engines do something."""
-        return sum(engine.busy_for is not None for engine in self.engines)
+        return sum(engine.busy for engine in self.engines)
 
     @property
     def hosts(self) -> tuple[str, ...]:
