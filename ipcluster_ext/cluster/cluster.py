@@ -7,17 +7,19 @@ import secrets
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from msgspec import structs
 
 from ipcluster_ext.cluster import running
+from ipcluster_ext.cluster.attaching import Attaching
 from ipcluster_ext.cluster.context import Context
 from ipcluster_ext.cluster.home import check_id
 from ipcluster_ext.cluster.launchers.local import LocalLauncher
 from ipcluster_ext.cluster.outside import Outside, tcp_config
 from ipcluster_ext.cluster.overseeing import WatchedCluster
 from ipcluster_ext.cluster.paths import engine_path
+from ipcluster_ext.cluster.profiles import recipe
 from ipcluster_ext.cluster.running import Run, Wish
 from ipcluster_ext.cluster.steering import Steering, check_resources
 from ipcluster_ext.cluster.threads import in_thread
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from ipcluster_ext import Client
 
 
-class Cluster(Context, Steering, Outside):
+class Cluster(Context, Steering, Outside, Attaching):
     """A hub and engines on this host. Nothing runs before it is started.
 
     Every method that waits is a coroutine and has a twin, ``<name>_sync``, that blocks instead
@@ -40,11 +42,13 @@ class Cluster(Context, Steering, Outside):
     Parameters
     ----------
     n
-        How many engines; one for each processor if not given.
+        How many engines; one for each processor if not given. A word is a profile's name.
+    profile
+        A recipe for what is not given here; see ``ipcluster-ext profile --help``.
     cluster_id
         Its name, up to 16 letters, digits, '-' and '_'; a random one if not given.
     engine_timeout
-        How long engines may take to come up, in seconds.
+        How long engines may take to come up, in seconds; 60 if not given.
     cwd
         The engines' working folder; this process's if not given.
     policy
@@ -76,6 +80,8 @@ class Cluster(Context, Steering, Outside):
     ------
     ValueError
         There can be no such number of engines, no such id, policy, port or amount of a resource.
+    ClusterError
+        There is no such profile, or something in it is wrong.
 
     Examples
     --------
@@ -86,33 +92,50 @@ class Cluster(Context, Steering, Outside):
 
     def __init__(
         self,
-        n: int | None = None,
+        n: int | str | None = None,
         *,
+        profile: str = "",
         cluster_id: str = "",
-        engine_timeout: float = 60.0,
+        engine_timeout: float | None = None,
         cwd: str | None = None,
-        policy: PolicyName = "leastload",
-        hwm: int = 0,
-        history: int = 10_000,
-        history_age: float = 7 * 24 * 3600.0,
+        policy: PolicyName | None = None,
+        hwm: int | None = None,
+        history: int | None = None,
+        history_age: float | None = None,
         resources: Mapping[str, float] | None = None,
         silence: float | None = None,
         ip: str | None = None,
         ports: tuple[int, int] | None = None,
         shutdown_atexit: bool = True,
     ) -> None:
-        self.n = _count(n)
+        name, n = (n, None) if isinstance(n, str) else (profile, n)
+        wish = recipe(
+            name,
+            n=n,
+            engine_timeout=engine_timeout,
+            cwd=cwd,
+            policy=policy,
+            hwm=hwm,
+            history=history,
+            history_age=history_age,
+            resources=resources,
+            silence=silence,
+            ip=ip,
+            ports=ports,
+        )
+        self.profile = wish.profile
+        self.n = _count(wish.n)
         self.cluster_id = check_id(cluster_id or secrets.token_hex(8))
-        self.engine_timeout = engine_timeout
+        self.engine_timeout = wish.engine_timeout
         self.shutdown_atexit = shutdown_atexit
-        self.cwd = cwd
-        self.policy = _check_policy(policy)
-        self.hwm = max(0, operator.index(hwm))
-        self.history = max(0, operator.index(history))
-        self.history_age = max(0.0, float(history_age))
-        self.resources = check_resources(resources)
-        self.silence = None if silence is None else max(0.001, float(silence))
-        self._tcp = tcp_config(ip, ports)
+        self.cwd = wish.cwd
+        self.policy = _check_policy(wish.policy)
+        self.hwm = max(0, operator.index(wish.hwm))
+        self.history = max(0, operator.index(wish.history))
+        self.history_age = max(0.0, float(wish.history_age))
+        self.resources = check_resources(wish.resources)
+        self.silence = None if wish.silence is None else max(0.001, float(wish.silence))
+        self._tcp = tcp_config(wish.ip, wish.ports)
         self._launcher = LocalLauncher()
         self._run: Run | None = None
         self._card: Card | None = None
@@ -271,6 +294,7 @@ class Cluster(Context, Steering, Outside):
             resources=self.resources,
             cwd=cwd,
             sys_path=engine_path(sys.path, cwd=str(Path.cwd())),
+            profile=self.profile,
         )
         self._run = Run.launch(wish, self._launcher)
         return self._run

@@ -8,6 +8,7 @@ host.
 import signal
 import time
 from pathlib import Path
+from typing import Self
 
 import msgspec
 
@@ -37,13 +38,37 @@ class Keyring:
     ----------
     folder
         The cluster's folder.
+    server
+        The hub's own keys.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, server: KeyPair) -> None:
         self._folder = folder
-        self._server = mint()
+        self._server = server
         self._client, self._engine = mint(), mint()
-        self._write_hubs()
+
+    @classmethod
+    def new(cls, folder: Path) -> Self:
+        """Make all keys, and write those that the hub reads when it starts."""
+        keyring = cls(folder, mint())
+        keyring._write_hubs()
+        return keyring
+
+    @classmethod
+    def of(cls, folder: Path) -> Self | None:
+        """Take the hub's keys of a cluster that runs; None if it has none.
+
+        Those of clients and engines are made anew when they are exchanged.
+
+        Raises
+        ------
+        ClusterError
+            They cannot be read.
+        """
+        try:
+            return cls(folder, read_private(hub_keys_file(folder), HubKeys).server)
+        except FileNotFoundError:
+            return None
 
     def _write_hubs(self) -> HubKeys:
         keys = HubKeys(

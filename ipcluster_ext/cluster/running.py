@@ -1,6 +1,7 @@
 """One run of a cluster: its folders and its agent, from launch to the last file deleted."""
 
 import os
+import time
 import weakref
 from dataclasses import dataclass
 from itertools import takewhile
@@ -8,9 +9,11 @@ from pathlib import Path
 from typing import Self
 
 from ipcluster_ext.cluster.capacity import check_capacity
-from ipcluster_ext.cluster.home import Home, make_home, sweep_leftovers
+from ipcluster_ext.cluster.home import Deed, Home, make_home, sweep_leftovers
 from ipcluster_ext.cluster.keyring import Keyring
+from ipcluster_ext.cluster.launchers.attached import AttachedAgent
 from ipcluster_ext.cluster.launchers.base import AgentProcess, Launcher
+from ipcluster_ext.cluster.register import About, name_of_this, register
 from ipcluster_ext.errors import ClusterError, StartupError
 from ipcluster_ext.protocol.process import PATIENT, AgentConfig, Conduct, exit_text
 
@@ -44,6 +47,8 @@ class Wish:
         What each engine has.
     cwd, sys_path
         The engines' working folder, and where they look for modules.
+    profile
+        The profile that it is made from, empty if from none.
     """
 
     cluster: str
@@ -53,6 +58,19 @@ class Wish:
     resources: dict[str, float]
     cwd: str
     sys_path: list[str]
+    profile: str = ""
+
+    @property
+    def about(self) -> About:
+        """What others may know of it."""
+        return About(
+            n=self.count,
+            profile=self.profile,
+            owner=os.getpid() if self.mortal else 0,
+            started_at=time.time_ns() / 1e9,
+            started_by=name_of_this(),
+            cwd=self.cwd,
+        )
 
 
 class Run:
@@ -107,13 +125,27 @@ class Run:
             resources=wish.resources,
         )
         try:
-            keyring = None if wish.conduct.tcp is None else Keyring(home.folder)
+            keyring = None if wish.conduct.tcp is None else Keyring.new(home.folder)
+            register(home.folder, wish.about)
             run = cls(home, launcher.start(config), mortal=wish.mortal, keyring=keyring)
             home.hand_over(run.agent.pid)
         except BaseException:
             home.sweep()
             raise
         return run
+
+    @classmethod
+    def attach(cls, deed: Deed) -> Self:
+        """Take hold of a cluster that runs already, and was perhaps started elsewhere.
+
+        Raises
+        ------
+        ClusterError
+            It has ended.
+        """
+        home = Home(deed.cluster, Path(deed.folder), deed.blobs)
+        agent = AttachedAgent(deed.agent_pid, deed.agent_started, home.folder / "agent.log")
+        return cls(home, agent, mortal=False, keyring=Keyring.of(home.folder))
 
     @property
     def obituary(self) -> str:
