@@ -38,7 +38,11 @@ if TYPE_CHECKING:
     from ipcluster_ext.client.stream import AsyncStream
     from ipcluster_ext.client.waiting import as_completed, wait
     from ipcluster_ext.cluster.cluster import Cluster
-    from ipcluster_ext.engine.context import current_task, get_client, progress, publish
+    from ipcluster_ext.engine.context import bind_kernel, current_task, get_client, progress, publish
+    from ipcluster_ext.engine.deliveries import deliver_comm as deliver_comm
+    from ipcluster_ext.engine.lookup import complete_here as complete_here
+    from ipcluster_ext.engine.lookup import inspect_here as inspect_here
+    from ipcluster_ext.engine.lookup import list_variables_here as list_variables_here
     from ipcluster_ext.errors import (
         ClientClosed,
         ClientError,
@@ -119,7 +123,9 @@ _HOMES = {
     "client.replies": ("ExecuteReply",),
     "client.result": ("AsyncResult",),
     "cluster.cluster": ("Cluster",),
-    "engine.context": ("current_task", "get_client", "progress", "publish"),
+    "engine.context": ("bind_kernel", "current_task", "get_client", "progress", "publish"),
+    "engine.deliveries": ("deliver_comm",),
+    "engine.lookup": ("complete_here", "inspect_here", "list_variables_here"),
     "errors": (
         "ClientClosed",
         "ClientError",
@@ -231,6 +237,7 @@ __all__ = [
     "ViewExecutor",
     "as_completed",
     "become_dask",
+    "bind_kernel",
     "collect_exceptions",
     "connect",
     "current_task",

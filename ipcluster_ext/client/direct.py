@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ipcluster_ext.client.arguments import dump_call, dump_chunk
 from ipcluster_ext.client.chunks import rows, split_evenly
 from ipcluster_ext.client.flags import Flag
 from ipcluster_ext.client.gather import AsyncPartsResult
 from ipcluster_ext.client.imports import SyncImports
+from ipcluster_ext.client.looking import LookingView
 from ipcluster_ext.client.maps import AsyncMapResult
-from ipcluster_ext.client.namespaces import NamespaceView, Parts
 from ipcluster_ext.client.options import Flags
 from ipcluster_ext.client.partition import Map
 from ipcluster_ext.client.replies import AsyncExecuteResult
@@ -24,8 +24,11 @@ from ipcluster_ext.protocol.picklers import Name
 from ipcluster_ext.protocol.standins import Reference
 from ipcluster_ext.protocol.status import Kind
 
+if TYPE_CHECKING:
+    from ipcluster_ext.client.namespaces import Parts
 
-class DirectView(NamespaceView):
+
+class DirectView(LookingView):
     """All of its engines do the same, each in its own namespace.
 
     A dict over the engines' namespaces as well: ``view['a'] = 5`` assigns on all of them and

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ipcluster_ext.engine.apply import Applier
+from ipcluster_ext.engine.capture import Captures
+from ipcluster_ext.engine.comms import speak_through
+from ipcluster_ext.engine.commways import Comms
 from ipcluster_ext.engine.context import Surroundings
 from ipcluster_ext.engine.coroutines import Coroutines
 from ipcluster_ext.engine.current import Current
@@ -14,6 +17,7 @@ from ipcluster_ext.engine.feeds import Feeds
 from ipcluster_ext.engine.forks import Forks
 from ipcluster_ext.engine.fulltext import FullTexts
 from ipcluster_ext.engine.functions import Functions
+from ipcluster_ext.engine.insides import Insides
 from ipcluster_ext.engine.interrupts import Interrupts
 from ipcluster_ext.engine.kernel import EngineKernel
 from ipcluster_ext.engine.lane import Lane
@@ -22,6 +26,7 @@ from ipcluster_ext.engine.nesting import Nesting
 from ipcluster_ext.engine.news import Newsroom
 from ipcluster_ext.engine.orders import EngineOrders
 from ipcluster_ext.engine.outcomes import Outcomes
+from ipcluster_ext.engine.redirects import Redirects
 from ipcluster_ext.engine.resolver import Resolver
 from ipcluster_ext.engine.speaker import Speaker
 from ipcluster_ext.engine.streams import Printed, Written
@@ -94,6 +99,7 @@ class Engine:
         )
         self.nesting = Nesting(self.wire, self.interrupts, self._current, self._box, self.desk.do)
         self.surroundings = self._make_surroundings(connection_file(folder))
+        self.surroundings.insides = self._make_insides(folder)
 
     def _say_written(self, written: Sequence[Written]) -> None:
         """Say what tasks printed, after what they had shown before."""
@@ -149,6 +155,25 @@ class Engine:
             lane=self._lane,
             box=self._box,
             lease=self._config.lease,
+        )
+
+    def _make_insides(self, folder: Path) -> Insides:
+        """Make what there is for visitors; nothing of it is at work before they come."""
+        kernel, surroundings, redirects = self._kernel, self.surroundings, Redirects(self._kernel)
+        captures = Captures(kernel, self._current, redirects)
+        comms = Comms(self._config.engine, self._current, surroundings.tell, captures)
+        comms.remind, self._news.left_over = self._news.expect_end, comms.catch_up
+        speak_through(comms.say)
+        kernel.engine_shell.asked_by = comms.asked_by
+        return Insides(
+            self._config.engine,
+            folder,
+            kernel,
+            current=self._current,
+            interrupts=self.interrupts,
+            redirects=redirects,
+            comms=comms,
+            client=surroundings.client,
         )
 
     def _make_surroundings(self, connection: Path) -> Surroundings:

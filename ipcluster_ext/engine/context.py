@@ -1,5 +1,6 @@
 """What code inside a task can ask and tell: its task, data, progress, displays, a client."""
 
+import sys
 import threading
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sized
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from ipcluster_ext import Client
     from ipcluster_ext.engine.current import Current
     from ipcluster_ext.engine.fulltext import FullTexts
+    from ipcluster_ext.engine.insides import Insides
     from ipcluster_ext.engine.interrupts import Interrupts
     from ipcluster_ext.engine.lane import Assignment
     from ipcluster_ext.engine.news import Newsroom
@@ -45,7 +47,14 @@ class Surroundings:
         What must not tear that apart.
     connection_file
         The cluster's.
+
+    Attributes
+    ----------
+    insides
+        The engine, as its visitors see it.
     """
+
+    insides: "Insides | None" = None
 
     def __init__(
         self,
@@ -105,6 +114,11 @@ def enter(surroundings: Surroundings | None) -> None:
     """Have this process be an engine for the code inside tasks; None for one no longer."""
     global _inside
     _inside = surroundings
+
+
+def insides() -> "Insides | None":
+    """Return the engine from inside; None where this process is none, or not any more."""
+    return None if _inside is None else _inside.insides
 
 
 def _here(what: str) -> "tuple[Surroundings, Assignment]":
@@ -234,6 +248,49 @@ def read_output(task: int, stream: str, start: int, nbytes: int) -> bytes | None
     """
     surroundings, _ = _here("what a task printed is read")
     return surroundings.full.read((TaskId(task), stream), start, nbytes)
+
+
+def bind_kernel(*, may_end: bool = False) -> str:
+    """Open the engine that runs the calling code to Jupyter's front ends, if it is not open yet.
+
+    They share its namespace: their cells take turns with the engine's tasks, what only looks
+    (completion, inspection) is answered meanwhile. It is open until it ends, and costs nothing
+    before.
+
+    Parameters
+    ----------
+    may_end
+        Whether a front end that asks for it (*Shut Down*, *Restart*) ends or restarts the engine;
+        it is told why not otherwise.
+
+    Returns
+    -------
+    The path of the connection file, as for ``jupyter console --existing``.
+
+    Raises
+    ------
+    OutsideTask
+        The caller does not run on an engine; there `DirectView.connection_file` is what it needs.
+    ClusterError
+        The folder of the cluster's files cannot be used.
+
+    Examples
+    --------
+    >>> rc[0].apply_sync(ipp.bind_kernel).endswith("kernel-0.json")
+    True
+    """
+    engine = insides()
+    if engine is None:
+        what = "bind_kernel() opens an engine"
+        raise OutsideTask(what)
+    from ipcluster_ext.engine.doors import open_doors  # all of Jupyter's part, and ZeroMQ
+
+    return str(open_doors(engine, may_end=may_end))
+
+
+def complain(text: str) -> None:
+    """Write what went wrong in something that nobody waits for, as the task that runs."""
+    sys.stderr.write(f"{text}\n")
 
 
 def show(event: "Event") -> bool:

@@ -85,7 +85,7 @@ class Desk:
     def _say_all(self, task: TaskId) -> None:
         """Say what a task that has ended wrote and told."""
         self._speaker.end_task(task)
-        self._news.flush()
+        self._news.end_task()
 
     def conclude(self, result: ResultItem, body: Body, place: int) -> None:
         """Take the outcome of a task that was done elsewhere, from any thread.

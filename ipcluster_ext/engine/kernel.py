@@ -13,19 +13,31 @@ from typing import Any, cast
 
 from ipykernel.displayhook import ZMQShellDisplayHook
 from ipykernel.eventloops import loop_map
-from ipykernel.ipkernel import IPythonKernel
 from ipykernel.zmqshell import ZMQDisplayPublisher, ZMQInteractiveShell
 from IPython.core.error import UsageError
 from traitlets import Type
 from traitlets.config import Config
 
+from ipcluster_ext.engine import comms
+from ipcluster_ext.engine.frontkernel import FrontKernel
+from ipcluster_ext.engine.tracebacks import EngineCompiler, colour_tracebacks
+from ipcluster_ext.engine.visitormagics import VisitorMagics
+from ipcluster_ext.protocol.displays import Displays, Event, cleared, displayed
+
 MimeBundle = dict[str, Any]
 
 
 class CollectingDisplayHook(ZMQShellDisplayHook):
-    """Collects the value of a cell's last expression."""
+    """Collects the value of a cell's last expression.
+
+    Attributes
+    ----------
+    pass_on
+        Called with a value; returns whether it was a front end's cell that has it.
+    """
 
     result: MimeBundle | None = None
+    pass_on: Callable[[MimeBundle], bool] | None = None
 
     def start_displayhook(self) -> None:
         """Begin with nothing."""
@@ -36,57 +48,92 @@ class CollectingDisplayHook(ZMQShellDisplayHook):
 
     def write_format_data(self, format_dict: MimeBundle, md_dict: MimeBundle | None = None) -> None:
         """Keep the value, in every format it has."""
-        self.result = {"data": format_dict, "metadata": md_dict or {}}
+        result = {"data": format_dict, "metadata": md_dict or {}}
+        if self.pass_on is None or not self.pass_on(result):
+            self.result = result
 
     def finish_displayhook(self) -> None:
         """Publish nothing."""
 
 
 class CollectingPublisher(ZMQDisplayPublisher):
-    """Collects what a cell displays; what any other task does is passed on at once.
+    """Passes on at once what a task displays, and collects what a cell does, too.
 
     Attributes
     ----------
     collected
         What the cell that runs has displayed.
     pass_on
-        Called with what is displayed; returns whether it was no cell that did, and it is
-        settled.
+        Called with what is displayed (`protocol.displays`); returns whether it was no cell that
+        did, and it is settled.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
-        self.collected: list[MimeBundle] = []
+        self.collected = Displays()
         self.pass_on: Callable[[MimeBundle], bool] | None = None
 
     def publish(  # type: ignore[override]
         self,
         data: MimeBundle,
         metadata: MimeBundle | None = None,
+        *,
+        transient: MimeBundle | None = None,
+        update: bool = False,
         **_options: Any,
     ) -> None:
         """Take a displayed object, in every format it has."""
-        bundle = {"data": data, "metadata": metadata or {}}
-        if self.pass_on is None or not self.pass_on(bundle):
-            self.collected.append(bundle)
+        display_id = (transient or {}).get("display_id")
+        self._take(displayed(data, metadata, display_id=display_id, update=update))
 
     def clear_output(self, wait: bool = False) -> None:  # noqa: FBT001, FBT002 - IPython's
-        """Drop what the cell displayed before."""
-        self.collected.clear()
+        """Drop what the task displayed before."""
+        self._take(cleared(wait=wait))
+
+    def _take(self, event: Event) -> None:
+        if self.pass_on is None or not self.pass_on(event):
+            self.collected.take(event)
 
 
 class EngineShell(ZMQInteractiveShell):
-    """The shell of an engine: it keeps tracebacks for the task's client."""
+    """The shell of an engine: it keeps tracebacks for the task's client.
+
+    Attributes
+    ----------
+    rendered_traceback
+        That of the last error.
+    asked_by
+        Returns what the calling code is done for, as a message of Jupyter's.
+    pass_on_traceback
+        Called with an error and its traceback; returns whether somebody else shows it.
+    """
 
     displayhook_class = Type(CollectingDisplayHook)
     display_pub_class = Type(CollectingPublisher)
 
     rendered_traceback: str | None = None
+    asked_by: Callable[[], dict[str, Any]] = staticmethod(dict)
+    pass_on_traceback: Callable[[BaseException, list[str]], bool] | None = None
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: list[str]) -> None:
         """Keep a traceback instead of publishing it."""
-        del etype, evalue
-        self.rendered_traceback = "\n".join(stb)
+        del etype
+        if self.pass_on_traceback is None or not self.pass_on_traceback(evalue, stb):
+            self.rendered_traceback = "\n".join(stb)
+
+    def get_parent(self) -> dict[str, Any]:
+        """Return what the calling code is done for, as a message of Jupyter's."""
+        return self.asked_by()
+
+    def init_magics(self) -> None:
+        """Know magics that an engine has its own way with."""
+        super().init_magics()  # type: ignore[no-untyped-call]
+        self.register_magics(VisitorMagics)
+
+    def ask_exit(self) -> None:
+        """Have the front end leave that runs this cell; the engine stays."""
+        payloads: Any = self.payload_manager
+        payloads.write_payload({"source": "ask_exit", "keepkernel": True})
 
     def enable_gui(self, gui: str | None = None) -> None:
         """Take note of ``%gui`` and ``%matplotlib``: nothing runs beside the tasks here.
@@ -121,10 +168,11 @@ class Shown:
     traceback: str | None = None
 
 
-class EngineKernel(IPythonKernel):
+class EngineKernel(FrontKernel):
     """The kernel of an engine."""
 
     shell_class = Type(EngineShell)
+    compiler_class = Type(EngineCompiler)
 
     @property
     def engine_shell(self) -> EngineShell:
@@ -136,12 +184,12 @@ class EngineKernel(IPythonKernel):
         """Collect what is shown within the block, which may be inside another such block."""
         hook, publisher, shell = self.displayhook, self.publisher, self.engine_shell
         before = hook.result, hook.exec_result, publisher.collected, shell.rendered_traceback
-        hook.result, publisher.collected, shell.rendered_traceback = None, [], None
+        hook.result, publisher.collected, shell.rendered_traceback = None, Displays(), None
         shown = Shown()
         try:
             yield shown
         finally:
-            shown.outputs, shown.result = publisher.collected, hook.result
+            shown.outputs, shown.result = publisher.collected.outputs, hook.result
             shown.traceback = shell.rendered_traceback
             hook.result, hook.exec_result, publisher.collected, shell.rendered_traceback = before
 
@@ -161,10 +209,13 @@ def build() -> EngineKernel:
     config = Config()
     config.HistoryManager.enabled = False
     config.HistoryManager.hist_file = ":memory:"
+    config.IPCompleter.use_jedi = False  # names are looked up where they are; it takes 30 MB
     config.InteractiveShell.colors = "nocolor"
     config.InteractiveShell.xmode = "Context"
+    comms.install()
     with _without_debugger():
         kernel: EngineKernel = EngineKernel.instance(config=config)
+    colour_tracebacks(kernel.engine_shell)
     return kernel
 
 

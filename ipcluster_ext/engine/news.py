@@ -31,7 +31,10 @@ class Newsroom:
     Attributes
     ----------
     pending
-        Whether some wait.
+        Whether some wait, or something is left over for a task to say.
+    left_over
+        Tells, as a task ends, what was left over for its client; returns whether anything is
+        left for others.
     """
 
     def __init__(
@@ -45,6 +48,19 @@ class Newsroom:
         self._nbytes = 0
         self._said_at = 0.0
         self.pending = False
+        self.left_over: Callable[[], bool] | None = None
+        self._expecting = False
+
+    def expect_end(self) -> None:
+        """Have the end of the next task be a moment to tell what is left over."""
+        self.pending = self._expecting = True
+
+    def end_task(self) -> None:
+        """Send what waits, as the calling task ends, with what is left over for its client."""
+        self.flush()
+        if self._expecting and self.left_over is not None:
+            self._expecting = self.left_over()
+            self.flush()
 
     def tell(self, task: TaskId, topic: str, body: Body) -> None:
         """Send a piece of news, now or in a moment, from any thread."""
@@ -68,4 +84,4 @@ class Newsroom:
                 self._say(self._news, self._frames)
                 self._news, self._frames, self._nbytes = [], [], 0
                 self._said_at = time.monotonic()
-                self.pending = False
+            self.pending = self._expecting

@@ -1,0 +1,89 @@
+"""A debugger for the cells of front ends: debugpy, loaded when one first asks for it.
+
+debugpy speaks TCP only: it listens at a port of the loopback interface from then on.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.session import Session
+from zmq.eventloop.zmqstream import ZMQStream
+
+from ipcluster_ext.engine.frontkernel import FrontKernel
+
+_NEEDED_BEFORE = "initialize"
+
+
+class Debugging:
+    """Answers what debuggers ask, as ipykernel does.
+
+    Parameters
+    ----------
+    kernel
+        The kernel.
+    session
+        Of its front ends.
+    """
+
+    def __init__(self, kernel: FrontKernel, session: Session) -> None:
+        self._kernel = kernel
+        self._session = session
+        self._stream: ZMQStream | None = None
+        self._debugger: Any = None
+        self._watching: asyncio.Task[None] | None = None
+
+    def hear(self, stream: ZMQStream) -> None:
+        """Have a socket to debugpy, of the loop on which `answer` is awaited."""
+        self._stream = stream
+        stream.on_recv(self._pass_on)
+
+    async def answer(self, request: dict[str, Any]) -> Any:
+        """Do what a debugger asks; None where there is no debugpy."""
+        if self._debugger is None and not self._load():
+            return None
+        if request.get("command") == _NEEDED_BEFORE:
+            self._listen()
+        return await self._debugger.process_request(request)
+
+    def _load(self) -> bool:
+        from ipykernel import debugger
+
+        if not debugger._is_debugpy_available:  # noqa: SLF001 - nothing else tells
+            return False
+        kernel = self._kernel
+        self._debugger = debugger.Debugger(  # type: ignore[no-untyped-call]
+            kernel.log,
+            self._stream,
+            kernel._publish_debug_event,  # noqa: SLF001 - what ipykernel gives its debugger
+            None,
+            self._session,
+            kernel._kernel_modules,  # noqa: SLF001 - as before
+            kernel.debug_just_my_code,
+            kernel.filter_internal_frames,
+        )
+        self._watching = asyncio.get_running_loop().create_task(self._watch())
+        return True
+
+    def _listen(self) -> None:
+        """Have debugpy listen: here, as the main thread may be busy for long."""
+        debugger = self._debugger
+        if debugger.debugpy_initialized:
+            return
+        import debugpy
+        from ipykernel.compiler import get_tmp_directory
+
+        folder = Path(get_tmp_directory())  # type: ignore[no-untyped-call]
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        host, port = debugger.debugpy_client.get_host_port()
+        debugpy.listen((host, int(port)))
+        debugger.debugpy_initialized = True
+
+    async def _watch(self) -> None:
+        while True:
+            await self._debugger.handle_stopped_event()
+
+    def _pass_on(self, frames: list[bytes]) -> None:
+        """Give the debugger what debugpy says."""
+        if self._debugger is not None:
+            self._debugger.debugpy_client.receive_dap_frame(frames[1].decode())
