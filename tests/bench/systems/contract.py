@@ -59,6 +59,16 @@ class System(Protocol):
     def hub_pids(self) -> list[int]:
         """List the processes between client and engines; empty where there are none."""
 
+    def notebook(self, count: int) -> Sequence[str]:
+        """Return the cells of a fresh notebook after which ``%%px`` has run on `count` engines."""
+
+
+class NotebookMissing:
+    """The part of the contract for systems without magics for notebooks."""
+
+    def notebook(self, count: int) -> Sequence[str]:
+        raise NotOfferedError
+
 
 class GraphsMissing:
     """The part of the contract for systems whose results cannot be arguments."""
@@ -70,7 +80,7 @@ class GraphsMissing:
         raise NotOfferedError
 
 
-class FanOutMissing(GraphsMissing):
+class FanOutMissing(GraphsMissing, NotebookMissing):
     """The part of the contract that a plain pool of processes cannot fulfil."""
 
     def broadcast(self, function: Callable[[], Result], *, tree: bool) -> list[Result]:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import distributed
 
+from tests.bench.systems.contract import NotebookMissing
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -21,7 +23,7 @@ Value = TypeVar("Value")
 _LARGE = 1_000_000
 
 
-class Distributed:
+class Distributed(NotebookMissing):
     """A local cluster without dashboard or memory limits."""
 
     def __init__(self) -> None:

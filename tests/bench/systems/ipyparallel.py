@@ -74,3 +74,7 @@ class Ipyparallel(GraphsMissing):
     def hub_pids(self) -> list[int]:
         controller = psutil.Process(self._cluster.controller.pid)
         return [controller.pid, *(child.pid for child in controller.children(recursive=True))]
+
+    def notebook(self, count: int) -> Sequence[str]:
+        start = f"ipyparallel.Cluster(n={count}).start_and_connect_sync(activate=True)"
+        return [f"import ipyparallel\nengines = {start}", "%%px\npass"]

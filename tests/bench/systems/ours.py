@@ -74,3 +74,6 @@ class Ours:
 
     def hub_pids(self) -> list[int]:
         return [int(self._client.hub_pid)]
+
+    def notebook(self, count: int) -> Sequence[str]:
+        return ["%load_ext ipcluster_ext", f"%%px --engines {count}\npass"]

@@ -9,6 +9,7 @@ from tests.bench.workloads.broadcast import BROADCAST
 from tests.bench.workloads.endurance import HUB_MEMORY
 from tests.bench.workloads.graphs import CHAIN, DIAMOND, VALUE
 from tests.bench.workloads.gridsearch import GRID_SEARCH
+from tests.bench.workloads.notebooks import PX_CELL, PX_FIRST, PX_FLOOD, PX_STREAM
 from tests.bench.workloads.sleeps import MAKESPAN, SCALING
 from tests.bench.workloads.starting import START
 from tests.bench.workloads.tasks import LATENCY, MAP, SUBMIT
@@ -34,5 +35,9 @@ WORKLOADS: dict[str, Workload] = {
         MAKESPAN,
         SCALING,
         HUB_MEMORY,
+        PX_CELL,
+        PX_STREAM,
+        PX_FLOOD,
+        PX_FIRST,
     )
 }
