@@ -145,9 +145,12 @@ class Hub:
         self.state.now = now
         for event in events:
             self._happened(event, now)
-        if self.state.recovered.forget_at is not None and self._recovery.look(now):
-            self._roll.welcome_all()
-            self._grant_wishes(now)
+        if self.state.recovered.forget_at is not None:
+            if self._recovery.look(now):
+                self._roll.welcome()
+                self._grant_wishes(now)
+            elif self.state.recovered.unwelcomed:
+                self._roll.welcome(now)
         self._silence.look(now)
         self._tasks.follow_up(now)
         self._dispatcher.run(now)

@@ -95,7 +95,7 @@ class Recovered:
     answered
         The last request of each client to do something with engines.
     unwelcomed
-        The clients that came back before everybody else had.
+        The clients that came before everybody else was back, and until when each waits for that.
     rivals
         Engines with outcomes of tasks that others have since: they were tried in vain there.
     wishes
@@ -123,7 +123,7 @@ class Recovered:
     missing: list[tuple[Agent, EngineId]] = field(default_factory=list)
     exits: list[tuple[Engine, EngineExited]] = field(default_factory=list)
     answered: dict[ClientId, Answered] = field(default_factory=dict)
-    unwelcomed: list[tuple[ClientId, Line]] = field(default_factory=list)
+    unwelcomed: list[tuple[ClientId, Line, float]] = field(default_factory=list)
     returned: set[ClientId] = field(default_factory=set)
     words: list[tuple[ClientId, Output | News | Started, Sequence[Frame]]] = field(
         default_factory=list

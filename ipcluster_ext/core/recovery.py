@@ -56,7 +56,9 @@ class Recovery:
     def deadline(self) -> float | None:
         """When `look` has something to do although nothing has happened; None if never."""
         recovered = self._state.recovered
-        return recovered.forget_at if recovered.settled else recovered.patience
+        if recovered.settled:
+            return recovered.forget_at
+        return min([recovered.patience, *(due for _, _, due in recovered.unwelcomed)])
 
     def begin(self, now: float) -> None:
         """Begin to wait for those who knew the hub before."""

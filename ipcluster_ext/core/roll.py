@@ -1,5 +1,7 @@
 """Rules for those who come and go: clients, engines and agents."""
 
+from math import inf
+
 from ipcluster_ext.core.effects import Line
 from ipcluster_ext.core.engines import Agent, Engine
 from ipcluster_ext.core.events import PeerId
@@ -23,6 +25,9 @@ from ipcluster_ext.protocol.messages import (
 from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
 
 MOST_ENGINES = 10_000
+WELCOME_WITHIN = 2.0
+"""A client that did not know the hub before is not kept waiting for longer, in seconds, although
+not all engines may be back."""
 NO_PEER = PeerId(0)
 """Whoever is not there yet."""
 _HOW_MANY = f"at most {MOST_ENGINES} can be asked for"
@@ -62,20 +67,26 @@ class Roll:
         if state.recovered.settled:
             self._welcome(line)
         else:
-            state.recovered.unwelcomed.append((hello.client, line))
+            due = inf if hello.again else now + WELCOME_WITHIN
+            state.recovered.unwelcomed.append((hello.client, line, due))
 
     def _welcome(self, line: Line) -> None:
         infos = [engine.info for engine in self._state.engines.values()]
         place = self._state.place
         line.say(Welcome(place.pid, place.host, place.blobs, infos, place.versions))
+        self._state.tell_untold(line)
 
-    def welcome_all(self) -> None:
-        """Welcome the clients that came while not everybody was back."""
+    def welcome(self, now: float = inf) -> None:
+        """Welcome the clients that came while not everybody was back, as far as it is time."""
         state = self._state
         unwelcomed, state.recovered.unwelcomed = state.recovered.unwelcomed, []
-        for client_id, line in unwelcomed:
+        for client_id, line, due in unwelcomed:
             client = state.clients.get(client_id)
-            if client is not None and client.line is line:
+            if client is None or client.line is not line:
+                continue
+            if now < due:
+                state.recovered.unwelcomed.append((client_id, line, due))
+            else:
                 self._welcome(line)
 
     def agent(self, peer: PeerId, hello: AgentHello, now: float) -> None:

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from ipcluster_ext.core.blobs import Blobs, names_of
 from ipcluster_ext.core.chance import Chance
@@ -26,6 +27,10 @@ from ipcluster_ext.protocol.messages import Engines, FreeBlobs, Notice, SweepBlo
 from ipcluster_ext.protocol.parts import Buffers, EngineInfo, ResultItem, TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import EngineStatus
 from ipcluster_ext.protocol.text import legible
+
+MOST_UNTOLD = 20
+TOLD_FOR = 60.0
+"""So long after the first client was told something, others that come are told as well."""
 
 
 @dataclass(slots=True, eq=False)
@@ -116,6 +121,8 @@ class State:
         What must outlive the hub.
     recovered
         What is known of the hub before this one.
+    untold
+        What users should know, for clients that come later, until when each.
     laggards, owed, wanted_pages
         The clients that lag behind (`core.lagging`), the blobs of outcomes that they are owed, and
         the pages of the journal to be read for them.
@@ -152,6 +159,7 @@ class State:
     timers: Timers = field(default_factory=Timers)
     journal: Journal = field(default_factory=Journal)
     recovered: Recovered = field(default_factory=Recovered)
+    untold: deque[tuple[str, float]] = field(default_factory=lambda: deque(maxlen=MOST_UNTOLD))
     laggards: set[Client] = field(default_factory=set)
     owed: dict[TaskId, list[str]] = field(default_factory=dict)
     wanted_pages: list[int] = field(default_factory=list)
@@ -199,9 +207,19 @@ class State:
         return bool(names)
 
     def notify(self, text: str) -> None:
-        """Have every client show something to its user."""
+        """Have every client show something to its user; if there is none, those that come."""
+        if not self.clients:
+            self.untold.append((legible(text), inf))
         for client in self.clients.values():
             client.line.say(Notice(legible(text)))
+
+    def tell_untold(self, line: Line) -> None:
+        """Tell a client that has come what nobody was told, or others that came with it."""
+        untold = [(text, until) for text, until in self.untold if self.now < until]
+        self.untold.clear()
+        for text, until in untold:
+            line.say(Notice(text))
+            self.untold.append((text, min(until, self.now + TOLD_FOR)))
 
     def received(self, token: tuple[int, list[str]]) -> None:
         """Let go of what was kept until a packet had been received."""

@@ -97,7 +97,7 @@ def _take_over(core: Hub, journal: Journal) -> None:
         log.warning("took over from another hub: %d pages read in %.3f s", len(rows), took)
     if damaged or journal.lost:
         core.announce(
-            f"{damaged + journal.lost} pages of the hub's journal are damaged: tasks that stood "
+            f"{damaged + journal.lost} entries of the hub's journal are damaged: tasks that stood "
             "there are lost unless an engine or a client still knows them"
         )
 

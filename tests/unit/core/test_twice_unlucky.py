@@ -3,17 +3,21 @@
 import pytest
 
 from ipcluster_ext.core.recovery import PATIENCE
+from ipcluster_ext.core.roll import WELCOME_WITHIN
+from ipcluster_ext.core.state import TOLD_FOR
 from ipcluster_ext.protocol.ids import EngineId
 from ipcluster_ext.protocol.messages import (
     Drop,
     Halt,
     Interrupt,
     Lack,
+    Notice,
     Returned,
     StopEngines,
     SubmitEach,
     Supply,
     Waiting,
+    Welcome,
 )
 from ipcluster_ext.protocol.parts import Dependency, Options, ResultItem, TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import Kind, TaskStatus
@@ -179,3 +183,78 @@ class TestAnEngine:
         stage.turn(5.0)
 
         assert agent.of(StopEngines) == [StopEngines([EngineId(0)], again=True, grace=0.5)]
+
+
+def notices(client: Client) -> list[str]:
+    return [notice.text for notice in client.of(Notice)]
+
+
+class TestWhatUsersShould:
+    """Know: said to whoever comes if nobody was there when it happened."""
+
+    def test_know_is_told_to_the_next_client_and_to_those_that_come_soon_after(
+        self, stage: Stage
+    ) -> None:
+        stage.hub.announce("the disk is full")
+
+        told = notices(stage.client())
+        stage.turn(TOLD_FOR - 1)
+        soon = notices(stage.client())
+        stage.turn(2.0)
+        late = notices(stage.client())
+
+        assert (told, soon, late) == (["the disk is full"], ["the disk is full"], [])
+
+    def test_know_is_told_once_where_somebody_was_there(self, stage: Stage, client: Client) -> None:
+        stage.hub.announce("the disk is full")
+        stage.happen()
+
+        assert notices(client) == ["the disk is full"]
+        assert notices(stage.client()) == []
+
+    def test_know_comes_with_the_welcome_of_a_hub_that_took_over(
+        self, stage: Stage, client: Client, agent: Agent, engine: Engine
+    ) -> None:
+        stage.crash()
+        stage.hub.announce("the journal is damaged")
+        return_client(client)
+        before = notices(client)
+        return_agent(agent, [engine])
+        return_engine(engine)
+
+        assert (before, notices(client)) == ([], ["the journal is damaged"])
+
+    def test_know_is_not_kept_without_end(self, stage: Stage) -> None:
+        for number in range(100):
+            stage.hub.announce(str(number))
+
+        assert notices(stage.client()) == [str(number) for number in range(80, 100)]
+
+
+class TestANewClient:
+    def test_is_welcomed_soon_although_not_all_engines_are_back(
+        self, stage: Stage, client: Client, agent: Agent, engine: Engine
+    ) -> None:
+        stage.crash()
+        return_agent(agent, [engine])
+        return_client(client)
+        client.forget()
+        new = stage.client()
+        before = new.of(Welcome)
+        stage.turn(WELCOME_WITHIN)
+
+        assert before == []
+        assert [welcome.hub_pid for welcome in new.of(Welcome)] == [1]
+        assert client.of(Welcome) == []
+
+    def test_has_its_tasks_done_as_soon_as_all_are_back(
+        self, stage: Stage, client: Client, agent: Agent, engine: Engine
+    ) -> None:
+        stage.crash()
+        new = stage.client()
+        stage.turn(WELCOME_WITHIN)
+        [task] = new.submit()
+        return_agent(agent, [engine])
+        return_engine(engine)
+
+        assert engine.ids == [task]
