@@ -9,6 +9,7 @@ from ipcluster_ext.agent.leavings import black_box, engine_log, excerpt, last_li
 from ipcluster_ext.agent.memory import MemoryWatch
 from ipcluster_ext.agent.roster import Death, Launch
 from ipcluster_ext.agent.vitals import Vitals, in_words
+from ipcluster_ext.transport import kernelfiles
 from ipcluster_ext.transport.blackbox import Begun, begun_in
 from ipcluster_ext.transport.processes import Exit
 
@@ -63,11 +64,12 @@ class Autopsy:
         return spare if not box.exists() and spare.exists() else box
 
     def of(self, exited: Exit, life: Launch, now: float) -> Death:
-        """Tell all that is known of the end of a life; its black box is deleted."""
+        """Tell all that is known of the end of a life; its files are deleted."""
         birth = self._births.pop(life.boot, _Birth(now, 0))
         log, box = engine_log(self._folder, life.engine), self._found(life)
         begun, up = begun_in(box), box.exists()
         box.unlink(missing_ok=True)
+        kernelfiles.sweep(self._folder, life.engine)
         seen = self._vitals.of(exited.pid)
         nbytes = max(exited.used.nbytes, 0 if seen is None else seen.nbytes)
         killed = exited.code == -signal.SIGKILL

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ipcluster_ext.client.balanced import LoadBalancedView
 from ipcluster_ext.client.becoming import Becoming, end_guests
+from ipcluster_ext.client.comms import attend
 from ipcluster_ext.client.connecting import (
     ConnectionInfo,
     check_supported,
@@ -146,6 +147,8 @@ class Client(Jobbing, Purging, Steering, Preparing, Becoming, Versioned):
         self._finalizer = weakref.finalize(self, Connection.leave, self.connection)
         atexit.register(_close_at_exit, weakref.ref(self))
         note_opened(self)
+        if "ipykernel" in sys.modules:
+            attend(self)
 
     cluster_id = ""
     _finalizer: "weakref.finalize[..., Client] | None" = None

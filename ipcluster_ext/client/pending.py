@@ -85,6 +85,11 @@ class Pending:
         """Those who wait, each once."""
         return list({id(owner): owner for owner in list(self._owners.values())}.values())
 
+    @property
+    def next(self) -> TaskId:
+        """The id of the task that is submitted next."""
+        return first_task(self._client, self._last + 1)
+
     def reserve(self, count: int, owner: Owner) -> TaskId:
         """Make ids for an owner's tasks.
 

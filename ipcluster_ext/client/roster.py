@@ -4,6 +4,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 from msgspec import structs
 
@@ -19,6 +20,13 @@ _READY = EngineStatus.READY
 _GONE = "it was gone when the hub had been started again"
 
 
+class Watcher(Protocol):
+    """Looks at the engines after each change of them."""
+
+    def __call__(self, *, over: bool) -> None:
+        """Look; ``over`` says that nothing more will be heard."""
+
+
 class Roster:
     """Keeps what the hub says of engines, and wakes those who wait for a change.
 
@@ -31,6 +39,8 @@ class Roster:
     ----------
     mismatch
         Why nothing can be sent to engines: one of them has another Python. None if none has.
+    watchers
+        Called after each change, on the thread that hears of it.
     """
 
     def __init__(self, python: str = PYTHON) -> None:
@@ -44,6 +54,7 @@ class Roster:
         self._hosts: frozenset[str] = frozenset()
         self._error: ClientError | None = None
         self.mismatch: PythonMismatch | None = None
+        self.watchers: list[Watcher] = []
 
     @property
     def ids(self) -> list[EngineId]:
@@ -64,7 +75,8 @@ class Roster:
     @property
     def infos(self) -> list[EngineInfo]:
         """What is known of each engine, in the order of their ids."""
-        return sorted(self._engines.values(), key=lambda info: info.id)
+        infos = list(self._engines.values())
+        return sorted(infos, key=lambda info: info.id)
 
     @property
     def count_ready(self) -> int:
@@ -89,6 +101,8 @@ class Roster:
             self._hosts = frozenset(info.host for info in infos)
             self.mismatch = self._find_mismatch()
             self._changed.notify_all()
+        for watch in self.watchers:
+            watch(over=False)
 
     def replace(self, engines: Sequence[EngineInfo]) -> None:
         """Take the whole list from a hub; what is not in it is gone."""
@@ -119,6 +133,8 @@ class Roster:
         with self._changed:
             self._error = error
             self._changed.notify_all()
+        for watch in self.watchers:
+            watch(over=True)
 
     def wait_for(self, count: int, timeout: float | None) -> bool:
         """Wait until so many engines are ready.

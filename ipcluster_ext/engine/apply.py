@@ -249,20 +249,22 @@ class Applier:
     def _execute(self, assignment: Assignment, payload: dict[str, Any]) -> dict[str, Any] | None:
         """Run a cell; the value is what its reply shows, None if that is not wanted."""
         del assignment
-        shell = self._shell
+        shell, silent = self._shell, payload["silent"]
+        number = shell.execution_count
         with self._kernel.collecting() as shown:
             outcome = shell.run_cell(  # type: ignore[no-untyped-call]
-                payload["code"], store_history=False, silent=payload["silent"]
+                payload["code"], store_history=not silent, silent=silent
             )
+        self._kernel.tidy_history()
         error = outcome.error_before_exec or outcome.error_in_exec
         if error is not None:
             raise CellFailed(error, shown.traceback)
-        if payload["silent"] and not shown.outputs:
+        if silent and not shown.outputs:
             return None
         return {
             "outputs": shown.outputs,
             "execute_result": shown.result,
-            "execution_count": shell.execution_count,
+            "execution_count": number,
         }
 
     def _push(self, assignment: Assignment, payload: dict[str, Any]) -> None:

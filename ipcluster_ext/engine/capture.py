@@ -16,6 +16,8 @@ from ipcluster_ext.engine.redirects import Redirects, Sink
 from ipcluster_ext.protocol.displays import Event
 from ipcluster_ext.protocol.ids import TaskId
 
+GATHER = 0.01
+"""For so long, in seconds, what follows closely is gathered: a print is two pieces of text."""
 EVERY = 0.1
 """A widget's outputs are sent no more often than this, in seconds."""
 MOST_CHARACTERS = 256 * 1024
@@ -90,16 +92,14 @@ class WidgetOutputs:
             self._ids.clear()
 
     def _change(self) -> None:
-        """Have the widget follow, now or in a moment."""
+        """Have the widget follow in a moment."""
         with self._lock:
             self._changed = True
-            left = self._sent_at + EVERY - time.monotonic()
-            if left > 0 and self._later is None:
+            if self._later is None:
+                left = max(GATHER, self._sent_at + EVERY - time.monotonic())
                 self._later = threading.Timer(left, self.send)
                 self._later.daemon = True
                 self._later.start()
-        if left <= 0:
-            self.send()
 
     def send(self) -> None:
         """Have the widget follow."""

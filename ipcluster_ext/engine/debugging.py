@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_client.session import Session
-from zmq.eventloop.zmqstream import ZMQStream
 
 from ipcluster_ext.engine.frontkernel import FrontKernel
+from ipcluster_ext.transport.kerneldoors import Stream
 
 _NEEDED_BEFORE = "initialize"
 
@@ -29,11 +29,11 @@ class Debugging:
     def __init__(self, kernel: FrontKernel, session: Session) -> None:
         self._kernel = kernel
         self._session = session
-        self._stream: ZMQStream | None = None
+        self._stream: Stream | None = None
         self._debugger: Any = None
         self._watching: asyncio.Task[None] | None = None
 
-    def hear(self, stream: ZMQStream) -> None:
+    def hear(self, stream: Stream) -> None:
         """Have a socket to debugpy, of the loop on which `answer` is awaited."""
         self._stream = stream
         stream.on_recv(self._pass_on)

@@ -83,7 +83,7 @@ class EngineHost:
         self._engine = insides
         self._visits = visits
 
-    def submit(self, number: int, done: Callable[[], None]) -> Callable[[], object]:
+    def submit(self, number: int, done: Callable[[], object]) -> Callable[[], object]:
         """Have a visit done as a task; see `reception.Host`.
 
         Raises

@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 class Host(Protocol):
     """The engine, as front ends need it."""
 
-    def submit(self, number: int, done: Callable[[], None]) -> Callable[[], object]:
+    def submit(self, number: int, done: Callable[[], object]) -> Callable[[], object]:
         """Have a visit done as a task.
 
         Parameters

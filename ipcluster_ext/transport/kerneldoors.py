@@ -16,6 +16,7 @@ from zmq.eventloop.zmqstream import ZMQStream
 
 from ipcluster_ext.protocol.ids import EngineId
 from ipcluster_ext.transport.files import write_private
+from ipcluster_ext.transport.kernelfiles import kernel_file, socket_files
 from ipcluster_ext.transport.sockets import check_folder, check_path
 
 LINGER = 1000
@@ -23,26 +24,7 @@ LINGER = 1000
 _CHANNELS = ("shell", "control", "iopub", "stdin", "hb")
 
 Socket = zmq.Socket[bytes]
-
-
-def kernel_file(folder: Path, engine: EngineId) -> Path:
-    """Return the file by which front ends find the kernel of an engine."""
-    return folder / f"kernel-{engine}.json"
-
-
-def _prefix(folder: Path, engine: EngineId) -> Path:
-    """Return what the names of an engine's socket files begin with; they are short for a reason."""
-    return folder / f"k{engine}"
-
-
-def sweep(folder: Path, engine: EngineId) -> None:
-    """Delete what an engine that has ended left of its kernel's files, if there are any."""
-    file = kernel_file(folder, engine)
-    if not file.exists():
-        return
-    file.unlink(missing_ok=True)
-    for path in folder.glob(f"{_prefix(folder, engine).name}-*"):
-        path.unlink(missing_ok=True)
+Stream = ZMQStream
 
 
 class KernelDoors:
@@ -74,7 +56,7 @@ class KernelDoors:
 
     def __init__(self, folder: Path, engine: EngineId) -> None:
         check_folder(folder)
-        self._prefix = _prefix(folder, engine)
+        self._prefix = socket_files(folder, engine)
         self._context = zmq.Context()
         self._pulse = zmq.Context()  # beats whatever else this process is busy with
         self.key = secrets.token_hex(32).encode()
@@ -131,6 +113,6 @@ def _port(channel: str) -> int:
     return _CHANNELS.index(channel) + 1
 
 
-def stream_of(socket: Socket) -> ZMQStream:
+def stream_of(socket: Socket) -> Stream:
     """Have the event loop of the calling thread receive from a socket, and send to it."""
     return ZMQStream(socket)
