@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ipcluster_ext.client.balanced import LoadBalancedView
     from ipcluster_ext.client.client import Client
-    from ipcluster_ext.client.connecting import connect
     from ipcluster_ext.client.dependency import Dependency
     from ipcluster_ext.client.direct import BroadcastView, DirectView
     from ipcluster_ext.client.executor import Executor, ViewExecutor
     from ipcluster_ext.client.fetching import AsyncHubResult
     from ipcluster_ext.client.functional import ParallelFunction, RemoteFunction, parallel, remote
+    from ipcluster_ext.client.joining import connect, use_cluster
     from ipcluster_ext.client.lazy import LazyMapIterator
     from ipcluster_ext.client.maps import AsyncMapResult
     from ipcluster_ext.client.metadata import Metadata
@@ -38,7 +38,13 @@ if TYPE_CHECKING:
     from ipcluster_ext.client.stream import AsyncStream
     from ipcluster_ext.client.waiting import as_completed, wait
     from ipcluster_ext.cluster.cluster import Cluster
-    from ipcluster_ext.engine.context import bind_kernel, current_task, get_client, progress, publish
+    from ipcluster_ext.engine.context import (
+        bind_kernel,
+        current_task,
+        get_client,
+        progress,
+        publish,
+    )
     from ipcluster_ext.engine.deliveries import deliver_comm as deliver_comm
     from ipcluster_ext.engine.lookup import complete_here as complete_here
     from ipcluster_ext.engine.lookup import inspect_here as inspect_here
@@ -85,6 +91,9 @@ if TYPE_CHECKING:
         register_joblib_backend,
         stop_dask,
     )
+    from ipcluster_ext.magics.extension import activate_magics as activate_magics
+    from ipcluster_ext.magics.extension import load_ipython_extension as load_ipython_extension
+    from ipcluster_ext.magics.extension import unload_ipython_extension as unload_ipython_extension
     from ipcluster_ext.protocol.composite import (
         AlreadyDisplayedError,
         CompositeError,
@@ -114,7 +123,7 @@ _HOMES = {
     "protocol.standins": ("Reference",),
     "client.balanced": ("LoadBalancedView",),
     "client.client": ("Client",),
-    "client.connecting": ("connect",),
+    "client.joining": ("connect", "use_cluster"),
     "client.direct": ("BroadcastView", "DirectView"),
     "client.executor": ("Executor", "ViewExecutor"),
     "client.fetching": ("AsyncHubResult",),
@@ -169,6 +178,11 @@ _HOMES = {
         "collect_exceptions",
         "unwrap_exception",
         "wrap_exception",
+    ),
+    "magics.extension": (
+        "activate_magics",
+        "load_ipython_extension",
+        "unload_ipython_extension",
     ),
     "integrations.optional": ("become_dask", "register_joblib_backend", "stop_dask"),
 }
@@ -257,6 +271,7 @@ __all__ = [
     "stop_dask",
     "unpack_apply_message",
     "unwrap_exception",
+    "use_cluster",
     "wait",
     "wrap_exception",
 ]

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from ipcluster_ext.client.activating import activate, offer_magics
 from ipcluster_ext.client.balanced import LoadBalancedView
 from ipcluster_ext.client.becoming import Becoming, end_guests
 from ipcluster_ext.client.comms import attend
@@ -149,6 +150,7 @@ class Client(Jobbing, Purging, Steering, Preparing, Becoming, Versioned):
         note_opened(self)
         if "ipykernel" in sys.modules:
             attend(self)
+        offer_magics()
 
     cluster_id = ""
     _finalizer: "weakref.finalize[..., Client] | None" = None
@@ -271,22 +273,34 @@ class Client(Jobbing, Purging, Steering, Preparing, Becoming, Versioned):
         return self.load_balanced_view(targets).executor
 
     def activate(self, targets: Targets = "all", suffix: str = "") -> DirectView:
-        """Return a view whose calls wait, the one that ``%px`` uses.
+        """Have ``%px`` and its kin address some engines; return the view that they use.
+
+        Outside IPython there are no magics, and the view is all there is. The first client that
+        IPython opens need not be activated: ``%px`` addresses all its engines.
 
         Parameters
         ----------
         targets
             The engines.
         suffix
-            What the names of the magics end with.
+            What the names of the magics end with: with ``"_even"``, ``%px_even`` and
+            ``%%px_even`` are these engines', and ``%px`` stays what it was.
+
+        Returns
+        -------
+        A view whose calls wait. What is set there holds for the magics, too.
 
         Examples
         --------
         >>> rc.activate().apply(abs, -1)
         [1, 1]
+        >>> even = rc.activate(targets=slice(None, None, 2), suffix="_even")
+        >>> even.apply(abs, -2)
+        [2]
         """
-        del suffix  # magics are registered by whoever has them
-        return self.direct_view(targets, block=True)
+        view = self.direct_view(targets, block=True)
+        activate(view, suffix)
+        return view
 
     def clear(self, targets: Targets | None = None, block: bool | None = None) -> Any:  # noqa: FBT001 - ipyparallel's signature
         """Empty the engines' namespaces.

@@ -1,14 +1,14 @@
-"""How a client finds its cluster: by a file, by an id, or whichever runs."""
+"""How a client finds its cluster: by a file, by an id, as its notebook chose, or the youngest."""
 
 import os
-import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
+from ipcluster_ext.client.choice import chosen
 from ipcluster_ext.errors import ClientError, ClusterError, HubGone
 from ipcluster_ext.transport.files import (
     ConnectionFile,
@@ -19,9 +19,6 @@ from ipcluster_ext.transport.files import (
 )
 from ipcluster_ext.transport.processes import CLUSTER_VARIABLE, start_of
 
-if TYPE_CHECKING:
-    from ipcluster_ext import Client, Cluster
-
 CLIENT_FILE = "client.json"
 _LOOK_EVERY = 0.05
 _DEFAULTS = frozenset({None, "", "default"})
@@ -29,92 +26,6 @@ _UNSUPPORTED = ("sshserver", "sshkey", "password", "paramiko")
 
 ConnectionInfo = str | os.PathLike[str] | Mapping[str, Any]
 """A connection file, or what stands in it."""
-
-
-def connect(
-    cluster: "str | os.PathLike[str] | Cluster | None" = None,
-    *,
-    n: int | None = None,
-    cluster_id: str = "",
-    profile: str | None = None,
-    timeout: float = 10.0,
-    session: str = "",
-    **options: Any,
-) -> "Client":
-    """Connect to the running cluster of this user, or start one; it says which of them it did.
-
-    Parameters
-    ----------
-    cluster
-        A `Cluster`, a connection file, or an id; the youngest cluster that runs if not given.
-        Within a task that is the engine's own.
-    n
-        How many engines a cluster gets that is started; one for each processor if not given.
-    cluster_id
-        The id of the cluster; one of this id is started if it does not run.
-    profile
-        Another way to name it.
-    timeout
-        How long to wait for the hub's answer, in seconds.
-    session
-        What the history calls the client; see `Client`.
-    **options
-        Of a cluster that is started; see `Cluster`.
-
-    Returns
-    -------
-    A client, with its engines ready if it has started them. A cluster that was started here ends
-    with this process.
-
-    Raises
-    ------
-    ClusterError
-        The connection file cannot be used, or the cluster cannot be started.
-    HubGone
-        The hub does not answer.
-
-    Examples
-    --------
-    >>> with ipp.connect(rc.connection_file) as again:
-    ...     again.ids
-    [0, 1]
-    """
-    import ipcluster_ext  # rooms meet at the root only
-
-    if isinstance(cluster, str | os.PathLike):
-        path = Path(cluster)
-        if path.suffix == ".json" or path.is_absolute():
-            return ipcluster_ext.Client(path, timeout=timeout, session=session)
-        cluster_id = str(cluster)
-    elif cluster is not None:
-        return _named(cluster.connect_client_sync(), session)
-    wanted = _id_of(cluster_id, profile)
-    found = _running(wanted)
-    if found is not None:
-        client = ipcluster_ext.Client(found, timeout=timeout, session=session)
-        _say(f"connected to cluster {client.cluster_id}, which has {len(client)} engines")
-        return client
-    started = ipcluster_ext.Cluster(n=n, cluster_id=wanted, **options)
-    client = _named(started.start_and_connect_sync(), session)
-    _say(
-        f"no cluster {wanted + ' ' if wanted else ''}was running: started {client.cluster_id} "
-        f"with {len(client)} engines; it ends with this process"
-    )
-    return client
-
-
-def _named(client: "Client", session: str) -> "Client":
-    """Return a client of the same cluster that has a name; the same one if it is to have none."""
-    import ipcluster_ext  # rooms meet at the root only
-
-    if not session:
-        return client
-    client.close()
-    return ipcluster_ext.Client(client.connection_file, cluster=client.cluster, session=session)
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"ipcluster_ext: {text}\n")
 
 
 def find(
@@ -131,7 +42,8 @@ def find(
     connection_info
         The file, or what stands in it.
     cluster_id, profile
-        The cluster's id, if no file is given; the youngest that runs if neither is.
+        The cluster's id, if no file is given. If neither is, the one that this notebook has
+        chosen, and else the youngest, of those that run.
     timeout
         How long to wait for a file that is not there yet, in seconds.
 
@@ -149,17 +61,17 @@ def find(
             msg = f"this is not what stands in a connection file: {error}"
             raise ClusterError(msg) from None
         return connection_file(Path(info.folder)), info
-    wanted = _id_of(cluster_id or "", profile)
+    wanted = id_of(cluster_id or "", profile)
     if connection_info is not None:
         path = Path(connection_info)
     elif wanted:
         path = connection_file(runtime_folder() / wanted)
     else:
-        youngest = _running("")
-        if youngest is None:
+        here = meant()
+        if here is None:
             msg = "no cluster is running; start one with ipcluster_ext.Cluster(n=4)"
             raise ClientError(msg)
-        path = youngest
+        path = here
     return path, _read(path, timeout)
 
 
@@ -245,7 +157,7 @@ def runs(info: ConnectionFile) -> bool:
     return not info.is_here or start_of(info.agent_pid) == info.agent_started
 
 
-def _id_of(cluster_id: str, profile: str | None) -> str:
+def id_of(cluster_id: str, profile: str | None) -> str:
     """Return the id that is meant; empty for any."""
     return cluster_id or ("" if profile in _DEFAULTS or profile is None else profile)
 
@@ -261,25 +173,34 @@ def _read(path: Path, timeout: float = 0.0) -> ConnectionFile:
         raise ClusterError(msg) from None
 
 
-def _running(cluster_id: str) -> Path | None:
-    """Return the connection file of a cluster that runs, None if there is none.
+def meant() -> Path | None:
+    """Return the connection file of the cluster that is meant where none is named.
 
-    Without an id it is the cluster that this process belongs to, or else the youngest.
+    That is the one that this process belongs to; the one that this notebook has chosen; or else
+    the youngest. None if no cluster runs.
     """
     own = os.environ.get(CLUSTER_VARIABLE)
-    folders = [Path(own)] if own and not cluster_id else []
-    if cluster_id:
-        folders = [runtime_folder() / cluster_id]
-    return _youngest(folders) or (None if cluster_id else _youngest(runtime_folder().iterdir()))
+    choice = chosen()
+    folders = [Path(own)] if own else []
+    folders += [runtime_folder() / choice] if choice else []
+    first = (running([folder]) for folder in folders)
+    return next((found[0] for found in (*first, running()) if found), None)
 
 
-def _youngest(folders: "list[Path] | Any") -> Path | None:
-    running: list[tuple[int, Path]] = []
-    for folder in folders:
+def running(folders: Iterable[Path] | None = None) -> list[Path]:
+    """Return the connection files of the clusters that run, the youngest first.
+
+    Parameters
+    ----------
+    folders
+        Theirs; if not given, those of all clusters of this user.
+    """
+    found: list[tuple[int, Path]] = []
+    for folder in runtime_folder().iterdir() if folders is None else folders:
         path = connection_file(folder)
         try:
             if path.exists() and runs(_read(path)):
-                running.append((path.stat().st_mtime_ns, path))
+                found.append((path.stat().st_mtime_ns, path))
         except (ClusterError, FileNotFoundError):
             continue  # it vanished, or is somebody else's
-    return max(running)[1] if running else None
+    return [path for _, path in sorted(found, reverse=True)]

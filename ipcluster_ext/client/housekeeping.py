@@ -2,11 +2,15 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from ipcluster_ext.client.activating import activate
 from ipcluster_ext.client.flags import Flagged
 from ipcluster_ext.client.functional import ParallelFunction, RemoteFunction, parallel, remote
 from ipcluster_ext.client.targets import Targets
+
+if TYPE_CHECKING:
+    from ipcluster_ext import DirectView
 
 # ruff: noqa: FBT001, FBT002 - ipyparallel's signatures, which users call by position
 
@@ -228,23 +232,30 @@ class Housekeeping(Flagged):
         )
 
     def activate(self, suffix: str = "") -> Any:
-        """Have ``%px`` and its kin address this view's engines.
+        """Have ``%px`` and its kin address this view's engines; does nothing outside IPython.
 
         Parameters
         ----------
         suffix
-            What the names of the magics end with.
+            What the names of the magics end with: with ``"_one"``, ``%px_one`` and ``%%px_one``
+            are this view's, and ``%px`` stays what it was.
 
         Returns
         -------
-        The view that they use, whose calls wait.
+        The view that they use: this one, so what is set here holds for them, too. If the hub
+        chooses this view's engines, one that addresses them all.
 
         Examples
         --------
-        >>> rc[0].activate().apply(abs, -1)
-        1
+        >>> view = rc[0]
+        >>> view.block = True
+        >>> view.activate(suffix="_one") is view
+        True
         """
-        return self.client.activate(self._addressed(None), suffix)
+        if self.balanced:
+            return self.client.activate(self._addressed(None), suffix)
+        activate(cast("DirectView", self), suffix)
+        return self
 
     # ------------------------------------------------------------ decorators
 

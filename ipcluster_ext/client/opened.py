@@ -30,8 +30,16 @@ def last_opened() -> "Client | None":
     return None
 
 
+def first_opened() -> "Client | None":
+    """Return the client opened first whose cluster runs, None if this process has none."""
+    return next((client for client in map(_usable, _clients.copy()) if client is not None), None)
+
+
+def is_usable(client: "Client") -> bool:
+    """Tell whether a client is open, and its cluster runs as far as can be seen."""
+    return not client.closed and client.connection_file.exists()
+
+
 def _usable(reference: "weakref.ref[Client]") -> "Client | None":
     client = reference()
-    if client is None or client.closed or not client.connection_file.exists():
-        return None
-    return client
+    return client if client is not None and is_usable(client) else None

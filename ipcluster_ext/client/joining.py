@@ -1,0 +1,163 @@
+"""Which cluster `connect` joins, and what it says of it."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ipcluster_ext.client.choice import choose, chosen
+from ipcluster_ext.client.connecting import id_of, meant, running
+from ipcluster_ext.display import frontend
+from ipcluster_ext.errors import ClusterError
+from ipcluster_ext.transport.files import runtime_folder
+
+if TYPE_CHECKING:
+    from ipcluster_ext import Client, Cluster
+
+_HOW_TO_CHOOSE = "ipcluster_ext.use_cluster('ID'), or %pxconfig --cluster ID, chooses"
+
+
+def connect(
+    cluster: "str | os.PathLike[str] | Cluster | None" = None,
+    *,
+    n: int | None = None,
+    cluster_id: str = "",
+    profile: str | None = None,
+    timeout: float = 10.0,
+    session: str = "",
+    **options: Any,
+) -> "Client":
+    """Connect to a running cluster of this user, or start one; it says which of them it did.
+
+    Parameters
+    ----------
+    cluster
+        A `Cluster`, a connection file, or an id. If nothing says which one, it is the one that
+        this notebook has chosen (see `use_cluster`), or else the youngest, of those that run.
+        Within a task that is the engine's own.
+    n
+        How many engines a cluster gets that is started; one for each processor if not given.
+    cluster_id
+        The id of the cluster; one of this id is started if it does not run.
+    profile
+        Another way to name it.
+    timeout
+        How long to wait for the hub's answer, in seconds.
+    session
+        What the history calls the client; see `Client`.
+    **options
+        Of a cluster that is started; see `Cluster`.
+
+    Returns
+    -------
+    A client, with its engines ready if it has started them. A cluster that was started here ends
+    with this process.
+
+    Raises
+    ------
+    ClusterError
+        The connection file cannot be used, or the cluster cannot be started.
+    HubGone
+        The hub does not answer.
+
+    Examples
+    --------
+    >>> with ipp.connect(rc.connection_file) as again:
+    ...     again.ids
+    [0, 1]
+    """
+    import ipcluster_ext  # rooms meet at the root only
+
+    if isinstance(cluster, str | os.PathLike):
+        path = Path(cluster)
+        if path.suffix == ".json" or path.is_absolute():
+            return ipcluster_ext.Client(path, timeout=timeout, session=session)
+        cluster_id = str(cluster)
+    elif cluster is not None:
+        return _named(cluster.connect_client_sync(), session)
+    wanted = id_of(cluster_id, profile)
+    found = _running(wanted) if wanted else meant()
+    if found is not None:
+        client = ipcluster_ext.Client(found, timeout=timeout, session=session)
+        say(_welcome(client, named=bool(wanted)))
+        return client
+    started = ipcluster_ext.Cluster(n=n, cluster_id=wanted, **options)
+    client = _named(started.start_and_connect_sync(), session)
+    say(
+        f"no cluster {wanted + ' ' if wanted else ''}was running: started {client.cluster_id} "
+        f"with {_engines(client)}; it ends with this process"
+    )
+    return client
+
+
+def use_cluster(cluster: "str | Cluster | Client | None") -> None:
+    """Choose the cluster that this notebook uses where it names none.
+
+    `connect`, `Client` and ``%px`` mean it from now on, also when the kernel comes back after a
+    restart, as long as the cluster runs. Elsewhere than in a notebook it holds for this process.
+
+    Parameters
+    ----------
+    cluster
+        Its id, its `Cluster` or a `Client` of it; None to choose none.
+
+    Raises
+    ------
+    ClusterError
+        No such cluster is running; those that are, are named.
+
+    Examples
+    --------
+    >>> ipp.use_cluster(rc.cluster_id)
+    >>> with ipp.Client() as client:
+    ...     client.cluster_id == rc.cluster_id
+    True
+    >>> ipp.use_cluster(None)
+    """
+    name = cluster if isinstance(cluster, str) else getattr(cluster, "cluster_id", "")
+    if name and _running(name) is None:
+        names = ", ".join(path.parent.name for path in running())
+        those = f"those that are: {names}" if names else "start one with ipcluster_ext.Cluster(n=4)"
+        msg = f"no cluster {name!r} is running; {those}"
+        raise ClusterError(msg)
+    choose(name)
+
+
+def say(text: str) -> None:
+    """Tell the user, where it looks like no error: notebooks colour what is on ``sys.stderr``."""
+    file = sys.stderr if frontend.shell() is None else sys.stdout
+    file.write(f"ipcluster_ext: {text}\n")
+
+
+def _running(cluster_id: str) -> Path | None:
+    return next(iter(running([runtime_folder() / cluster_id])), None)
+
+
+def _welcome(client: "Client", *, named: bool) -> str:
+    """Say which cluster it is, and why, where there could be a doubt."""
+    text = f"connected to cluster {client.cluster_id}, which has {_engines(client)}"
+    choice = "" if named else chosen()
+    if choice == client.cluster_id:
+        return f"{text}, as this notebook has chosen"
+    if choice:
+        text += f", as {choice}, which this notebook has chosen, does not run any more"
+    others = [path.parent.name for path in running() if path.parent.name != client.cluster_id]
+    if others and not named:
+        verb = "runs" if len(others) == 1 else "run"
+        text += f"; it is the youngest, and {', '.join(others)} {verb}, too: {_HOW_TO_CHOOSE}"
+    return text
+
+
+def _engines(client: "Client") -> str:
+    count = len(client)
+    return f"{count} engine{'' if count == 1 else 's'}"
+
+
+def _named(client: "Client", session: str) -> "Client":
+    """Return a client of the same cluster that has a name; the same one if it is to have none."""
+    import ipcluster_ext  # rooms meet at the root only
+
+    if not session:
+        return client
+    client.close()
+    return ipcluster_ext.Client(client.connection_file, cluster=client.cluster, session=session)

@@ -1,0 +1,1 @@
+"""``%px`` and its kin: code for the engines, from IPython and notebooks."""

@@ -1,0 +1,158 @@
+"""Which cluster the magics address: found or started when they are first used."""
+
+import os
+
+import pytest
+
+import ipcluster_ext as ipp
+from tests.support.kernels import Notebook, opened
+from tests.support.waiting import wait_until
+
+
+def clusters_of(notebook: Notebook) -> list[str]:
+    return sorted(p.parent.name for p in notebook.runtime.glob("*/client.json"))
+
+
+def test_loading_the_extension_starts_nothing_and_connects_to_nothing(notebook: Notebook) -> None:
+    cell = notebook.ok("%load_ext ipcluster_ext\n%pxconfig")
+
+    assert "no cluster yet" in cell.text
+    assert notebook.value("'ipcluster_ext.client.client' in __import__('sys').modules") == "False"
+    assert clusters_of(notebook) == []
+
+
+def test_the_first_cell_starts_a_cluster_and_says_so(notebook: Notebook) -> None:
+    notebook.ok("%load_ext ipcluster_ext")
+
+    cell = notebook.ok("%%px --engines 2\nx = 1")
+
+    (cluster,) = clusters_of(notebook)
+    assert cell.text == (
+        f"ipcluster_ext: no cluster was running: started {cluster} with 2 engines; "
+        "it ends with this process\n"
+    )
+    assert sorted(notebook.ok("%px x").text.splitlines()) == ["Out[0:1]: 1", "Out[1:1]: 1"]
+
+
+def test_the_cluster_that_runs_is_used(notebook: Notebook) -> None:
+    with ipp.Cluster(n=1, cluster_id="mine"):
+        cell = notebook.ok("%load_ext ipcluster_ext\n%px 7")
+
+    assert (
+        cell.text == "ipcluster_ext: connected to cluster mine, which has 1 engine\nOut[0:1]: 7\n"
+    )
+
+
+def test_of_several_it_is_the_youngest_which_is_said_with_how_to_choose(
+    notebook: Notebook,
+) -> None:
+    with ipp.Cluster(n=1, cluster_id="older"), ipp.Cluster(n=1, cluster_id="younger"):
+        cell = notebook.ok("%load_ext ipcluster_ext\n%px 7")
+
+    assert "connected to cluster younger, which has 1 engine; it is the youngest" in cell.text
+    assert "older runs, too" in cell.text
+    assert "%pxconfig --cluster ID" in cell.text
+
+
+def test_a_client_that_is_open_goes_before_any_other_cluster(notebook: Notebook) -> None:
+    notebook.ok(
+        "import ipcluster_ext as ipp\nrc = ipp.Cluster(n=1, cluster_id='own')"
+        ".start_and_connect_sync()"
+    )
+    with ipp.Cluster(n=1, cluster_id="other"):
+        assert notebook.ok("%px 7").text == "Out[0:1]: 7\n"
+
+
+def test_a_client_that_was_closed_is_not_used(notebook: Notebook) -> None:
+    notebook.ok("import ipcluster_ext as ipp\nwith ipp.Cluster(n=1) as rc:\n    pass")
+    notebook.ok("rc = ipp.Cluster(n=2, cluster_id='second').start_and_connect_sync()")
+
+    assert notebook.ok("%px 7").text.count(": 7\n") == 2
+
+
+def test_a_profile_is_started_once_and_kept(notebook: Notebook) -> None:
+    notebook.ok("%load_ext ipcluster_ext")
+
+    first = notebook.ok("%%px --profile night --engines 1\nx = 1")
+    again = notebook.ok("%%px --profile night\nx")
+
+    assert "no cluster night was running: started night with 1 engine" in first.text
+    assert (again.text, notebook.ok("%px x").text) == ("Out[0:1]: 1\n", "Out[0:1]: 1\n")
+    assert "'a/b' cannot be a cluster's id" in notebook.run("%%px --profile a/b\nx").text
+
+
+def test_what_px_has_started_lives_on_when_another_is_used(notebook: Notebook) -> None:
+    notebook.ok("%load_ext ipcluster_ext\n%px pass")
+    first = clusters_of(notebook)
+    notebook.ok("%%px --profile night --engines 1\npass")
+    notebook.ok("import gc; gc.collect()")
+
+    assert clusters_of(notebook) == sorted([*first, "night"])
+
+
+def test_a_cluster_that_has_ended_is_replaced(notebook: Notebook) -> None:
+    notebook.ok("%load_ext ipcluster_ext")
+    with ipp.Cluster(n=1, cluster_id="gone"):
+        notebook.ok("%px x = 1")
+
+    cell = notebook.ok("%%px --engines 1\n7")
+
+    assert "no cluster was running: started" in cell.text
+
+
+def test_a_kernel_that_is_interrupted_while_a_cluster_starts_leaves_none(
+    notebook: Notebook,
+) -> None:
+    notebook.ok("%load_ext ipcluster_ext")
+    cell = notebook.start("%%px --engines 8\n7")
+    wait_until(lambda: list(notebook.runtime.iterdir()))
+    notebook.interrupt()
+
+    if cell.wait().status == "error":
+        wait_until(lambda: clusters_of(notebook) == [])
+
+
+class TestAChoice:
+    def test_survives_a_restart_of_the_kernel(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        session = {"JPY_SESSION_NAME": "/home/me/study.ipynb"}
+        with opened(environment=session) as notebook:
+            monkeypatch.setenv("IPCLUSTER_EXT_RUNTIME_DIR", str(notebook.runtime))
+            with ipp.Cluster(n=1, cluster_id="chosen"), ipp.Cluster(n=1, cluster_id="younger"):
+                notebook.ok("%load_ext ipcluster_ext\n%pxconfig --cluster chosen")
+                notebook.restart()
+                cell = notebook.ok("%load_ext ipcluster_ext\n%px 7")
+                notebook.ok("import ipcluster_ext as ipp\nipp.use_cluster(None)")
+
+        assert cell.text == (
+            "ipcluster_ext: connected to cluster chosen, which has 1 engine, as this notebook has "
+            "chosen\nOut[0:1]: 7\n"
+        )
+
+    def test_changes_what_px_addresses_from_then_on(self, notebook: Notebook) -> None:
+        with ipp.Cluster(n=1, cluster_id="first"):
+            notebook.ok("%load_ext ipcluster_ext\n%px x = 1")
+            with ipp.Cluster(n=2, cluster_id="second"):
+                notebook.ok("%pxconfig --cluster second")
+                assert notebook.ok("%px 'x' in globals()").text.count("False") == 2
+                notebook.ok("%pxconfig --cluster first")
+                assert notebook.ok("%px x").text.endswith(": 1\n")
+
+    def test_of_a_cluster_that_does_not_run_is_refused(self, notebook: Notebook) -> None:
+        notebook.ok("%load_ext ipcluster_ext")
+        with ipp.Cluster(n=1, cluster_id="there"):
+            cell = notebook.run("%pxconfig --cluster absent")
+
+        assert cell.text == ("UsageError: no cluster 'absent' is running; those that are: there\n")
+
+    def test_that_has_ended_is_said_to_have(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        session = {"JPY_SESSION_NAME": f"study-{os.getpid()}.ipynb"}
+        with opened(environment=session) as notebook:
+            monkeypatch.setenv("IPCLUSTER_EXT_RUNTIME_DIR", str(notebook.runtime))
+            notebook.ok("%load_ext ipcluster_ext")
+            with ipp.Cluster(n=1, cluster_id="chosen"):
+                notebook.ok("%pxconfig --cluster chosen")
+            with ipp.Cluster(n=1, cluster_id="other"):
+                cell = notebook.ok("%px 7")
+                notebook.ok("import ipcluster_ext as ipp\nipp.use_cluster(None)")
+
+        assert "cluster other, which has 1 engine, as chosen, which this notebook has" in cell.text
