@@ -1,8 +1,10 @@
 """What running tasks say before they end: text, displays, data, progress."""
 
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+from ipcluster_ext.protocol.displays import Displays, Event
 
 
 class Progress(NamedTuple):
@@ -23,35 +25,70 @@ class Progress(NamedTuple):
     text: str = ""
 
 
-@dataclass(slots=True, eq=False)
+_lock = threading.Lock()
+
+
 class Notes:
     """What one task has said so far.
 
+    It is added to on the thread that receives, and read on any.
+
     Attributes
     ----------
-    written
-        Text, by the stream's name.
-    outputs
-        What it displayed, each a dict with ``data`` and ``metadata``.
     data
         What it published, the latest value of each name.
     progress
         How far it is.
+    lengths
+        How much it wrote, in characters, by stream.
+    events
+        How many times it displayed something, or changed or dropped what it had.
     """
 
-    written: dict[str, str] = field(default_factory=dict)
-    outputs: list[dict[str, Any]] = field(default_factory=list)
-    data: dict[str, Any] = field(default_factory=dict)
-    progress: Progress | None = None
+    __slots__ = ("_displays", "_texts", "data", "events", "lengths", "progress")
+
+    def __init__(self) -> None:
+        self._texts: dict[str, list[str]] = {}
+        self._displays: Displays | None = None
+        self.data: dict[str, Any] = {}
+        self.progress: Progress | None = None
+        self.lengths: dict[str, int] = {}
+        self.events = 0
 
     def write(self, stream: str, text: str) -> None:
         """Take text."""
-        self.written[stream] = self.written.get(stream, "") + text
+        self._texts.setdefault(stream, []).append(text)
+        self.lengths[stream] = self.lengths.get(stream, 0) + len(text)
+
+    def text(self, stream: str) -> str:
+        """Return all that was written to a stream."""
+        texts = self._texts.get(stream)
+        if not texts:
+            return ""
+        if len(texts) > 1:
+            with _lock:  # once for all that came; what comes meanwhile stays behind it
+                count = len(texts)
+                texts[:count] = ["".join(texts[:count])]
+        return texts[0]
+
+    @property
+    def outputs(self) -> list[Event]:
+        """What it displayed, each a dict with ``data`` and ``metadata``."""
+        return [] if self._displays is None else self._displays.outputs
+
+    def displayed(self) -> tuple[int, list[Event]]:
+        """Return `events`, and what they have left."""
+        with _lock:
+            return self.events, list(self.outputs)
 
     def take(self, topic: str, value: Any) -> None:
         """Take anything else; what has no name here is left to others."""
         if topic == "display":
-            self.outputs.append(value)
+            with _lock:
+                if self._displays is None:
+                    self._displays = Displays()
+                self._displays.take(value)
+                self.events += 1
         elif topic == "data" and isinstance(value, Mapping):
             self.data.update(value)
         elif topic == "progress":

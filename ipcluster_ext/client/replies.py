@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 
 from ipcluster_ext.client.metadata import Metadata, metadata_of
 from ipcluster_ext.client.opening import Value, decode
-from ipcluster_ext.client.outputs import display
+from ipcluster_ext.client.outputs import bundle_of, display
 from ipcluster_ext.client.pending import Outcome
 from ipcluster_ext.client.result import AsyncResult
 from ipcluster_ext.protocol.ids import EngineId
@@ -50,8 +50,8 @@ class RichOutput:
         """
         display({"data": self.data, "metadata": self.metadata}, "")
 
-    def _repr_mimebundle_(self, **_options: Any) -> dict[str, Any]:
-        return self.data or {"text/plain": repr(self)}
+    def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        return bundle_of(self.data or {"text/plain": repr(self)}, options), dict(self.metadata)
 
     def _repr_html_(self) -> str | None:
         return self.data.get("text/html")
@@ -135,6 +135,8 @@ class ExecuteReply(RichOutput):
 class AsyncExecuteResult(AsyncResult):
     """The answer of ``execute``: for each engine an `ExecuteReply`, or None if it was silent."""
 
+    shows_values = True
+
     def _decode(self, outcome: Outcome) -> Value:
         value, error = decode(outcome)
         if isinstance(value, dict):
@@ -151,7 +153,7 @@ class AsyncExecuteResult(AsyncResult):
         value = reply.execute_result
         if value is not None:
             value = {**value, "execution_count": reply.execution_count}
-        return outputs or reply.outputs, value
+        return reply.outputs or outputs, value
 
     def __reduce__(self) -> NoReturn:
         msg = "what a cell shows cannot be the argument of a task; push its value, or return it"

@@ -1,20 +1,24 @@
 """Answers to come: futures of the standard library, over one task or many."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from typing import Any, Protocol, overload
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from ipcluster_ext.client.arguments import passes_plainly, stand_in
 from ipcluster_ext.client.awaited import ALL_COMPLETED, Awaited, ReturnWhen
-from ipcluster_ext.client.outputs import GroupBy, Streaming, show
+from ipcluster_ext.client.fulltext import full_text
+from ipcluster_ext.client.outputs import show
 from ipcluster_ext.client.parts import Source, connect, derive
 from ipcluster_ext.client.progress import forms_of, show_live, watch
 from ipcluster_ext.client.remote import RemoteValue
+from ipcluster_ext.client.streaming import Streaming
 from ipcluster_ext.client.watching import WatchedAnswer
 from ipcluster_ext.display.frontend import shows_widgets
 from ipcluster_ext.protocol.messages import Cancel
 from ipcluster_ext.protocol.standins import the_one
 from ipcluster_ext.protocol.status import TaskStatus
+
+if TYPE_CHECKING:
+    from ipcluster_ext.display.stories import GroupBy
 
 GRACES = (2.0, 2.0)
 """Seconds from KeyboardInterrupt to SIGTERM, and from that to SIGKILL, if nothing else is said."""
@@ -386,7 +390,7 @@ class AsyncResult(Awaited):
 
     # ------------------------------------------------------------ output
 
-    def display_outputs(self, groupby: GroupBy = "type", result_only: bool = False) -> None:
+    def display_outputs(self, groupby: "GroupBy" = "type", result_only: bool = False) -> None:
         """Show what the tasks wrote, displayed and returned as cells; wait for it if need be.
 
         Parameters
@@ -406,14 +410,31 @@ class AsyncResult(Awaited):
         Examples
         --------
         >>> dv.execute("print(6 * 7)").display_outputs()
-        [stdout:0] 42
-        [stdout:1] 42
+        [stdout:0-1] 42
         """
         self._wait_for_end(None)
         show(self.all_metadata(), groupby, single=self._single, result_only=result_only)
 
-    def stream_output(self) -> AbstractContextManager[None]:
+    def stream_output(self, groupby: "GroupBy" = "order") -> Streaming:
         """Show what the tasks write and display while the ``with`` block goes on, as it comes.
+
+        It belongs to the notebook's cell that asks for it, whatever runs meanwhile. What several
+        engines say alike at the same time is shown once. Progress bars move in place, where the
+        front end can do that. ``ar.stream_output().follow()`` waits for nothing and shows
+        everything until all tasks have ended.
+
+        Parameters
+        ----------
+        groupby
+            'order': line by line, as it comes; 'type': in a block that changes in place, all of
+            ``stdout``, then of ``stderr``, then displays and values; 'engine': likewise, one engine
+            after the other. Where nothing can be changed in place, as in terminals, always as it
+            comes.
+
+        Raises
+        ------
+        ValueError
+            There is no such grouping.
 
         Examples
         --------
@@ -423,7 +444,43 @@ class AsyncResult(Awaited):
         [stdout:0] hello
         True
         """
-        return Streaming(self)
+        return Streaming(self, groupby)
+
+    def full_output(self, stream: str = "stdout", timeout: float | None = None) -> Any:
+        r"""Return all that the tasks wrote, also where ``stdout`` and ``stderr`` are cut.
+
+        Of a task that printed more than some 100,000 lines the client is told no more than their
+        beginning and end. All of it is kept on the engine's host as long as there is room and the
+        cluster lives, and fetched from there, even while the task runs, or when it has failed.
+
+        Parameters
+        ----------
+        stream
+            'stdout' or 'stderr'.
+        timeout
+            How long to wait for the engine, in seconds; None for ever.
+
+        Returns
+        -------
+        The text; a list where there are several tasks.
+
+        Raises
+        ------
+        ClientError
+            The text was cut, and what was left out is not there any more, or its engine is not.
+        TimeoutError
+            The engine has not answered in time.
+
+        Examples
+        --------
+        >>> ar = rc[0].apply_async(lambda: print("x" * 2_000_000))
+        >>> ar.wait(), len(ar.full_output())
+        (True, 2000001)
+        """
+        texts = [
+            full_text(*self.root(place), stream, timeout) for place in range(self.count_tasks())
+        ]
+        return texts[0] if self._single else texts
 
     def _ipython_display_(self) -> None:
         """Show how far it is, live, to whoever sees widgets; leave others to its other forms."""
