@@ -16,7 +16,7 @@ from tests.chaos.mixed import mixed
 from tests.chaos.moments import while_starting, while_stopping
 from tests.chaos.orphans import Burden, agent_killed, owner_killed
 from tests.chaos.outlived import outlived
-from tests.chaos.partition import cut, hub_killed
+from tests.chaos.partition import cut, hub_killed, slow
 from tests.chaos.report import Report
 from tests.chaos.stopped import Who, stopped
 from tests.chaos.storm import storm
@@ -59,7 +59,7 @@ SCENARIOS: dict[str, list[Callable[[int], Report]]] = {
     ],
     "cycles": [lambda _: cycles(20)],
     "storm": [lambda _: storm(1_000), lambda _: storm(9_000)],
-    "partition": [lambda _: cut(60.0), lambda _: hub_killed()],
+    "partition": [lambda _: cut(60.0), lambda _: hub_killed(), lambda seed: slow(2_000, seed=seed)],
     "leaks": [lambda _: cycles(1_000)],
 }
 ONLY_IF_NAMED = {"leaks"}

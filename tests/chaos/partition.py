@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import ipcluster_ext as ipp
@@ -17,11 +17,14 @@ from tests.chaos import work
 from tests.chaos.members import Members
 from tests.chaos.report import Report
 from tests.chaos.stage import runtime_folder
+from tests.chaos.wan import READY, Quality
 from tests.support.clusters import ROOT
 from tests.support.leftovers import leftovers_of
 from tests.support.waiting import wait_until
 
 PATIENCE = 120.0
+FAR = Quality(delay=0.04, jitter=0.005, loss=0.02)
+"""What a bad way is like."""
 _NOWHERE = "02:00:00:00:00:66"
 """An address that no card has: what is sent to it gets lost."""
 
@@ -53,6 +56,8 @@ def unable() -> str:
         return "only root can make networks"
     if shutil.which("ip") is None:
         return "there is no ip command"
+    if not Path("/dev/net/tun").exists():
+        return "there is no /dev/net/tun"
     tried = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=False)
     return tried.stderr.strip()
 
@@ -102,13 +107,6 @@ class Link:
         there = ("-n", self.network, *_NEIGHBOUR, self.here, "lladdr", seen_there)
         _ip(*there, "dev", self._far, "nud", "permanent")
 
-    def slow(self, milliseconds: int) -> None:
-        """Have everything from here arrive so much later."""
-        delay = ("delay", f"{milliseconds}ms")
-        subprocess.run(
-            ["tc", "qdisc", "replace", "dev", self._near, "root", "netem", *delay], check=True
-        )
-
     def remove(self) -> None:
         """Remove it; the other end goes with the network."""
         for command in (["link", "del", self._near], ["netns", "del", self.network]):
@@ -139,6 +137,46 @@ def link() -> Iterator[Link]:
         yield made
     finally:
         made.remove()
+
+
+@contextmanager
+def long_way(made: Link, quality: Quality, seed: int) -> Iterator[str]:
+    """Add another way to the network behind a link, a bad one; yield the address on this side."""
+    third = made.here.split(".")[2]
+    here, there = f"10.214.{third}.1", f"10.214.{third}.2"
+    numbers = [str(number) for number in (*quality, seed)]
+    carrier = subprocess.Popen(
+        [sys.executable, "-m", "tests.chaos.wan", made.network, here, there, *numbers],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    with carrier:
+        assert carrier.stdout is not None
+        assert carrier.stdout.readline().strip() == READY
+        yield here
+        carrier.communicate()  # closes its input, and so it ends
+
+
+def slow(count: int = 400, *, quality: Quality = FAR, seed: int = 1) -> Report:
+    """Have a client work behind a long way that loses packets.
+
+    Parameters
+    ----------
+    count
+        How many tasks, of 10 ms each.
+    quality
+        What that way is like.
+    seed
+        Decides which packets are lost.
+    """
+    report = Report(
+        f"a client whose link takes {quality.delay * 1000:g} ms one way, give or take "
+        f"{quality.jitter * 1000:g}, and loses {quality.loss:.0%}",
+        "all complete, none ran twice, engines keep their variables",
+    )
+    return _suffer(report, lambda _made, _members: None, count, 0.01, (quality, seed))
 
 
 def cut(seconds: float, *, count: int = 400) -> Report:
@@ -185,12 +223,20 @@ def hub_killed(*, count: int = 400) -> Report:
 
 
 def _suffer(
-    report: Report, trouble: Callable[[Link, Members], None], count: int, each: float
+    report: Report,
+    trouble: Callable[[Link, Members], None],
+    count: int,
+    each: float,
+    far: tuple[Quality, int] | None = None,
 ) -> Report:
     """Have a client far away submit tasks, and trouble come over it."""
-    with link() as made, runtime_folder() as runtime, tempfile.TemporaryDirectory() as folder:
+    with ExitStack() as stack:
+        made = stack.enter_context(link())
+        runtime = stack.enter_context(runtime_folder())
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        address = made.here if far is None else stack.enter_context(long_way(made, *far))
         log = Path(folder, "log")
-        cluster = ipp.Cluster(n=4, ip=made.here)
+        cluster = ipp.Cluster(n=4, ip=address)
         cluster.start_cluster_sync()
         try:
             with ipp.Client(cluster.connection_file) as watching:

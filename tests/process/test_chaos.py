@@ -100,6 +100,12 @@ class TestALinkThatIsCut:
 
 
 @pytest.mark.skipif(bool(partition.unable()), reason=partition.unable() or "-")
+class TestALongWayThatLosesPackets:
+    def test_is_slower_and_nothing_else(self) -> None:
+        judge(partition.slow(100))
+
+
+@pytest.mark.skipif(bool(partition.unable()), reason=partition.unable() or "-")
 class TestAHubKilledFarAway:
     def test_is_a_pause_and_nothing_else(self) -> None:
         judge(partition.hub_killed(count=200))
