@@ -2,20 +2,17 @@
 
 import json
 import secrets
-import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from http import HTTPStatus
 from http.client import HTTPConnection
 from pathlib import Path
-from shutil import rmtree
 from socket import socket
 from typing import NamedTuple
 
-from tests.support.kernels import environment_of
+from tests.support.kernels import own_folder
 from tests.support.leftovers import leftovers_of
 from tests.support.waiting import wait_until
 
@@ -51,17 +48,24 @@ class Lab(NamedTuple):
 @contextmanager
 def started() -> Iterator[Lab]:
     """Start a JupyterLab, and stop it; no process of its clusters may be left."""
-    folder = Path(tempfile.mkdtemp(prefix="ipx-", dir="/tmp"))
-    url = f"http://127.0.0.1:{_free_port()}"
-    lab = Lab(url, secrets.token_hex(16), folder / "work", folder / "clusters")
-    for path in (lab.work, lab.runtime, folder / "kernel"):
-        path.mkdir(mode=0o700)
-    _settle(folder)
+    with own_folder() as (folder, environment):
+        url = f"http://127.0.0.1:{_free_port()}"
+        lab = Lab(url, secrets.token_hex(16), folder / "work", folder / "clusters")
+        lab.work.mkdir()
+        _settle(folder)
+        with _server(lab, folder, environment):
+            yield lab
+        wait_until(lambda: not leftovers_of(lab.runtime), timeout=10.0)
+
+
+@contextmanager
+def _server(lab: Lab, folder: Path, environment: dict[str, str]) -> Iterator[None]:
+    """Run the server until it is no longer needed."""
     log = folder / "lab.log"
     with log.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "jupyterlab", *_options(lab, folder)],
-            env=environment_of(folder, lab.runtime) | _homes(folder),
+            env=environment | _homes(folder),
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -69,12 +73,10 @@ def started() -> Iterator[Lab]:
     try:
         wait_until(lambda: process.poll() is not None or _answers(lab), timeout=60.0)
         assert process.poll() is None, log.read_text()
-        yield lab
+        yield
     finally:
-        process.send_signal(signal.SIGTERM)
+        process.terminate()
         process.wait(20.0)
-    wait_until(lambda: not leftovers_of(lab.runtime), timeout=10.0)
-    rmtree(folder)
 
 
 def _options(lab: Lab, folder: Path) -> list[str]:

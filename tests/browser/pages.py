@@ -27,6 +27,19 @@ _CLOSE = """async () => {
   await panel.context.save();
   panel.dispose();
 }"""
+_SCROLL = """async () => {
+  const scroller = window.jupyterapp.shell.currentWidget.content.outerNode
+    ?? window.jupyterapp.shell.currentWidget.content.node;
+  const begun = performance.now();
+  let frames = 0;
+  while (performance.now() - begun < 1000) {
+    await new Promise(requestAnimationFrame);
+    const share = (performance.now() - begun) / 1000;
+    scroller.scrollTop = share * (scroller.scrollHeight - scroller.clientHeight);
+    frames += 1;
+  }
+  return frames;
+}"""
 _ENDED = re.compile(r"^\[\d+\]:")
 
 
@@ -102,6 +115,10 @@ class NotebookPage:
         path = self._screenshots / f"{self.name}-{name}.png"
         self.page.screenshot(path=path)
         return path
+
+    def frames_while_scrolling(self) -> int:
+        """Scroll through the whole notebook for a second; return how many frames were drawn."""
+        return int(self.page.evaluate(_SCROLL))
 
     # --- its end ----------------------------------------------------------------------------------
 

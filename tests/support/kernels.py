@@ -37,7 +37,7 @@ class Notebook:
     Parameters
     ----------
     folder
-        Short, and its own: the kernel's files and the clusters' runtime folder are made in it.
+        For the kernel's files and the clusters' runtime folder, as `own_folder` makes it.
     shows
         What the front end can show; see `FrontEnd`.
     environment
@@ -66,7 +66,7 @@ class Notebook:
         self.runtime = folder / "clusters"
         self.cells: list[Cell] = []
         self.strays: list[Message] = []
-        self._environment = environment_of(folder, self.runtime) | dict(environment or {})
+        self._environment = _environment_of(folder) | dict(environment or {})
         self._changed = Condition(RLock())
         self._requests: dict[str, Cell] = {}
         self._updates: list[Message] = []
@@ -99,8 +99,6 @@ class Notebook:
 
     def open(self) -> None:
         """Start the kernel."""
-        for path in (self.runtime, self.folder / "kernel"):
-            path.mkdir(mode=0o700, exist_ok=True)
         spec = self._manager.kernel_spec
         assert spec is not None
         spec.argv = _KERNEL
@@ -301,23 +299,36 @@ def opened(
         In the end there are processes or files of a cluster, or something was shown that belongs
         to no cell.
     """
-    folder = Path(tempfile.mkdtemp(prefix="ipx-", dir="/tmp"))
-    notebook = Notebook(folder, shows=shows, environment=environment)
-    try:
+    with own_folder() as (folder, _):
+        notebook = Notebook(folder, shows=shows, environment=environment)
         with notebook:
             yield notebook
         if judged:
             notebook.assert_no_strays()
             wait_until(lambda: not leftovers_of(notebook.runtime), timeout=10.0)
+
+
+@contextmanager
+def own_folder() -> Iterator[tuple[Path, dict[str, str]]]:
+    """Make a folder for all files of a kernel; its clusters' are in ``clusters`` there.
+
+    Yields
+    ------
+    The folder, and the environment with which kernels keep to it.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="ipx-", dir="/tmp"))
+    for name in ("clusters", "kernel"):
+        (folder / name).mkdir(mode=0o700)
+    try:
+        yield folder, _environment_of(folder)
     finally:
         shutil.rmtree(folder)
 
 
-def environment_of(folder: Path, runtime: Path) -> dict[str, str]:
-    """Return the environment of a kernel, or of a server, that leaves its files in a folder."""
+def _environment_of(folder: Path) -> dict[str, str]:
     path = os.environ.get("PYTHONPATH")
     return os.environ | {
-        "IPCLUSTER_EXT_RUNTIME_DIR": str(runtime),
+        "IPCLUSTER_EXT_RUNTIME_DIR": str(folder / "clusters"),
         "IPYTHONDIR": str(folder / "ipython"),
         "JUPYTER_RUNTIME_DIR": str(folder / "kernel"),
         "MPLCONFIGDIR": str(folder / "matplotlib"),

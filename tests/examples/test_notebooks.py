@@ -1,0 +1,34 @@
+"""The example notebooks say what is saved in them, and are fit to be read without being run."""
+
+import pytest
+
+from tests.examples.notebooks import executed, names, said, saved
+
+_LARGEST = 400_000
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_notebook_says_what_is_saved_in_it(name: str) -> None:
+    notebook = saved(name)
+
+    assert said(executed(notebook)) == said(notebook)
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_saved_notebook_was_run_from_top_to_bottom(name: str) -> None:
+    code = [cell for cell in saved(name).cells if cell.cell_type == "code"]
+
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_saved_notebook_needs_no_widget_and_is_small(name: str) -> None:
+    notebook = saved(name)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+
+    assert [output for output in outputs if "widget" in str(output.get("data", ""))] == []
+    assert len(str(notebook)) < _LARGEST
+
+
+def test_there_is_a_notebook_for_each_of_the_five_things() -> None:
+    assert [name[:3] for name in names()] == ["01_", "02_", "03_", "04_", "05_"]
