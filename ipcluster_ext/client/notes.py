@@ -71,6 +71,17 @@ class Notes:
                 texts[:count] = ["".join(texts[:count])]
         return texts[0]
 
+    def tail(self, stream: str, count: int) -> str:
+        """Return the last so many characters that were written to a stream; costs no more."""
+        found: list[str] = []
+        left = count
+        for text in reversed(self._texts.get(stream, [])):
+            found.append(text[-left:])
+            left -= len(found[-1])
+            if left <= 0:
+                break
+        return "".join(reversed(found))
+
     @property
     def outputs(self) -> list[Event]:
         """What it displayed, each a dict with ``data`` and ``metadata``."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ipcluster_ext.client.connection import Connection
 from ipcluster_ext.display.figures import noun
 from ipcluster_ext.display.looks import ClusterLook, EngineLook
-from ipcluster_ext.errors import ClientError
+from ipcluster_ext.errors import ClientError, HubGone
 from ipcluster_ext.protocol.ids import EngineId
 from ipcluster_ext.protocol.messages import QueueQuery, QueueReply
 from ipcluster_ext.protocol.parts import EngineInfo
@@ -92,8 +92,10 @@ class WatchedClient:
         try:
             client.connection.check()
             self._ask(client.connection)
+        except HubGone as error:
+            return self._ended(error.reason or str(error))
         except ClientError as error:
-            return ClusterLook(title=self._title, state="lost", lasting=True, trouble=str(error))
+            return self._ended(str(error))
         engines, queues = client.connection.roster.infos, self._queues
         return ClusterLook(
             title=self._title,
@@ -104,6 +106,9 @@ class WatchedClient:
             done=None if queues is None else sum(queues.ended.values()),
             engines=tuple(_engines(engines, queues)),
         )
+
+    def _ended(self, why: str) -> ClusterLook:
+        return ClusterLook(title=self._title, state="stopped", lasting=True, trouble=why)
 
     def _ask(self, connection: Connection) -> None:
         """Ask the hub anew if it is time; take its answer if it has come."""

@@ -173,7 +173,7 @@ def step_of(notes: Notes) -> Step | None:
 def last_line(notes: Notes) -> str:
     """Return what a task wrote last."""
     for stream in ("stdout", "stderr"):
-        text = notes.text(stream)[-_TAIL:].rstrip()
+        text = notes.tail(stream, _TAIL).rstrip()
         if text:
             return text.replace("\r", "\n").rpartition("\n")[2].strip()
     return ""

@@ -6,7 +6,7 @@ from typing import Any
 from ipcluster_ext.display import drawing, telling
 from ipcluster_ext.display.actions import Actions, Spawn, in_thread
 from ipcluster_ext.display.figures import noun
-from ipcluster_ext.display.live import Live
+from ipcluster_ext.display.live import Live, hear_beside
 from ipcluster_ext.display.looks import ClusterLook, Overseen
 from ipcluster_ext.display.pulse import PULSE, Pulse
 
@@ -75,6 +75,7 @@ class Card(Live):
         return widgets.Button(description=label, tooltip=tooltip, layout=_layout(widgets))
 
     def _connect(self) -> None:
+        hear_beside(self.count, self.toggle, *self.buttons.values())
         press, cluster = self._press, self._cluster
         press("scale", "scaling", lambda: cluster.scale(self.count.value))
         press("interrupt", "interrupting", cluster.interrupt)

@@ -116,6 +116,7 @@ class Live(ABC):
             if self._seen or self.root.comm is None:
                 return
             self._seen = True
+        hear_beside(self.root)
         self.root.comm.on_close(lambda _: EXPERIENCE.note_refused())
         self.root.observe(self._viewed, "_view_count")
         self.root._view_count = 0  # noqa: SLF001 - ipywidgets' only way of counting views
@@ -127,3 +128,15 @@ class Live(ABC):
         elif change["old"]:
             self._pulse.remove(self.refresh)
             self.closed()
+
+
+def hear_beside(*widgets: Any) -> None:
+    """Have what users do to widgets handled while a cell runs, where the kernel is able to.
+
+    Front ends address such messages to a subshell of the kernel, which has a thread of its own.
+    ipykernel redirects them to the shell in which the widget has spoken last: for us that of the
+    cell, which may well wait for what the button is to cancel. Our handlers run on any thread.
+    """
+    for widget in widgets:
+        if hasattr(widget.comm, "_reply_subshell_for"):
+            widget.comm._reply_subshell_for = None  # noqa: SLF001 - it is asked for no other way

@@ -6,7 +6,7 @@ from typing import Any
 
 from ipcluster_ext.display import drawing, telling
 from ipcluster_ext.display.actions import Actions, Spawn, in_thread
-from ipcluster_ext.display.live import Live
+from ipcluster_ext.display.live import Live, hear_beside
 from ipcluster_ext.display.looks import Work, WorkLook
 from ipcluster_ext.display.pace import Pace
 from ipcluster_ext.display.pulse import PULSE, Pulse
@@ -109,6 +109,7 @@ class Progress(Live):
         row = widgets.HBox(top, layout=widgets.Layout(align_items="center", max_width="960px"))
         self.root = widgets.VBox([row, self.said, self.table] if controls else [row])
         self.root.add_class("ipcluster-ext-progress")
+        hear_beside(self.button, self.toggle)
         self.button.on_click(self._pressed)
         self.toggle.observe(self._toggled, "value")
 
