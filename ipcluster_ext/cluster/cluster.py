@@ -449,6 +449,36 @@ class Cluster(Context, Steering, Outside, Attaching):
         if self._run is not None:
             self._run.stop()
 
+    async def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it has ended, whoever ends it.
+
+        Parameters
+        ----------
+        timeout
+            In seconds; None for ever.
+
+        Returns
+        -------
+        Whether it has.
+
+        Examples
+        --------
+        >>> import asyncio
+        >>> asyncio.run(rc.cluster.wait(timeout=0))
+        False
+        """
+        return await in_thread(lambda: self.wait_sync(timeout))
+
+    def wait_sync(self, timeout: float | None = None) -> bool:
+        """As `wait`, blocking.
+
+        Examples
+        --------
+        >>> rc.cluster.wait_sync(timeout=0)
+        False
+        """
+        return self._run is None or self._run.agent.wait(timeout) is not None
+
     def stop(self) -> None:
         """As `stop_cluster_sync`.
 

@@ -143,28 +143,56 @@ def _first_deed(folder: Path) -> Path:
     return folder / "starting.json"
 
 
+def leftovers() -> list[Path]:
+    """Return the folders of clusters whose keeper died without deleting them."""
+    return [folder for folder in _folders() if _is_left(folder)]
+
+
+def _is_left(folder: Path) -> bool:
+    try:
+        deed = _deed_in(folder)
+    except (ClusterError, OSError):
+        return False  # not ours to judge
+    return deed is not None and _dead(deed)
+
+
 def sweep_leftovers() -> None:
     """Delete the folders of clusters whose keeper died without doing so."""
+    for folder in _folders():
+        _sweep_if_dead(folder)
+
+
+def _folders() -> list[Path]:
+    """Return what may be folders of this user's clusters."""
     blobs = SHARED_MEMORY.glob(f"ipcluster-ext-{os.getuid()}-*")
-    for folder in [*runtime_folder().iterdir(), *blobs]:
-        if folder.is_dir():
-            _sweep_if_dead(folder)
+    return [folder for folder in [*runtime_folder().iterdir(), *blobs] if folder.is_dir()]
 
 
 def _sweep_if_dead(folder: Path) -> None:
+    try:
+        deed = _deed_in(folder)
+    except (ClusterError, OSError):
+        return  # not ours to judge
+    if deed is None:
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # as far as it is empty
+    elif _dead(deed):
+        Home(deed.cluster, Path(deed.folder), deed.blobs).sweep()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _deed_in(folder: Path) -> Deed | None:
+    """Read whose a folder is; None if it does not say.
+
+    Raises
+    ------
+    ClusterError, OSError
+        It is somebody else's, or cannot be read.
+    """
     for path in (connection_file(folder), _first_deed(folder)):
-        try:
-            deed = read_private(path, Deed)
-        except FileNotFoundError:
-            continue
-        except (ClusterError, OSError):
-            return  # not ours to judge
-        if _dead(deed):
-            Home(deed.cluster, Path(deed.folder), deed.blobs).sweep()
-            shutil.rmtree(folder, ignore_errors=True)
-        return
-    with contextlib.suppress(OSError):
-        folder.rmdir()  # as far as it is empty
+        with contextlib.suppress(FileNotFoundError):
+            return read_private(path, Deed)
+    return None
 
 
 def _dead(deed: Deed) -> bool:

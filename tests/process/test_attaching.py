@@ -1,6 +1,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,21 @@ class TestAClusterThatRuns:
 
         with pytest.raises(ipp.ClusterError, match="has no keys"):
             found.rotate_keys_sync()
+
+
+class TestWaitingForTheEnd:
+    def test_is_over_when_somebody_else_stops_it(self, immortal: ipp.Cluster) -> None:
+        found = ipp.Cluster.from_id("immortal")
+        assert not found.wait_sync(timeout=0)
+
+        with ThreadPoolExecutor(1) as waiting:
+            over = waiting.submit(found.wait_sync, 30)
+            immortal.stop_cluster_sync()
+
+            assert over.result(30)
+
+    def test_is_over_at_once_for_one_that_was_not_started(self) -> None:
+        assert ipp.Cluster(n=1).wait_sync()
 
 
 class TestAClusterThatDoesNotRun:
