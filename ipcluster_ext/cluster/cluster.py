@@ -7,13 +7,14 @@ import secrets
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from msgspec import structs
 
 from ipcluster_ext.cluster import running
 from ipcluster_ext.cluster.attaching import Attaching
 from ipcluster_ext.cluster.context import Context
+from ipcluster_ext.cluster.ending import Ending
 from ipcluster_ext.cluster.home import check_id
 from ipcluster_ext.cluster.launchers.local import LocalLauncher
 from ipcluster_ext.cluster.outside import Outside, tcp_config
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from ipcluster_ext import Client
 
 
-class Cluster(Context, Steering, Outside, Attaching):
+class Cluster(Ending, Context, Steering, Outside, Attaching):
     """A hub and engines on this host. Nothing runs before it is started.
 
     Every method that waits is a coroutine and has a twin, ``<name>_sync``, that blocks instead
@@ -201,17 +202,6 @@ class Cluster(Context, Steering, Outside, Attaching):
         (True, False)
         """
         return self._run is not None and self._run.alive
-
-    @property
-    def ended_because(self) -> str:
-        """Why it has ended of itself; empty while it runs, and after it was stopped.
-
-        Examples
-        --------
-        >>> rc.cluster.ended_because
-        ''
-        """
-        return "" if self._run is None else self._run.obituary
 
     # ------------------------------------------------------------ start
 
@@ -417,76 +407,6 @@ class Cluster(Context, Steering, Outside, Attaching):
             msg = f"{self!r} is not running; start it with start_cluster_sync()"
             raise ClusterStopped(msg)
         return self._run
-
-    # ------------------------------------------------------------ stop
-
-    async def stop_cluster(self) -> None:
-        """End every process and delete every file of the cluster; nothing happens if it is over.
-
-        Answers that clients still wait for fail with `HubGone`.
-
-        Examples
-        --------
-        >>> import asyncio
-        >>> cluster = ipp.Cluster(n=1).start_cluster_sync()
-        >>> asyncio.run(cluster.stop_cluster())
-        >>> cluster.folder.exists()
-        False
-        """
-        if self._run is not None:
-            await in_thread(self._run.stop)
-
-    def stop_cluster_sync(self) -> None:
-        """As `stop_cluster`, blocking.
-
-        Examples
-        --------
-        >>> cluster = ipp.Cluster(n=1).start_cluster_sync()
-        >>> cluster.stop_cluster_sync()
-        >>> cluster.folder.exists()
-        False
-        """
-        if self._run is not None:
-            self._run.stop()
-
-    async def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it has ended, whoever ends it.
-
-        Parameters
-        ----------
-        timeout
-            In seconds; None for ever.
-
-        Returns
-        -------
-        Whether it has.
-
-        Examples
-        --------
-        >>> import asyncio
-        >>> asyncio.run(rc.cluster.wait(timeout=0))
-        False
-        """
-        return await in_thread(lambda: self.wait_sync(timeout))
-
-    def wait_sync(self, timeout: float | None = None) -> bool:
-        """As `wait`, blocking.
-
-        Examples
-        --------
-        >>> rc.cluster.wait_sync(timeout=0)
-        False
-        """
-        return self._run is None or self._run.agent.wait(timeout) is not None
-
-    def stop(self) -> None:
-        """As `stop_cluster_sync`.
-
-        Examples
-        --------
-        >>> ipp.Cluster(n=1).stop()  # nothing happens: it was not started
-        """
-        self.stop_cluster_sync()
 
 
 def _count(n: int | None) -> int:

@@ -85,7 +85,7 @@ class WatchedCluster:
         if inside is None:
             return ClusterLook(
                 title=self._title,
-                state="running",
+                state="connecting",
                 controls=frozenset({"stop"}),
                 wanted=cluster.n,
                 trouble=self._trouble,

@@ -31,11 +31,13 @@ CLOCKS = {"time.CLOCK_BOOTTIME", "time.CLOCK_MONOTONIC"}
 """Those that nobody sets."""
 
 TIME_OF_DAY = {
+    "cli/showing.py",
     "client/answer.py",
     "client/asking.py",
     "client/connecting.py",
     "client/fetching.py",
     "cluster/keyring.py",
+    "cluster/running.py",
     "engine/outcomes.py",
     "hub/app.py",
 }
