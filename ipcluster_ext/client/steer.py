@@ -129,7 +129,7 @@ class Steering(Base, ABC):
         roster = self.connection.roster
         rounds = None if timeout is None else int(timeout / _LOOK_EVERY)
         enough = False
-        with bar(count, "engines", widget=widget) as shown:
+        with bar(count, "engines", verb="ready", widget=widget) as shown:
             while not (enough or rounds == 0):
                 enough = roster.wait_for(count, _LOOK_EVERY)
                 shown.show(min(count, roster.count_ready), count, "")

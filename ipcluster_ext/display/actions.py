@@ -40,6 +40,11 @@ class Actions:
         self._spawn = spawn
         self._busy = threading.Lock()
 
+    @property
+    def busy(self) -> bool:
+        """Whether something is being done."""
+        return self._busy.locked()
+
     def do(self, doing: str, action: Callable[[], str], then: Callable[[], object] = bool) -> None:
         """Begin something, unless something is being done.
 

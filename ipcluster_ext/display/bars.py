@@ -26,7 +26,12 @@ class Bar(Protocol):
 
 
 def bar(
-    total: float | None, label: str, *, widget: bool | None = None, file: TextIO | None = None
+    total: float | None,
+    label: str,
+    *,
+    verb: str = "done",
+    widget: bool | None = None,
+    file: TextIO | None = None,
 ) -> Bar:
     """Make a bar.
 
@@ -36,6 +41,8 @@ def bar(
         How much there is to do, None if nobody knows.
     label
         What stands before it.
+    verb
+        What becomes of what is counted.
     widget
         Whether it is a widget of a notebook; found out if not given.
     file
@@ -45,9 +52,9 @@ def bar(
     if is_widget(widget=widget, file=file):
         from ipcluster_ext.display.widgetbar import WidgetBar
 
-        return WidgetBar(total, label)
+        return WidgetBar(total, label, verb=verb)
     if file is None and not sys.stderr.isatty():
-        return Lines(sys.stderr if frontend.shell() is None else sys.stdout, label)
+        return Lines(sys.stderr if frontend.shell() is None else sys.stdout, label, verb)
     from tqdm.std import tqdm as text_bar
 
     return Tqdm(text_bar(total=total, desc=label or None, file=file or sys.stderr))
@@ -118,11 +125,12 @@ class Lines:
     ----------
     file
         Where they go.
-    label
-        What they begin with.
+    label, verb
+        What they begin with, and what becomes of what is counted.
     """
 
-    def __init__(self, file: TextIO, label: str) -> None:
+    def __init__(self, file: TextIO, label: str, verb: str = "done") -> None:
+        self._verb = verb
         self._file = file
         self._label = f"{label}: " if label else ""
         self._began = time.monotonic()
@@ -137,7 +145,9 @@ class Lines:
         if quarters > self._quarters:
             self._quarters = quarters
             took = time.monotonic() - self._began
-            self._file.write(f"{self._label}{done:g} of {total:g} done after {took:.1f} s\n")
+            self._file.write(
+                f"{self._label}{done:g} of {total:g} {self._verb} after {took:.1f} s\n"
+            )
             self._file.flush()
 
     def __enter__(self) -> Self:

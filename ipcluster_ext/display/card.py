@@ -1,6 +1,8 @@
 """The card of a cluster: how it and its engines are, live, and what can be done about it."""
 
-from collections.abc import Mapping
+import math
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ipcluster_ext.display import drawing, telling
@@ -12,6 +14,8 @@ from ipcluster_ext.display.pulse import PULSE, Pulse
 
 _MOST = 100_000
 """How many engines can be asked for."""
+_SAID_FOR = 8.0
+"""For how many seconds it says that something was done; what went wrong it says until the end."""
 _SHOWN, _HIDDEN = "", "none"
 
 
@@ -22,17 +26,24 @@ class Card(Live):
     ----------
     cluster
         The cluster.
-    pulse, spawn
-        What calls for a new look, and begins what a button asks for.
+    clock, pulse, spawn
+        What tells the time, calls for a new look, and begins what a button asks for.
     """
 
     def __init__(
-        self, cluster: Overseen, *, pulse: Pulse = PULSE, spawn: Spawn = in_thread
+        self,
+        cluster: Overseen,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        pulse: Pulse = PULSE,
+        spawn: Spawn = in_thread,
     ) -> None:
         super().__init__(pulse)
         self._cluster = cluster
         self._spawn = spawn
+        self._clock = clock
         self._wanted: int | None = None
+        self._said_until = math.inf
         self.look: ClusterLook = cluster.look()
         self._build()
         self._actions = Actions(self._say, *self.buttons.values(), spawn=spawn)
@@ -139,6 +150,8 @@ class Card(Live):
         if self.toggle.value:
             self.table.value = drawing.engines(look.engines)
         self._offer(look)
+        if self._clock() >= self._said_until:
+            self._said_until, self.said.value = math.inf, ""
         return not look.lasting
 
     def _offer(self, look: ClusterLook) -> None:
@@ -168,6 +181,8 @@ class Card(Live):
     def _say(self, words: str, *, bad: bool) -> None:
         with self._lock:
             self.said.value = drawing.note(words, bad=bad)
+            lasts = bad or self._actions.busy
+            self._said_until = math.inf if lasts else self._clock() + _SAID_FOR
         self.refresh()
 
     # ------------------------------------------------------------ what is pressed

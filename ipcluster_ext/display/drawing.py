@@ -5,7 +5,7 @@ Colours are those of JupyterLab's theme; where there is none, ones that can be r
 dark. There are no classes and scripts: a notebook that is not trusted shows the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from math import isfinite
 
@@ -17,19 +17,21 @@ GOOD = "var(--jp-success-color1, #43a047)"
 BAD = "var(--jp-error-color1, #e5534b)"
 CAREFUL = "var(--jp-warn-color1, #f57c00)"
 BRAND = "var(--jp-brand-color1, #2196f3)"
+_NEUTRAL = "rgba(128, 128, 128, 0.7)"
 _TRACK = "rgba(128, 128, 128, 0.25)"
 _LINE = "1px solid rgba(128, 128, 128, 0.3)"
 _FONT = "font-size: var(--jp-widgets-font-size, 13px); line-height: 1.4"
 _DIM = "opacity: 0.7"
 _NUMBERS = "font-variant-numeric: tabular-nums"
-_HEAD = f"text-align: left; font-weight: 600; padding: 1px 12px 1px 0; {_DIM}"
-_CELL = "padding: 1px 12px 1px 0; text-align: left; white-space: nowrap"
+_HEAD = f"text-align: left; font-weight: 600; padding: 1px 16px 1px 0; {_DIM}"
+_CELL = "padding: 1px 16px 1px 0; text-align: left; white-space: nowrap"
 _LONG = 60
 """How many characters of a line of output are shown."""
 _MOST = 64
 """How many rows of a table are drawn; it is drawn anew at each change."""
 _STATES = {
-    "ready": GOOD, "running": GOOD, "starting": CAREFUL, "unresponsive": BAD, "stopped": BAD,
+    "ready": GOOD, "running": GOOD, "idle": GOOD, "busy": BRAND, "starting": CAREFUL,
+    "connecting": CAREFUL, "retiring": CAREFUL, "unresponsive": BAD, "dead": BAD,
 }  # fmt: skip
 
 
@@ -94,20 +96,18 @@ def shares(rows: Sequence[Share]) -> str:
     """Draw what each engine has of some work."""
     if not rows:
         return f'<div style="{_FONT}; {_DIM}">no engine has begun any of it</div>'
-    return _table(
-        ("engine", "running", "done", "failed", "progress", "last output"),
-        [
-            (
-                text("not known yet" if row.engine is None else row.engine),
-                text(row.running or "–"),
-                text(row.done or "–"),
-                _failures(row.failed),
-                _step(row.step),
-                text(_shortened(row.line), _DIM, "font-family: monospace") if row.line else "",
-            )
+    table: dict[str, list[str]] = {
+        "engine": [text("not known yet" if row.engine is None else row.engine) for row in rows],
+        "running": [text(row.running or "–") for row in rows],
+        "done": [text(figures.count(row.done) if row.done else "–") for row in rows],
+        "failed": [_failures(row.failed) for row in rows],
+        "progress": [_step(row.step) for row in rows],
+        "last output": [
+            text(_shortened(row.line), _DIM, "font-family: monospace") if row.line else ""
             for row in rows
         ],
-    )
+    }
+    return _table(table)
 
 
 def _failures(number: int | None) -> str:
@@ -129,7 +129,7 @@ def _step(step: Step | None) -> str:
 
 def cluster(look: ClusterLook) -> str:
     """Draw what there is to say of a cluster in a line or two."""
-    colour = _STATES.get(look.state, CAREFUL if look.running else "inherit")
+    colour = _STATES.get(look.state, _NEUTRAL)
     head = (
         f"{dot(colour)}{text(look.title, 'font-weight: 600')} {text(look.state)}"
         f"{text(' on ' + ', '.join(look.hosts), _DIM) if look.hosts else ''}"
@@ -142,7 +142,7 @@ def cluster(look: ClusterLook) -> str:
 
 
 def _cluster_figures(look: ClusterLook) -> str:
-    if not (look.running or look.engines):
+    if not look.known:
         return text(f"{figures.noun(look.wanted, 'engine')} wanted" if look.wanted else "", _DIM)
     wanted = "" if look.wanted in {None, look.ready} else f" of {look.wanted}"
     ready = "engine" if look.ready == 1 and not wanted else "engines"
@@ -169,42 +169,42 @@ def engines(rows: Sequence[EngineLook]) -> str:
     if not rows:
         return f'<div style="{_FONT}; {_DIM}">no engines</div>'
     several = len({row.host for row in rows}) > 1
-    known = [row for row in rows if row.cpu is not None or row.memory is not None]
-    head = ["engine", "state", "host"] if several else ["engine", "state"]
-    head += ["task", "queued", "done", "failed", *(["CPU", "memory"] if known else [])]
-    return _table(head, [_engine(row, several=several, measured=bool(known)) for row in rows])
+    table: dict[str, list[str]] = {
+        "engine": [text(row.engine) for row in rows],
+        "state": [dot(_STATES.get(row.state, CAREFUL)) + text(row.state) for row in rows],
+        "host": [text(row.host) if several else "" for row in rows],
+        "task": [_task(row) for row in rows],
+        "queued": [text(figures.count(row.queued) if row.queued else "–") for row in rows],
+        "done": [_count(row.done) for row in rows],
+        "failed": [_failures(row.failed) for row in rows],
+        "CPU": ["" if row.cpu is None else text(f"{100 * row.cpu:.0f} %") for row in rows],
+        "memory": ["" if row.memory is None else text(figures.size(row.memory)) for row in rows],
+    }
+    return _table(table)
 
 
-def _engine(row: EngineLook, *, several: bool, measured: bool) -> list[str]:
-    cells = [text(row.engine), dot(_STATES.get(row.state, CAREFUL)) + text(row.state)]
-    if several:
-        cells.append(text(row.host))
+def _task(row: EngineLook) -> str:
     since = "" if row.busy_for is None else f" {figures.span(row.busy_for)}"
     task = _shortened(row.task) or ("busy" if row.busy else "")
-    cells += [
-        text(task) + (text(since, _DIM) if since else ""),
-        text(row.queued or "–"),
-        "" if row.done is None else text(figures.count(row.done) if row.done else "–"),
-        _failures(row.failed),
-    ]
-    if measured:
-        cells += [
-            "" if row.cpu is None else text(f"{100 * row.cpu:.0f} %"),
-            "" if row.memory is None else text(figures.size(row.memory)),
-        ]
-    return cells
+    return (text(task) + (text(since, _DIM) if since else "")) or text("–")
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Draw a table of cells that are HTML already."""
-    top = "".join(f'<th scope="col" style="{_HEAD}">{text(name)}</th>' for name in head)
+def _count(number: int | None) -> str:
+    return "" if number is None else text(figures.count(number) if number else "–")
+
+
+def _table(columns: Mapping[str, Sequence[str]]) -> str:
+    """Draw a table of columns of HTML, but for those in which nothing stands."""
+    filled = {name: cells for name, cells in columns.items() if any(cells)}
+    top = "".join(f'<th scope="col" style="{_HEAD}">{text(name)}</th>' for name in filled)
+    rows = list(zip(*filled.values(), strict=True))
     body = "".join(
         "<tr>" + "".join(f'<td style="{_CELL}">{cell}</td>' for cell in row) + "</tr>"
         for row in rows[:_MOST]
     )
     if len(rows) > _MOST:
         more = text(f"and {figures.noun(len(rows) - _MOST, 'more', 'more')}", _DIM)
-        body += f'<tr><td colspan="{len(head)}" style="{_CELL}">{more}</td></tr>'
+        body += f'<tr><td colspan="{len(filled)}" style="{_CELL}">{more}</td></tr>'
     return (
         f'<div style="max-height: 320px; overflow: auto"><table style="{_FONT}; {_NUMBERS};'
         f' border-collapse: collapse; border-top: {_LINE}; margin: 2px 0"><thead><tr>{top}</tr>'

@@ -21,6 +21,8 @@ class WorkLook:
     ----------
     kind, label
         What it is, and what its user calls it.
+    verb
+        What it is that is counted: 'done', 'ready', ...
     done, total
         How much was done, by whatever the user counts, and how much there is; None if nobody
         knows.
@@ -40,6 +42,7 @@ class WorkLook:
 
     kind: str = ""
     label: str = ""
+    verb: str = "done"
     done: float = 0
     total: float | None = None
     failed: int = 0
@@ -160,8 +163,8 @@ class ClusterLook:
     engines: Sequence[EngineLook] = field(default_factory=tuple)
 
     @property
-    def running(self) -> bool:
-        """Whether something can be asked of it."""
+    def known(self) -> bool:
+        """Whether anything is known of its engines."""
         return self.state == "running"
 
     @property

@@ -27,7 +27,7 @@ def facts_of(look: WorkLook, *, rate: float | None, left: float | None) -> list[
         knows.
     """
     of = "" if look.total is None else f" of {figures.count(look.total)}"
-    facts = [Fact(f"{figures.count(look.done)}{of} done")]
+    facts = [Fact(f"{figures.count(look.done)}{of} {look.verb}")]
     if look.failed:
         facts.append(Fact(f"{figures.count(look.failed)} failed", bad=True))
     if look.cancelled:
@@ -62,7 +62,7 @@ def work(look: WorkLook, *, rate: float | None, left: float | None) -> str:
 
 def cluster(look: ClusterLook) -> str:
     """Tell how a cluster is, as ``cluster fit: running, 4 of 4 engines ready, 2 busy``."""
-    if not look.running:
+    if not look.known:
         trouble = f": {look.trouble}" if look.trouble else ""
         return f"{look.title}: {look.state}{trouble}"
     wanted = "" if look.wanted is None else f" of {look.wanted}"

@@ -16,14 +16,17 @@ class Counted:
     ----------
     total
         How much there is to do, None if nobody knows.
-    label
-        What it is called.
+    label, verb
+        What it is called, and what becomes of what is counted.
     clock
         Tells the time, in seconds.
     """
 
-    def __init__(self, total: float | None, label: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, total: float | None, label: str, verb: str, clock: Callable[[], float]
+    ) -> None:
         self._label = label
+        self._verb = verb
         self._clock = clock
         self._began = clock()
         self._now: tuple[float, float | None, str] = (0, total, "")
@@ -43,6 +46,7 @@ class Counted:
         return WorkLook(
             kind="progress",
             label=self._label,
+            verb=self._verb,
             done=done,
             total=total,
             doing=text,
@@ -68,7 +72,7 @@ class WidgetBar:
 
     Parameters
     ----------
-    total, label
+    total, label, verb
         As for `display.bars.bar`.
     clock, pulse
         What tells the time, and calls for a new look.
@@ -79,10 +83,11 @@ class WidgetBar:
         total: float | None,
         label: str,
         *,
+        verb: str = "done",
         clock: Callable[[], float] = time.monotonic,
         pulse: Pulse = PULSE,
     ) -> None:
-        self._counted = Counted(total, label, clock)
+        self._counted = Counted(total, label, verb, clock)
         self.progress = Progress(self._counted, controls=False, clock=clock, pulse=pulse)
 
     def show(self, done: float, total: float | None, text: str) -> None:

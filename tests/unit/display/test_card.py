@@ -148,6 +148,33 @@ class TestWhatCanBeDone:
         assert not any(button.disabled for button in card.buttons.values())
 
 
+class TestWhatWasDone:
+    def test_is_said_for_a_while(self) -> None:
+        now = [100.0]
+        cluster = ScriptedCluster("ready", controls=EVERYTHING)
+        card = Card(cluster, clock=lambda: now[0], pulse=Pulse(every=0.001), spawn=at_once)
+
+        card.buttons["restart"].click()
+        card.refresh()
+        assert "did restart" in card.said.value
+        now[0] += 60
+        card.refresh()
+
+        assert card.said.value == ""
+
+    def test_is_said_until_the_end_if_it_went_wrong(self) -> None:
+        now = [100.0]
+        cluster = ScriptedCluster("ready", controls=EVERYTHING)
+        cluster.refuses = True
+        card = Card(cluster, clock=lambda: now[0], pulse=Pulse(every=0.001), spawn=at_once)
+
+        card.buttons["restart"].click()
+        now[0] += 60
+        card.refresh()
+
+        assert "would not restart" in card.said.value
+
+
 class TestStopping:
     def test_asks_first(self) -> None:
         cluster = ScriptedCluster("ready", "ready", controls=EVERYTHING)
