@@ -21,6 +21,7 @@ from ipcluster_ext.engine.functions import Functions, store_globals
 from ipcluster_ext.engine.lane import Assignment
 from ipcluster_ext.engine.limits import Limits
 from ipcluster_ext.engine.outcomes import ChunkFailed, Outcomes
+from ipcluster_ext.engine.service import serve
 from ipcluster_ext.engine.stoppable import Stoppable
 from ipcluster_ext.engine.verdicts import verdict
 from ipcluster_ext.protocol.ids import EngineId, TaskId
@@ -137,9 +138,7 @@ class Coroutines:
         with self._starting:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                threading.Thread(
-                    target=self._run, args=(self._loop,), name="ipcluster_ext-loop", daemon=True
-                ).start()
+                serve(self._run, "ipcluster_ext-loop", self._loop)
         self._loop.call_soon_threadsafe(self._begin, jobs)
         return True
 

@@ -4,12 +4,16 @@ debugpy speaks TCP only: it listens at a port of the loopback interface from the
 """
 
 import asyncio
+import shutil
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from jupyter_client.session import Session
 
 from ipcluster_ext.engine.frontkernel import FrontKernel
+from ipcluster_ext.engine.service import spare_ours
 from ipcluster_ext.transport.kerneldoors import Stream
 
 _NEEDED_BEFORE = "initialize"
@@ -24,19 +28,30 @@ class Debugging:
         The kernel.
     session
         Of its front ends.
+    prepare
+        Starts what threads of the engine there may be later.
     """
 
-    def __init__(self, kernel: FrontKernel, session: Session) -> None:
+    def __init__(
+        self, kernel: FrontKernel, session: Session, prepare: Callable[[], object]
+    ) -> None:
+        self._prepare = prepare
         self._kernel = kernel
         self._session = session
         self._stream: Stream | None = None
         self._debugger: Any = None
+        self._folder: Path | None = None
         self._watching: asyncio.Task[None] | None = None
 
     def hear(self, stream: Stream) -> None:
         """Have a socket to debugpy, of the loop on which `answer` is awaited."""
         self._stream = stream
         stream.on_recv(self._pass_on)
+
+    def close(self) -> None:
+        """Delete the cells that were written to files to stop in them."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     async def answer(self, request: dict[str, Any]) -> Any:
         """Do what a debugger asks; None where there is no debugpy."""
@@ -47,12 +62,11 @@ class Debugging:
         return await self._debugger.process_request(request)
 
     def _load(self) -> bool:
-        from ipykernel import debugger
-
+        debugger = import_module("ipykernel.debugger")  # anew: it was hidden as engines were built
         if not debugger._is_debugpy_available:  # noqa: SLF001 - nothing else tells
             return False
         kernel = self._kernel
-        self._debugger = debugger.Debugger(  # type: ignore[no-untyped-call]
+        self._debugger = debugger.Debugger(
             kernel.log,
             self._stream,
             kernel._publish_debug_event,  # noqa: SLF001 - what ipykernel gives its debugger
@@ -70,11 +84,13 @@ class Debugging:
         debugger = self._debugger
         if debugger.debugpy_initialized:
             return
+        self._prepare()
+        spare_ours()
         import debugpy
         from ipykernel.compiler import get_tmp_directory
 
-        folder = Path(get_tmp_directory())  # type: ignore[no-untyped-call]
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder = Path(get_tmp_directory())  # type: ignore[no-untyped-call]
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         host, port = debugger.debugpy_client.get_host_port()
         debugpy.listen((host, int(port)))
         debugger.debugpy_initialized = True

@@ -24,6 +24,7 @@ from ipcluster_ext.engine.insides import Insides
 from ipcluster_ext.engine.kernel import EngineKernel
 from ipcluster_ext.engine.outbox import Outbox
 from ipcluster_ext.engine.reception import Reception
+from ipcluster_ext.engine.service import spare
 from ipcluster_ext.engine.visits import Visits, perform, receive
 from ipcluster_ext.transport.kerneldoors import KernelDoors, stream_of
 
@@ -31,8 +32,6 @@ LABEL = "a front end's"
 """What the history calls what front ends have done here."""
 _SHELL_THREAD_NAME = "Shell channel"
 _GOES_OUT_WITHIN = 0.5
-
-log = logging.getLogger(__name__)
 
 
 class Loop(threading.Thread):
@@ -47,8 +46,7 @@ class Loop(threading.Thread):
     def __init__(self, name: str) -> None:
         super().__init__(name=name, daemon=True)
         self.loop = asyncio.new_event_loop()
-        self.pydev_do_not_trace = True
-        self.is_pydev_daemon_thread = True
+        spare(self)
 
     def run(self) -> None:
         """Run the loop for ever."""
@@ -154,7 +152,7 @@ class OpenDoors:
         self._reception = Reception(
             kernel, session, self.outbox, self.visits, host=host, may_end=may_end
         )
-        self._debugging = Debugging(kernel, session)
+        self._debugging = Debugging(kernel, session, insides.client)
         kernel.debug = self._debugging.answer
         self._take_kernel(kernel, session, insides)
         for thread in (self._control, self._shell):
@@ -165,7 +163,7 @@ class OpenDoors:
 
     def _take_kernel(self, kernel: EngineKernel, session: Session, insides: Insides) -> None:
         """Have the kernel answer, and what front ends' cells show go to them."""
-        kernel.session = session
+        kernel.session, kernel.log = session, logging.getLogger("ipykernel")
         kernel.iopub_socket, kernel.stdin_socket = self.outbox, self._doors.stdin
         kernel.displayhook.pass_on = self.visits.take_result
         insides.comms.outbox, insides.comms.visit = self.outbox, self.visits.request
@@ -202,6 +200,7 @@ class OpenDoors:
         if os.getpid() != self._pid:
             return
         self._doors.delete()
+        self._debugging.close()
         gone = threading.Event()
 
         def last() -> None:

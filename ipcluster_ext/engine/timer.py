@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
+from ipcluster_ext.engine.service import serve
+
 
 class _Call(NamedTuple):
     when: float
@@ -22,7 +24,7 @@ class Timer:
         self._changed = threading.Condition(threading.RLock())
         self._calls: dict[Hashable, _Call] = {}
         self._wakes_at = float("inf")
-        self._thread: threading.Thread | None = None
+        self._running = False
 
     def set(self, key: Hashable, when: float, call: Callable[[], None]) -> None:
         """Have a call made; it replaces that of the same key.
@@ -39,11 +41,9 @@ class Timer:
         """
         with self._changed:
             self._calls[key] = _Call(when, call)
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="ipcluster_ext-timer", daemon=True
-                )
-                self._thread.start()
+            if not self._running:
+                self._running = True
+                serve(self._run, "ipcluster_ext-timer")
             elif when < self._wakes_at:
                 self._changed.notify()
 

@@ -20,6 +20,5 @@ def sweep(folder: Path, engine: EngineId) -> None:
     file = kernel_file(folder, engine)
     if not file.exists():
         return
-    file.unlink(missing_ok=True)
-    for path in folder.glob(f"{socket_files(folder, engine).name}-*"):
+    for path in [*folder.glob(f"{socket_files(folder, engine).name}-*"), file]:
         path.unlink(missing_ok=True)
