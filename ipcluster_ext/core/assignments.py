@@ -128,7 +128,8 @@ class Assignments(ABC):
         """Drop an outcome, unless it is of a task that the hub before knew and this one will."""
         state, names = self._state, names_of(item.buffers)
         if (engine.id, item.id) in state.recovered.rivals:
-            self._count_try(engine, item)
+            self._rival_ended(engine, item, frames)
+            return
         claim = state.claims.get(item.id)
         if claim is None or claim.engine is not engine:
             state.stale += 1
@@ -144,13 +145,40 @@ class Assignments(ABC):
         if waits is not None and item.status is _DONE:  # else it may be tried again
             self.ends.tell(waits, item, frames, engine.id)
 
-    def _count_try(self, engine: Engine, outcome: ResultItem) -> None:
-        """Count that a task was tried in vain before it was given to the engine that has it now."""
-        self._state.recovered.rivals.discard((engine.id, outcome.id))
-        task = self._state.tasks.get(outcome.id)
+    def _rival_ended(self, engine: Engine, outcome: ResultItem, frames: Sequence[Frame]) -> None:
+        """Take the outcome of a task that two engines claim, and that counts as the other's.
+
+        One of them has tried it in vain, and the hub before had given it to the other since. If
+        this is the one that has done it, that is its end.
+        """
+        state = self._state
+        state.recovered.rivals.remove((engine.id, outcome.id))
+        task = state.tasks.get(outcome.id)
+        if task is not None and outcome.status is _DONE and task.engine is not None:
+            other = state.engines[task.engine]
+            del other.unfinished[task.id]
+            self._takes_leave(other, task)
+            state.changed.add(other)
+            task.move(TaskStatus.WAITING)
+            self.adopt(engine, task, state.now)
+            self.done(engine, Done([outcome]), iter(frames), state.now)
+            return
+        state.blobs.offer(names_of(outcome.buffers))
         if task is not None:
             self.retries.count(engine, task, outcome)
-            self._state.journal.changed(task)
+            state.journal.changed(task)
+
+    def _has_rival(self, task: Task, now: float) -> bool:
+        """Leave a task that was tried in vain to another engine that has it, if there is one."""
+        recovered = self._state.recovered
+        for engine_id, task_id in recovered.rivals:
+            engine = self._state.engines.get(engine_id)
+            if task_id == task.id and engine is not None and engine.line is not None:
+                recovered.rivals.remove((engine_id, task_id))
+                task.move(TaskStatus.WAITING)
+                self.adopt(engine, task, now)
+                return True
+        return False
 
     def reclaim(self, task: Task, now: float) -> None:
         """Take a task that an engine had before this hub knew it."""
@@ -221,6 +249,8 @@ class Assignments(ABC):
         """Have a task run once more, now."""
         task.engine = None
         self._state.journal.changed(task)
+        if self._state.recovered.rivals and self._has_rival(task, now):
+            return
         if not self._state.recovered.settled:  # perhaps it was given to another long ago
             task.move(TaskStatus.WAITING)
             self._state.recovered.unclaimed[task.id] = task
@@ -235,6 +265,10 @@ class Assignments(ABC):
     def returned(self, engine: Engine, message: Returned, now: float) -> None:
         """Take back tasks that an engine has not begun."""
         withdrawal = engine.asked.popleft() if engine.asked else None
+        recovered = self._state.recovered
+        if recovered.rivals:
+            back = {(engine.id, task_id) for task_id in message.ids}
+            recovered.rivals = [rival for rival in recovered.rivals if rival not in back]
         tasks = [t for i in message.ids if (t := engine.unfinished.pop(i, None)) is not None]
         claims = self._state.claims
         for task_id in message.ids if claims else ():

@@ -10,6 +10,7 @@ Whatever stands on a page that was not written when the hub died is said again b
 nothing is acknowledged before the pages that follow from it are written.
 """
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -22,6 +23,8 @@ from ipcluster_ext.protocol.messages import Prepare, Steer, Submit, SubmitEach
 from ipcluster_ext.protocol.parts import ResultItem, TaskSpec
 from ipcluster_ext.protocol.status import TaskStatus
 
+MOST_STEERED = 16
+"""So many requests of a client to do something with engines are kept: it may repeat each."""
 NOWHERE = 0
 """The page of what is not recorded."""
 
@@ -86,7 +89,7 @@ class Named(_Record, frozen=True, tag=7):
 
 
 class Steered(_Record, frozen=True, tag=8):
-    """What a client last asked to be done with engines, which lives it meant, and the answer."""
+    """What a client asked to be done with engines, which lives it meant, and the answer."""
 
     client: ClientId
     message: Steer
@@ -171,7 +174,7 @@ class Journal:
         self._unneeded: list[int] = []
         self._posted: dict[int, int] = {}
         self._named: dict[ClientId, int] = {}
-        self._steered: dict[ClientId, int] = {}
+        self._steered: dict[ClientId, deque[int]] = {}
 
     @property
     def needed(self) -> dict[int, int]:
@@ -268,13 +271,19 @@ class Journal:
         boots: list[int],
         refused: str,
     ) -> None:
-        """Record what was done with engines at a client's request, in place of its last one."""
-        page = self._fact(Steered(client, message, engines, boots, refused))
-        self._steered[client] = self.instead_of(self._steered.get(client, NOWHERE), page)
+        """Record what was done with engines at a client's request; of its last ones only."""
+        self._keep_steered(client, self._fact(Steered(client, message, engines, boots, refused)))
+
+    def _keep_steered(self, client: ClientId, page: int) -> None:
+        pages = self._steered.setdefault(client, deque())
+        pages.append(page)
+        if len(pages) > MOST_STEERED:
+            self.release(pages.popleft())
 
     def client_left(self, client: ClientId) -> None:
         """Forget what a client asked for last."""
-        self.release(self._steered.pop(client, NOWHERE))
+        for page in self._steered.pop(client, ()):
+            self.release(page)
 
     def _fact(self, record: Record, frames: Iterable[Frame] = ()) -> int:
         if not self.on:
@@ -304,7 +313,7 @@ class Journal:
     def found_steered(self, client: ClientId, page: int) -> None:
         """Learn where it stands what a client asked for last."""
         self.need(page)
-        self._steered[client] = self.instead_of(self._steered.get(client, NOWHERE), page)
+        self._keep_steered(client, page)
 
     def unneeded_so_far(self) -> None:
         """Let go of the pages that were found and that nobody needs."""

@@ -110,7 +110,7 @@ class Reader:
                 journal.found_name(record.client, number)
             case Steered():
                 answer = Answered(record.message, record.engines, record.boots, record.refused)
-                state.recovered.answered[record.client] = answer
+                state.recovered.answered[record.client, record.message.request] = answer
                 journal.found_steered(record.client, number)
             case _:
                 raise TypeError(record)

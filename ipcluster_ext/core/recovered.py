@@ -49,7 +49,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What a client last asked to be done with engines, which lives it meant, and the answer."""
+    """What a client asked to be done with engines, which lives it meant, and the answer."""
 
     message: Steer
     engines: list[EngineId]
@@ -93,11 +93,12 @@ class Recovered:
     exits
         The deaths of engines that this hub has never heard of alive.
     answered
-        The last request of each client to do something with engines.
+        The last requests of each client to do something with engines, by their numbers.
     unwelcomed
         The clients that came before everybody else was back, and until when each waits for that.
     rivals
-        Engines with outcomes of tasks that others have since: they were tried in vain there.
+        Engines with tasks that others have, too, or they themselves once more: they were tried in
+        vain by one of them.
     wishes
         What clients asked for meanwhile that depends on where tasks and agents are.
     returned
@@ -122,12 +123,12 @@ class Recovered:
     posted: dict[int, dict[EngineId, dict[str, float]]] = field(default_factory=dict)
     missing: list[tuple[Agent, EngineId]] = field(default_factory=list)
     exits: list[tuple[Engine, EngineExited]] = field(default_factory=list)
-    answered: dict[ClientId, Answered] = field(default_factory=dict)
+    answered: dict[tuple[ClientId, int], Answered] = field(default_factory=dict)
     unwelcomed: list[tuple[ClientId, Line, float]] = field(default_factory=list)
     returned: set[ClientId] = field(default_factory=set)
     words: list[tuple[ClientId, Output | News | Started, Sequence[Frame]]] = field(
         default_factory=list
     )
     grants: dict[TaskId, More] = field(default_factory=dict)
-    rivals: set[tuple[EngineId, TaskId]] = field(default_factory=set)
+    rivals: list[tuple[EngineId, TaskId]] = field(default_factory=list)
     wishes: list[tuple[ClientId, Message]] = field(default_factory=list)

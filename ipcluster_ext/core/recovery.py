@@ -156,7 +156,7 @@ class Recovery:
         if recovered.lives.get(engine.id) == engine.boot:  # else the one before it has died
             del recovered.lives[engine.id]
         engine.standing = {task_id: place for place, task_id in enumerate(held)}
-        for task_id in dict.fromkeys(held):
+        for task_id in held:
             task = recovered.unclaimed.pop(task_id, None) or _held_for(engine, task_id)
             if task is not None:
                 self._tasks.adopt(engine, task, now)
@@ -164,8 +164,9 @@ class Recovery:
                 if (granted := recovered.grants.pop(task_id, None)) is not None:
                     engine.open_line.say(granted)
             elif task_id in state.tasks:
-                recovered.rivals.add((engine.id, task_id))
-                elsewhere.append(task_id)
+                recovered.rivals.append((engine.id, task_id))
+                if task_id not in engine.unfinished:  # else it has tried it in vain, and again
+                    elsewhere.append(task_id)
             elif task_id in recovered.ended:
                 elsewhere.append(task_id)
             else:
@@ -179,6 +180,8 @@ class Recovery:
         """Learn that an engine died, perhaps before this hub heard of it."""
         recovered = self._state.recovered
         recovered.dead.add(exited.boot)
+        if engine.boot == exited.boot:
+            recovered.rivals = [rival for rival in recovered.rivals if rival[0] != engine.id]
         if recovered.lives.get(engine.id) == exited.boot:
             del recovered.lives[engine.id]
         if not recovered.settled and (exited.ran or exited.others):

@@ -261,8 +261,8 @@ class Roll:
     def steer(self, client: Client, message: Steer) -> None:
         """Do what a client asks with engines, or say why not."""
         state, engines = self._state, message.engines
-        before = state.recovered.answered.get(client.id)
-        if before is not None and before.message.request == message.request:
+        before = state.recovered.answered.get((client.id, message.request))
+        if before is not None:
             client.line.say(Steered(message.request, before.engines, before.refused))
             return
         missing = [engine for engine in engines if engine not in state.engines]

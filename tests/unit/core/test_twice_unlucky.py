@@ -7,12 +7,16 @@ from ipcluster_ext.core.roll import WELCOME_WITHIN
 from ipcluster_ext.core.state import TOLD_FOR
 from ipcluster_ext.protocol.ids import EngineId
 from ipcluster_ext.protocol.messages import (
+    Done,
     Drop,
     Halt,
     Interrupt,
     Lack,
     Notice,
     Returned,
+    StartEngines,
+    Steer,
+    Steered,
     StopEngines,
     SubmitEach,
     Supply,
@@ -258,3 +262,73 @@ class TestANewClient:
         return_engine(engine)
 
         assert engine.ids == [task]
+
+
+class TestATaskThatTwoEnginesClaim:
+    """One has tried it in vain, and the hub had given it to the other before it wrote that down."""
+
+    @pytest.fixture
+    def both(self, stage: Stage) -> tuple[Engine, Engine]:
+        agent = stage.agent(2)
+        return agent.start(EngineId(0)), agent.start(EngineId(1))
+
+    def test_is_left_to_the_other(
+        self, stage: Stage, client: Client, both: tuple[Engine, Engine]
+    ) -> None:
+        first, second = both
+        [task] = client.submit(retries=1, engines=[0, 1])
+        client.submit_each([0])
+        failed = Done([first.outcome(FAILED)])
+        first.say(failed)
+
+        stage.crash(unwritten=1)
+        return_agent(first.agent, both)
+        return_engine(first, [task, *first.ids])
+        return_engine(second)
+        held = list(second.ids)
+        first.say(failed)
+        second.finish()
+        return_client(client, waits=[task])
+
+        assert held == [task]
+        assert client.statuses[task] is DONE
+        assert task not in first.ids
+
+    def test_has_ended_if_the_other_says_so_first(
+        self, stage: Stage, client: Client, both: tuple[Engine, Engine]
+    ) -> None:
+        first, second = both
+        [task] = client.submit(retries=1, engines=[0, 1])
+        client.submit_each([0])
+        failed = Done([first.outcome(FAILED)])
+        first.say(failed)
+
+        stage.crash(unwritten=1)
+        return_agent(first.agent, both)
+        return_engine(first, [task, *first.ids])
+        return_engine(second)
+        second.finish()
+        first.say(failed)
+        return_client(client, waits=[task])
+
+        assert client.statuses[task] is DONE
+        assert [task in engine.ids for engine in both] == [False, False]
+
+
+class TestRequestsToStartEngines:
+    def test_that_were_done_are_not_done_again_however_many_there_were(
+        self, stage: Stage, client: Client, agent: Agent, engine: Engine
+    ) -> None:
+        client.steer("start", count=1)
+        client.steer("start", count=1)
+        stage.crash()
+        return_agent(agent, [engine, *(agent.fork(EngineId(number)) for number in (1, 2))])
+        return_engine(engine)
+        agent.forget()
+        return_client(client, Steer(1, "start", [], 1), Steer(2, "start", [], 1))
+
+        assert agent.of(StartEngines) == []
+        assert client.of(Steered)[-2:] == [
+            Steered(1, [EngineId(1)]),
+            Steered(2, [EngineId(2)]),
+        ]
