@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ipcluster_ext.client import there
 from ipcluster_ext.client.hearers import Hearer
 from ipcluster_ext.client.pending import Outcome
-from ipcluster_ext.errors import IpclusterError
+from ipcluster_ext.errors import ClientClosed, EngineLost, HubGone, IpclusterError
 from ipcluster_ext.protocol.ids import EngineId, TaskId
 
 if TYPE_CHECKING:
@@ -199,8 +199,11 @@ class Relays:
             log.debug("a widget's event is not sent: %s", error)
             relay.go_on(ended=True)
             return
-        self._cells.note(answer.first, message.get("parent") or self._kernel.get_parent("shell"))
-        answer.listen(_Event(answer, relay, cell))
+        self._cells.note(answer.first, self._kernel.get_parent("shell"))
+        event = _Event(answer, relay, cell)
+        answer.listen(event)
+        if answer.done():  # perhaps before anybody listened
+            event.end()
 
 
 class _Event(Hearer):
@@ -210,6 +213,7 @@ class _Event(Hearer):
         self._answer = answer
         self._relay = relay
         self._cell = cell
+        self._ending = threading.Lock()
 
     def wrote(self, task: TaskId, stream: str, text: str) -> None:
         """Show what a callback printed."""
@@ -224,10 +228,18 @@ class _Event(Hearer):
 
     def ended(self, outcomes: Sequence[Outcome], failure: Exception | None) -> None:
         """Show why an event had no effect, and go on."""
-        del outcomes
+        del outcomes, failure
+        self.end()
+
+    def end(self) -> None:
+        """Do so once."""
+        if not self._ending.acquire(blocking=False):
+            return
         self._answer.unlisten(self)
-        error = failure or self._answer.exception()
-        if error is not None and self._relay.comm_id:
+        _, error = self._answer.value_at(0)
+        if isinstance(error, EngineLost | HubGone | ClientClosed):
+            log.debug("a widget's event had no effect: %s", error)  # its comms are closed then
+        elif error is not None:
             self._cell.write("stderr", f"{error}\n")
         self._relay.go_on(ended=True)
 

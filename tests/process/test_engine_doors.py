@@ -243,16 +243,9 @@ class TestLeaving:
         assert rc[0].apply_sync(os.getpid) == pid
 
     def test_jupyters_console_runs_cells_and_goes(self, rc: ipp.Client, runtime: Path) -> None:
-        rc[0]["secret"] = "from the notebook"
+        rc[0]["secret"], path = "from the notebook", rc[0].connection_file()
         console = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "jupyter_console",
-                "--simple-prompt",
-                "--existing",
-                rc[0].connection_file(),
-            ],
+            [sys.executable, "-m", "jupyter_console", "--simple-prompt", f"--existing={path}"],
             input="print(secret)\nback = 'from the console'\nquit\n",
             env={**os.environ, "HOME": str(runtime), "JUPYTER_RUNTIME_DIR": str(runtime)},
             capture_output=True,
