@@ -482,11 +482,14 @@ def remember_facts(
     error.coloured, error.traceback = traceback, _COLOUR.sub("", traceback)
 
 
+def _as_it_came(error: RemoteError, _whole: bool) -> list[str]:  # noqa: FBT001 - a hook's
+    return error.render_traceback()
+
+
+_look: Callable[[RemoteError, bool], list[str]] = _as_it_came
+
+
 def show_with(look: Callable[[RemoteError, bool], list[str]]) -> None:
     """Choose how such errors look to who reads them here: whole, or the traceback alone."""
     global _look
     _look = look
-
-
-def _look(error: RemoteError, _whole: bool) -> list[str]:  # noqa: FBT001 - a hook's
-    return error.render_traceback()

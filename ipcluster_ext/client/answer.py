@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from ipcluster_ext.client.connection import Connection
+from ipcluster_ext.client.dialog import questions
 from ipcluster_ext.client.hearers import Hearer, Waker
 from ipcluster_ext.client.notes import Notes
 from ipcluster_ext.client.opening import Value, decode
@@ -324,8 +325,7 @@ class Answer(Future[Any]):
         self._attend(self.done, deadline)
         if self.done():
             return True
-        with self._condition:
-            return self._condition.wait_for(self.done, _left(deadline))
+        return questions.rest(self._condition, self.done, deadline)
 
     def _attend(self, condition: Condition, deadline: float | None) -> None:
         """Receive on this thread, unless the answer comes from several hubs."""
@@ -350,9 +350,10 @@ class Answer(Future[Any]):
         self._attend(enough, deadline)
         with self._condition:
             self._listeners += 1
-            try:
-                return self._condition.wait_for(enough, _left(deadline))
-            finally:
+        try:
+            return questions.rest(self._condition, enough, deadline)
+        finally:
+            with self._condition:
                 self._listeners -= 1
 
     async def until(self, condition: Condition) -> None:
@@ -503,7 +504,3 @@ _INNER = (
     frozenset(name for name in vars(Answer) if name[0] != "_") - {"done", "owner", "running"}
 ) | {"connection", "first"}
 """What others of this room need of an answer, beside the names in each class's ``_inner``."""
-
-
-def _left(deadline: float | None) -> float | None:
-    return None if deadline is None else deadline - time.monotonic()

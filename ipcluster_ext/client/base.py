@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ipcluster_ext.client.connection import Connection
+from ipcluster_ext.client.dialog import Ask
 from ipcluster_ext.client.targets import Targets, resolve
 from ipcluster_ext.errors import NoSuchEngine
 from ipcluster_ext.protocol.ids import EngineId
@@ -27,6 +28,27 @@ class Base:
 
     connection: Connection
     block: bool
+
+    @property
+    def ask(self) -> Ask | None:
+        """Who is asked when a task calls ``input()``, if not the user of this program.
+
+        A function of the prompt and of whether the answer is a password; it returns the answer,
+        or raises `EOFError`. None, as it is to begin with, means the terminal or the notebook; the
+        user is asked where something waits for an answer, on the main thread.
+
+        Examples
+        --------
+        >>> rc.ask = lambda prompt, password: "Ann"
+        >>> rc[0].apply_sync(lambda: input("your name? "))
+        'Ann'
+        >>> rc.ask = None
+        """
+        return self.connection.reader
+
+    @ask.setter
+    def ask(self, reader: Ask | None) -> None:
+        self.connection.reader = reader
 
     @property
     def ids(self) -> list[EngineId]:

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from ipcluster_ext.client.dialog import questions
 from ipcluster_ext.client.interrupts import deferred_interrupts
 from ipcluster_ext.client.outgoing import Outgoing
 from ipcluster_ext.client.pending import Owner
@@ -293,7 +294,7 @@ class Connection(Reunion):
     def attend(
         self, done: Callable[[], bool], deadline: float | None, *, soon: bool = False
     ) -> bool:
-        """Receive on the calling thread until something is done.
+        """Receive on the calling thread until something is done, and ask the user what is due.
 
         Parameters
         ----------
@@ -308,7 +309,35 @@ class Connection(Reunion):
         Returns
         -------
         False, at once, if another thread receives in the foreground already.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            The user was asked, and pressed Ctrl-C.
         """
+        if soon:
+            return self._attend(done, deadline, soon=True)
+        while True:
+            received = self._attend(lambda: done() or questions.due(), deadline)
+            if done() or not questions.due():
+                return received
+            questions.answer()
+
+    def gather(self, done: Callable[[], bool], deadline: float) -> None:
+        """Receive on the calling thread until something is done, and ask nothing."""
+        self._attend(done, deadline)
+
+    def count_open(self) -> int:
+        """Return how many tasks have not ended."""
+        return len(self.pending)
+
+    def wake(self) -> None:
+        """Have who receives look again, from any thread."""
+        self._channel.wake()
+
+    def _attend(
+        self, done: Callable[[], bool], deadline: float | None, *, soon: bool = False
+    ) -> bool:
         if os.getpid() != self._pid:
             return False
         if not self.calls_back and (elsewhere := pastime.of_this_thread()) is not None:
@@ -439,6 +468,7 @@ class Connection(Reunion):
         if self._error is not None:
             return
         self._error = error
+        questions.drop(self)
         with self._lock:
             owners = self.pending.abandon()
         outermost = not self.calls_back

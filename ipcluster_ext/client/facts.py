@@ -12,7 +12,7 @@ from ipcluster_ext.client.metadata import (
     metadata_of,
     seconds_between,
 )
-from ipcluster_ext.protocol.ids import task_text
+from ipcluster_ext.protocol.ids import TaskId, task_text
 
 
 def _fact(name: str, doc: str, example: str) -> Any:
@@ -25,7 +25,8 @@ def _fact(name: str, doc: str, example: str) -> Any:
 class Described(Answer):
     """An answer that tells facts about its tasks; parameters as for `Answer`."""
 
-    _inner = frozenset({"all_metadata", "fact"})
+    _inner = frozenset({"all_metadata", "before_question", "fact"})
+    _read: dict[tuple[int, str], int] | None = None
 
     msg_id = _fact(
         "msg_id",
@@ -210,6 +211,22 @@ True""",
         """
         values = [fact_of(self, place, name) for place in range(len(self._outcomes))]
         return values[0] if self._single else values
+
+    def before_question(self, task: TaskId) -> list[tuple[str, str]]:
+        """Show what a task has written, as it asks something; return what nobody shows.
+
+        Of that, the same text is returned only once.
+        """
+        if [hearer for hearer in self._hearers if hearer.asked(task)]:
+            return []
+        notes, read = self.notes_at(task - self.first), self._read or {}
+        self._read, new = read, list[tuple[str, str]]()
+        for stream in ("stdout", "stderr"):
+            text = notes.text(stream)
+            if fresh := text[read.get((task, stream), 0) :]:
+                new.append((stream, fresh))
+                read[task, stream] = len(text)
+        return new
 
     # ------------------------------------------------------------ times
 

@@ -24,6 +24,11 @@ class Hearer:
     def told(self, task: TaskId, topic: str, value: Any) -> None:
         """Learn what else a task had to say."""
 
+    def asked(self, task: TaskId) -> bool:
+        """Show what a task has written: its user is about to be asked; tell whether it is shown."""
+        del task
+        return False
+
 
 class Waker(Hearer):
     """Wakes a coroutine at any news; made on the event loop that it runs on.

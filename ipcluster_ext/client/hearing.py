@@ -7,11 +7,13 @@ waits; everything runs on the one thread that receives at the moment (`client.co
 import logging
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 from ipcluster_ext.client.definitions import Definitions
+from ipcluster_ext.client.dialog import Ask, question_of, questions
 from ipcluster_ext.client.lending import Lending, supply
-from ipcluster_ext.client.news import show_notice, tell
+from ipcluster_ext.client.news import COMM, INPUT, Take, show_notice, tell
 from ipcluster_ext.client.pending import Outcome, Owner, Payload, Pending
 from ipcluster_ext.client.requests import Requests
 from ipcluster_ext.client.roster import Roster
@@ -73,7 +75,14 @@ class Hearing(ABC):
         This host's shared memory, as far as the hub's cluster has any.
     hub_pid, hub_versions
         The hub's process, and its versions of Python and packages.
+    reader
+        Asks the user what tasks want to know; None for the terminal or notebook.
+    comm_said
+        Takes what widgets say; None where nobody can see any.
     """
+
+    reader: Ask | None = None
+    comm_said: Take | None = None
 
     def __init__(self, client: ClientId, channel: Channel, *, name: str, host: str) -> None:
         self.client = client
@@ -93,6 +102,22 @@ class Hearing(ABC):
         self._words = Words()
         self._welcomed = threading.Event()
         self._estranged = False
+
+    @abstractmethod
+    def say(self, messages: list[Message], /) -> None:
+        """Send messages now."""
+
+    @abstractmethod
+    def gather(self, done: Callable[[], bool], deadline: float, /) -> None:
+        """Receive on the calling thread until something is done."""
+
+    @abstractmethod
+    def count_open(self) -> int:
+        """Return how many tasks have not ended."""
+
+    @abstractmethod
+    def wake(self) -> None:
+        """Have who receives look again, from any thread."""
 
     @abstractmethod
     def _give_up(self, error: ClientError) -> None:
@@ -168,10 +193,24 @@ class Hearing(ABC):
                 owner = self.pending.owner(message.id)
                 if owner is not None and not self._words.is_new(message):
                     owner = None
-                tell(owner, message, frames, self.blobs)
+                tell(self._taker(owner, message), message, frames, self.blobs)
             else:
                 self._obey(message)
         self._settle(outcomes)
+
+    def _taker(self, owner: Owner | None, news: News) -> Take | None:
+        """Return who takes what a task says, None for nobody."""
+        if owner is None:
+            return None
+        if news.topic == COMM:
+            return self.comm_said
+        if news.topic == INPUT:
+            return lambda task, _, value: self._asked(owner, task, value)
+        return owner.note_news
+
+    def _asked(self, owner: Owner, task: TaskId, value: Any) -> None:
+        """Have the user asked what a task wants to know."""
+        questions.add(question_of(self, owner, task, value))
 
     def _collect(self, item: ResultItem, frames: Iterator[Frame]) -> Payload:
         """Map a result's blobs now: they may be freed once the hub knows that it arrived."""
@@ -187,6 +226,7 @@ class Hearing(ABC):
                 lacked = self._lending.arrived(outcomes)
                 deliveries = self.pending.settle(outcomes)
                 self._words.ended(outcomes)
+            questions.ended(outcomes)
             self._supply(lacked)
             for owner, group in deliveries:
                 owner.deliver(group)

@@ -2,33 +2,39 @@
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from ipcluster_ext.client.pending import Owner
 from ipcluster_ext.protocol.buffers import load
 from ipcluster_ext.protocol.frames import Frame
-from ipcluster_ext.protocol.ids import task_text
+from ipcluster_ext.protocol.ids import TaskId, task_text
 from ipcluster_ext.protocol.messages import News
 from ipcluster_ext.protocol.parts import ResultItem
 from ipcluster_ext.protocol.status import TaskStatus
 from ipcluster_ext.transport.blobs import BlobStore
 
+COMM = "comm"
+"""The topic of what widgets say; see `client.comms`."""
+INPUT = "input"
+"""The topic of what tasks ask."""
 ITEM = "item"
 """The topic of a stream's items; their values are opened by who reads the stream."""
+
+Take = Callable[[TaskId, str, Any], None]
+"""Takes news: of which task, on which topic, and what."""
 
 log = logging.getLogger(__name__)
 
 
-def tell(owner: Owner | None, news: News, frames: Iterator[Frame], blobs: BlobStore) -> None:
-    """Tell an owner what one of its tasks says.
+def tell(take: Take | None, news: News, frames: Iterator[Frame], blobs: BlobStore) -> None:
+    """Tell somebody what a task says.
 
-    Of an item of a stream it gets the pickle and its buffers, of everything else the value.
+    Of an item of a stream he gets the pickle and its buffers, of everything else the value.
 
     Parameters
     ----------
-    owner
-        Whom; None if nobody waits for the task any more.
+    take
+        Called with it; None if nobody waits for the task any more.
     news
         What came.
     frames
@@ -39,9 +45,9 @@ def tell(owner: Owner | None, news: News, frames: Iterator[Frame], blobs: BlobSt
     like = ResultItem(news.id, TaskStatus.DONE, 0.0, 0.0, news.inline, news.buffers)
     try:
         payload = blobs.collect(like, frames)
-        if owner is not None:
+        if take is not None:
             value: Any = payload if news.topic == ITEM else load(*payload)
-            owner.note_news(news.id, news.topic, value)
+            take(news.id, news.topic, value)
     except Exception as error:  # noqa: BLE001 - unpickling runs the user's code
         log.warning("task %s: its %s is lost: %r", task_text(news.id), news.topic, error)
 

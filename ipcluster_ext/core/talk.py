@@ -1,7 +1,8 @@
 """Rules for what running tasks say: who hears it.
 
 Their client does, if it is here. A hub that takes over keeps what is said to clients that have not
-come back yet; engines are often here first.
+come back yet; engines are often here first. A task that asks for something gets an answer in any
+case: who is gone cannot give one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,13 +11,17 @@ from ipcluster_ext.core.assignments import THE_HUB, take_frames
 from ipcluster_ext.core.blobs import names_of
 from ipcluster_ext.core.engines import Engine
 from ipcluster_ext.core.lagging import Lagging
+from ipcluster_ext.core.recovered import NOBODY
 from ipcluster_ext.core.state import Client, State
 from ipcluster_ext.protocol.frames import Frame
-from ipcluster_ext.protocol.ids import ClientId, TaskId, client_of
-from ipcluster_ext.protocol.messages import News, Output, Started
+from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, client_of
+from ipcluster_ext.protocol.messages import InputReply, News, Output, Started
 
 MOST = 10_000
 """So many words are kept for clients that have not come back, in all."""
+
+INPUT = "input"
+"""The topic of what tasks ask."""
 
 Word = Output | News | Started
 
@@ -30,11 +35,17 @@ class Talk:
         The hub's tables.
     lagging
         Knows what is not for clients that lag behind.
+
+    Attributes
+    ----------
+    asking
+        The tasks that have asked their clients for something, and their engines; some have ended.
     """
 
     def __init__(self, state: State, lagging: Lagging) -> None:
         self._state = state
         self._lagging = lagging
+        self.asking: dict[TaskId, EngineId] = {}
 
     def pass_on(self, engine: Engine, tasks: Sequence[TaskId], word: Output | Started) -> None:
         """Pass a word about tasks to their client, if the engine has them."""
@@ -51,6 +62,8 @@ class Talk:
         """Pass on what a task has to say, its blobs kept until that has arrived."""
         own, owner = take_frames(frames, news), client_of(news.id)
         client = self._state.clients.get(owner)
+        if news.topic == INPUT:
+            self._heed_question(engine, news)
         dropped = client is not None and client.lags and self._lagging.drops(client, news)
         if dropped or not self._has(engine, news.id):
             self._state.blobs.offer(names_of(news.buffers))
@@ -58,6 +71,45 @@ class Talk:
             self._keep(owner, news, own)
         else:
             self._tell(client, news, own)
+
+    def _heed_question(self, engine: Engine, news: News) -> None:
+        """Note who asks, or say at once that nobody will answer."""
+        owner = client_of(news.id)
+        if not self._has(engine, news.id):
+            self._refuse(engine, news.id, "the task has ended")
+        elif owner == THE_HUB:
+            self._refuse(engine, news.id, "it prepares an engine, whoever is there at the time")
+        else:
+            self.asking[news.id] = engine.id
+
+    def answer(self, client: Client, reply: InputReply) -> None:
+        """Pass an answer on to the engine whose task asked; to one that is gone nothing is said.
+
+        An engine that is not back asks again when it is.
+        """
+        engine = self._state.engines.get(self.asking.get(reply.id, NOBODY))
+        owns = client_of(reply.id) == client.id
+        if owns and engine is not None and engine.line is not None and self._has(engine, reply.id):
+            engine.line.say(reply)
+
+    def look(self) -> None:
+        """Answer for clients that are gone, and forget who has ended."""
+        for task, number in list(self.asking.items()):
+            engine = self._state.engines.get(number)
+            if engine is None or not self._has(engine, task):
+                del self.asking[task]
+                if engine is not None:  # a thread of the task may wait for ever
+                    self._refuse(engine, task, "the task has ended")
+            elif (
+                client_of(task) not in self._state.clients
+                and self._state.recovered.forget_at is None
+            ):
+                del self.asking[task]
+                self._refuse(engine, task, "the client that submitted the task is gone")
+
+    def _refuse(self, engine: Engine, task: TaskId, reason: str) -> None:
+        if engine.line is not None:
+            engine.line.say(InputReply(task, 0, reason, "refused"))
 
     def _has(self, engine: Engine, task: TaskId) -> bool:
         if task in engine.unfinished:

@@ -65,6 +65,7 @@ def _serve(config: EngineConfig, kernel: EngineKernel) -> None:
     signal.signal(signal.SIGINT, engine.interrupts.on_signal)
     signal.signal(signal.SIGTERM, engine.interrupts.on_terminate)
     context.enter(engine.surroundings)
+    engine.dialog.install()
     pastime.install(engine.nesting)
     kernel.publisher.pass_on = context.show
     kernel.engine_shell.user_ns["engine_id"] = config.engine

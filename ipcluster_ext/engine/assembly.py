@@ -13,6 +13,7 @@ from ipcluster_ext.engine.context import Surroundings
 from ipcluster_ext.engine.coroutines import Coroutines
 from ipcluster_ext.engine.current import Current
 from ipcluster_ext.engine.desk import Desk
+from ipcluster_ext.engine.dialog import Dialog
 from ipcluster_ext.engine.feeds import Feeds
 from ipcluster_ext.engine.forks import Forks
 from ipcluster_ext.engine.fulltext import FullTexts
@@ -63,6 +64,8 @@ class Engine:
         What to do with SIGINT.
     surroundings
         The engine, as tasks see it.
+    dialog
+        What tasks ask users.
     nesting
         Where tasks wait.
     """
@@ -99,6 +102,10 @@ class Engine:
         )
         self.nesting = Nesting(self.wire, self.interrupts, self._current, self._box, self.desk.do)
         self.surroundings = self._make_surroundings(connection_file(folder))
+        self.dialog = Dialog(
+            self.surroundings, self.wire, self.interrupts, self._news.flush
+        )
+        self._orders.dialog = self.dialog
         self.surroundings.insides = self._make_insides(folder)
 
     def _say_written(self, written: Sequence[Written]) -> None:

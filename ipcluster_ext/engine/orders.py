@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from ipcluster_ext.engine.coroutines import Coroutines
+from ipcluster_ext.engine.dialog import Dialog
 from ipcluster_ext.engine.feeds import Feeds
 from ipcluster_ext.engine.interrupts import Interrupts
 from ipcluster_ext.engine.lane import Assignment
@@ -12,6 +13,7 @@ from ipcluster_ext.protocol.ids import TaskId
 from ipcluster_ext.protocol.messages import (
     Forget,
     Halt,
+    InputReply,
     More,
     Values,
 )
@@ -31,7 +33,14 @@ class EngineOrders:
         Counts what streams may send.
     coroutines
         Does what needs a loop.
+
+    Attributes
+    ----------
+    dialog
+        Waits for answers of users.
     """
+
+    dialog: Dialog
 
     def __init__(
         self, resolver: Resolver, interrupts: Interrupts, feeds: Feeds, coroutines: Coroutines
@@ -41,7 +50,9 @@ class EngineOrders:
         self._feeds = feeds
         self._interrupts = interrupts
 
-    def obey(self, order: Values | Forget | Halt | More, frames: Iterator[Frame]) -> None:
+    def obey(
+        self, order: Values | Forget | Halt | More | InputReply, frames: Iterator[Frame]
+    ) -> None:
         """Do what the hub says; the order's frames are consumed."""
         match order:
             case Values():
@@ -53,6 +64,8 @@ class EngineOrders:
                     self.want(task, KeyboardInterrupt())
             case More():
                 self._feeds.more(order.id, order.count)
+            case InputReply():
+                self.dialog.take(order)
 
     def want(self, task: TaskId, error: BaseException) -> None:
         """Have an exception raised in a task, wherever in the engine that is."""
@@ -74,3 +87,7 @@ class EngineOrders:
     def keep_only(self, values: Iterable[TaskId]) -> None:
         """Drop the values of all other tasks than these."""
         self._resolver.keep_only(values)
+
+    def ask_again(self) -> None:
+        """Ask users once more what is open."""
+        self.dialog.ask_again()

@@ -28,6 +28,7 @@ from ipcluster_ext.protocol.messages import (
     Forget,
     FreeBlobs,
     Halt,
+    InputReply,
     Message,
     More,
     Output,
@@ -63,7 +64,9 @@ log = logging.getLogger(__name__)
 class Orders(Protocol):
     """Does what the hub says about tasks that need more than their turn."""
 
-    def obey(self, order: Values | Forget | Halt | More, frames: Iterator[Frame]) -> None:
+    def obey(
+        self, order: Values | Forget | Halt | More | InputReply, frames: Iterator[Frame]
+    ) -> None:
         """Do what the hub says; the order's frames are consumed."""
 
     def at_once(self, spec: TaskSpec) -> bool:
@@ -74,6 +77,9 @@ class Orders(Protocol):
 
     def keep_only(self, values: Iterable[TaskId]) -> None:
         """Drop the values of all other tasks than these."""
+
+    def ask_again(self) -> None:
+        """Ask users once more what is open, by a hub that does not know it."""
 
 
 class Wire:
@@ -337,6 +343,8 @@ class Wire:
         self._estranged = self._greeted
         with self._saying:
             self._channel.begin_again(self._reintroduce)
+        if self._greeted:
+            self._orders.ask_again()
 
     def _reintroduce(self, unheard: list[Said]) -> list[Said]:
         if not self._greeted:
@@ -410,7 +418,7 @@ class Wire:
                 self._give_back(self.lane.take_back(message.count))
             case Drop():
                 self._give_back(self._dropped(message.ids))
-            case Values() | Forget() | Halt() | More():
+            case Values() | Forget() | Halt() | More() | InputReply():
                 self._orders.obey(message, frames)
             case FreeBlobs():
                 self._blobs.recycle(message.names)

@@ -113,6 +113,7 @@ def _rows(scene: Scene) -> dict[type[Message], Message]:
         say.Purge(1, query),
         say.Resubmit(1, [ended], own),
         say.More(running, 9),
+        say.InputReply(running, 0, "forged"),
         say.Prepare("evil", spec, item, []),
         say.Awaiting([ended], [1]),
         say.EngineHello(engine, 1, 1, "here", 1),

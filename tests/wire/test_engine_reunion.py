@@ -18,6 +18,7 @@ from ipcluster_ext.protocol.messages import (
     EngineHello,
     Forget,
     Halt,
+    InputReply,
     Message,
     More,
     Pong,
@@ -49,7 +50,9 @@ class Orders:
     def __init__(self) -> None:
         self.kept: list[set[TaskId]] = []
 
-    def obey(self, order: Values | Forget | Halt | More, frames: Iterator[Frame]) -> None: ...
+    def obey(
+        self, order: Values | Forget | Halt | More | InputReply, frames: Iterator[Frame]
+    ) -> None: ...
 
     def at_once(self, spec: TaskSpec) -> bool:
         del spec
@@ -60,6 +63,8 @@ class Orders:
 
     def keep_only(self, values: Iterable[TaskId]) -> None:
         self.kept.append(set(values))
+
+    def ask_again(self) -> None: ...
 
 
 class Play:

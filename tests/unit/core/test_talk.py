@@ -12,6 +12,7 @@ from ipcluster_ext.protocol.messages import (
     AgentHello,
     Awaiting,
     ClientHello,
+    InputReply,
     Message,
     More,
     News,
@@ -164,3 +165,98 @@ def test_how_far_a_stream_was_read_reaches_an_engine_that_comes_back(
         return_client(client, More(task, 64))
 
     assert engine.of(More) == [More(task, 64)]
+
+
+class TestAQuestion:
+    """What a task asks its user."""
+
+    @staticmethod
+    def question(task: TaskId) -> News:
+        return News(task, "input", b"prompt", (), 1)
+
+    def test_reaches_the_client_and_its_answer_the_engine(
+        self, client: Client, engine: Engine
+    ) -> None:
+        [task] = client.submit()
+        reply = InputReply(task, 1, "Ann")
+
+        engine.say(self.question(task))
+        client.say(reply)
+
+        assert (words_of(client), engine.of(InputReply)) == ([self.question(task)], [reply])
+
+    def test_is_answered_by_nobody_else(self, stage: Stage, client: Client, engine: Engine) -> None:
+        [task] = client.submit()
+        engine.say(self.question(task))
+
+        stage.client().say(InputReply(task, 1, "Ann"))
+
+        assert engine.of(InputReply) == []
+
+    def test_that_was_not_asked_has_no_answer(self, client: Client, engine: Engine) -> None:
+        [task] = client.submit()
+
+        client.say(InputReply(task, 1, "Ann"), InputReply(TaskId(task + 1), 1, "Ann"))
+
+        assert engine.of(InputReply) == []
+
+    def test_of_a_task_that_has_ended_has_no_answer(self, client: Client, engine: Engine) -> None:
+        [task] = client.submit()
+        engine.say(self.question(task))
+        engine.finish()
+
+        client.say(InputReply(task, 1, "Ann"))
+
+        assert [reply.text for reply in engine.of(InputReply)] == ["the task has ended"]
+        assert client.stage.hub._talk.asking == {}  # noqa: SLF001 - a leak shows nowhere else
+
+    def test_of_a_task_that_the_engine_does_not_have_is_refused(
+        self, client: Client, engine: Engine
+    ) -> None:
+        [task] = client.submit()
+        engine.finish()
+
+        engine.say(self.question(task))
+
+        [refusal] = engine.of(InputReply)
+        assert (refusal.id, refusal.how, refusal.text) == (task, "refused", "the task has ended")
+
+    @pytest.mark.parametrize("before", [False, True])
+    def test_is_refused_when_the_client_is_gone(
+        self, client: Client, engine: Engine, *, before: bool
+    ) -> None:
+        [task] = client.submit()
+        if before:
+            client.bye()
+            engine.say(self.question(task))
+        else:
+            engine.say(self.question(task))
+            client.bye()
+
+        [refusal] = engine.of(InputReply)
+        assert (refusal.number, refusal.how) == (0, "refused")
+        assert "is gone" in refusal.text
+
+    def test_waits_for_a_client_that_comes_back_later_than_the_engine(
+        self, stage: Stage, client: Client, agent: Agent, engine: Engine
+    ) -> None:
+        [task] = client.submit()
+        stage.crash()
+        return_engine(agent, engine, self.question(task))
+        return_client(client)
+        reply = InputReply(task, 1, "Ann")
+
+        client.say(reply)
+
+        assert (words_of(client), engine.of(InputReply)) == ([self.question(task)], [reply])
+
+    def test_is_refused_when_the_client_does_not_come_back(
+        self, stage: Stage, client: Client, agent: Agent, engine: Engine
+    ) -> None:
+        [task] = client.submit()
+        stage.crash()
+        return_engine(agent, engine, self.question(task))
+
+        stage.turn(FORGET_AFTER + 60)
+
+        assert [refusal.how for refusal in engine.of(InputReply)] == ["refused"]
