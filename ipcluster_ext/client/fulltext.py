@@ -9,7 +9,7 @@ from ipcluster_ext.errors import ClientError, EngineError
 from ipcluster_ext.protocol.buffers import dump
 from ipcluster_ext.protocol.functions import pack
 from ipcluster_ext.protocol.ids import EngineId, TaskId, task_text
-from ipcluster_ext.protocol.messages import SubmitEach
+from ipcluster_ext.protocol.messages import Submit
 from ipcluster_ext.protocol.parts import Options, TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import Kind
 
@@ -93,13 +93,13 @@ def _ask(answer: Answer, engine: EngineId, args: tuple[Any, ...], timeout: float
         Kind.APPLY,
         function.digest,
         host,
-        balanced=False,
+        engines=(engine,),  # as if balanced: what is sent to an engine directly waits for its turn
         options=Options(awaits=True),
         name=function.name,
     )
     asked = Answer(connection, 1, single=True)
     item = TaskItem(asked.first, dump((args, {})).stream)
-    connection.say([SubmitEach(spec, item, [engine])], function=function, attended=True)
+    connection.say([Submit(spec, [item])], function=function, attended=True)
     if not asked.wait_until(asked.done, timeout):
         msg = f"engine {engine} has not sent what its task printed within {timeout} s"
         raise TimeoutError(msg)

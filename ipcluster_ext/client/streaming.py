@@ -27,6 +27,8 @@ GATHER = 0.015
 """For so long, in seconds, what follows the first closely is gathered."""
 WINDOW = 0.05
 """So much time is between two times that something is shown, at least."""
+ASKED_WITHIN = 1.0
+"""A question is held back until what came before it is shown, but no longer, in seconds."""
 SHARE = 3
 """Showing takes no more than one part in so many of the time."""
 
@@ -71,7 +73,7 @@ class Streaming(Hearer):
         }  # fmt: skip
         self._left = set(self._places.values())
         self._thread: threading.Thread | None = None
-        self._over = False
+        self._over = self._hurried = self._showing = False
 
     def __enter__(self) -> Self:
         with self._changed:
@@ -102,6 +104,19 @@ class Streaming(Hearer):
         places = range(self._answer.count_tasks())
         roots = (self._answer.root(place)[0] for place in places)
         return list({id(root): root for root in roots}.values())
+
+    def asked(self, task: TaskId) -> bool:
+        """Have everything shown before a user is asked something."""
+        if task not in self._places:
+            return False
+        with self._changed:
+            self._hurried = True
+            self._changed.notify_all()
+            self._changed.wait_for(
+                lambda: self._is_over or not (self._queue or self._showing), ASKED_WITHIN
+            )
+            self._hurried = False
+        return True
 
     # ------------------------------------------------------------ on the thread that receives
 
@@ -188,6 +203,7 @@ class Streaming(Hearer):
                 presenter.show(self._named(said))
                 shown_at = time.monotonic()
                 took = shown_at - began
+                self._have_shown()
             presenter.finish(self._named(said))
         except Exception:  # whoever shows it may be the user's: a closed file, to begin with
             log.exception("output is not shown any more")
@@ -199,10 +215,16 @@ class Streaming(Hearer):
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._is_over)
             due = max(time.monotonic() + GATHER, not_before)
-            while not self._is_over and (left := due - time.monotonic()) > 0:
+            while not (self._is_over or self._hurried) and (left := due - time.monotonic()) > 0:
                 self._changed.wait(left)
             said, self._queue = self._queue, []
+            self._showing = bool(said)
             return said, self._is_over
+
+    def _have_shown(self) -> None:
+        with self._changed:
+            self._showing = False
+            self._changed.notify_all()
 
     @property
     def _is_over(self) -> bool:

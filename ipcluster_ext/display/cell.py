@@ -116,7 +116,7 @@ class _KernelCell(Cell):
         self._kernel = shell.kernel
         self._parent = parent
         self._files = {"stdout": sys.stdout, "stderr": sys.stderr}
-        self.updates = _updates(parent)
+        self.updates = _updates(parent) and all(map(_is_own, self._files.values()))
 
     def write(self, stream: str, text: str) -> None:
         file = self._files[stream]

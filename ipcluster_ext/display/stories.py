@@ -15,12 +15,13 @@ from ipcluster_ext.display.texts import (
     shortened,
     shown_line,
 )
-from ipcluster_ext.protocol.displays import Displays, Event
+from ipcluster_ext.protocol.displays import Displays, Event, cleared
 
 GroupBy = Literal["type", "engine", "order"]
 STREAMS = ("stdout", "stderr")
-SHOWN_PER_CELL = 16 * 1024 * 1024
-"""So many characters of text one cell shows at most."""
+SHOWN_PER_CELL = 2_000_000
+"""So many characters of text one cell shows at most: a Jupyter server drops whatever comes, of
+displays and widgets too, after it has passed on 3 MB within 3 s, as it is configured at first."""
 LEFT_OUT = "[{lines} lines are not shown here, {characters} characters: see ar.stdout, ar.stderr]"
 
 
@@ -112,23 +113,21 @@ class Story:
             self.value = said.content
 
     def _display(self, event: Event) -> None:
-        self.displays.take(event)
         if "clear" in event:
-            self._cleared_late = bool(event["clear"])
-            if not self._cleared_late:
-                self._clear_text()
-        elif not event.get("update"):
+            self._cleared_late = True
+            if not event["clear"]:
+                self._clear_late()
+            return
+        if not event.get("update"):
             self._clear_late()
+        self.displays.take(event)
 
     def _clear_late(self) -> None:
         """Drop what was to be dropped when the next thing is shown."""
         if self._cleared_late:
             self._cleared_late = False
-            self.displays.take({"clear": False})
-            self._clear_text()
-
-    def _clear_text(self) -> None:
-        self.written = {stream: Written() for stream in STREAMS}
+            self.displays.take(cleared(wait=False))
+            self.written = {stream: Written() for stream in STREAMS}
 
     @property
     def key(self) -> tuple[str, ...]:

@@ -294,6 +294,14 @@ class TestBlocks:
 
         assert [each for each in sheet.displays if each.startswith("<")] == ["<b>x</b>", "<i>y</i>"]
 
+    def test_show_what_comes_after_a_clearing_that_waits(self, sheet: Sheet) -> None:
+        blocks = Blocks(sheet, "type")
+        for _ in range(2):
+            blocks.show([Said(0, 0, "display", cleared(wait=True)), shown(0, data=HTML)])
+        blocks.finish()
+
+        assert [each for each in sheet.displays if each] == ["[output:0]", "<b>x</b>"]
+
     @pytest.mark.parametrize("wait", [True, False])
     def test_drop_what_a_task_clears(self, sheet: Sheet, wait: bool) -> None:
         blocks = Blocks(sheet, "type")
