@@ -60,10 +60,13 @@ class Assignments(ABC):
     def resume(self, client: Client | None, task: Task) -> None:
         """Have a task run as soon as what it depends on has ended."""
 
-    def send_to_target(self, task: Task, now: float) -> None:
-        """Send a task to the one engine it is for, hold it until that comes up, or fail it."""
+    def send_to_target(self, task: Task, now: float, *, again: bool = False) -> None:
+        """Send a task to the one engine it is for, hold it until that comes up, or fail it.
+
+        An engine that retires takes only what it had before, ``again``.
+        """
         engine = self._state.engines.get(task.target if task.target is not None else HUB)
-        if engine is None or engine.leaving:
+        if engine is None or (engine.leaving and not (again and engine.id in self._state.retiring)):
             ids = sorted(e.id for e in self._state.engines.values() if not e.leaving)
             there = ", ".join(map(str, ids[:20])) or "none"
             text = f"there is no engine {task.target}; engines: {there}"
@@ -260,7 +263,7 @@ class Assignments(ABC):
             self._state.queue.push(task)
         else:
             task.move(TaskStatus.WAITING)
-            self.send_to_target(task, now)
+            self.send_to_target(task, now, again=True)
 
     def returned(self, engine: Engine, message: Returned, now: float) -> None:
         """Take back tasks that an engine has not begun."""
@@ -313,7 +316,7 @@ class Assignments(ABC):
         for task in tasks:
             if task.target is not None:
                 task.move(TaskStatus.WAITING)
-                self.send_to_target(task, now)
+                self.send_to_target(task, now, again=True)
 
     def _regain(self, task: Task) -> None:
         """Have a task run once there is again what it needs."""

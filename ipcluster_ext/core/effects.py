@@ -7,13 +7,27 @@ submission that go to one engine become one `Run`, results of one engine for one
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from ipcluster_ext.core.events import PeerId
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import EngineId
 from ipcluster_ext.protocol.messages import Message, Results, Run
 from ipcluster_ext.protocol.parts import ResultItem, TaskItem, TaskSpec
+
+
+class Mark:
+    """Tells whether something has been received, or never will be."""
+
+    __slots__ = ("arrived",)
+
+    def __init__(self) -> None:
+        self.arrived = False
+
+
+Token = tuple[int, list[str]] | tuple[int, list[str], list[Mark]]
+MARKED: Final = 3
+"""The length of a token with marks."""
 
 
 @dataclass(slots=True)
@@ -26,7 +40,8 @@ class Send:
         The payload buffers of the messages, in order.
     token
         To come back in a `Delivered` event: the page of the journal where the outcomes stand that
-        it tells of, 0 for none, and the blobs that it names; None if nobody waits for it.
+        it tells of, 0 for none, the blobs that it names, and marks to be set, if there are any;
+        None if nobody waits for it.
     patient
         Whether it waits until what was recorded in this batch is written: whoever asked for it
         asks the next hub again if this one dies before that.
@@ -35,7 +50,7 @@ class Send:
     peer: PeerId
     messages: list[Message]
     frames: list[Frame]
-    token: tuple[int, list[str]] | None = None
+    token: Token | None = None
     patient: bool = False
 
 
@@ -61,8 +76,8 @@ class Line:
     """
 
     __slots__ = (
-        "_gathering", "_is_open", "_items", "_key", "_open_lines", "frames", "messages", "patient",
-        "peer", "token",
+        "_gathering", "_is_open", "_items", "_key", "_open_lines", "frames", "marks", "messages",
+        "patient", "peer", "token",
     )  # fmt: skip
 
     def __init__(self, peer: PeerId, open_lines: "list[Line]") -> None:
@@ -72,6 +87,7 @@ class Line:
         self.messages: list[Message] = []
         self.frames: list[Frame] = []
         self.token: list[str] = []
+        self.marks: list[Mark] = []
         self.patient = False
         self._gathering: type[Run] | type[Results] | None = None
         self._key: TaskSpec | EngineId | None = None
@@ -128,7 +144,12 @@ class Line:
         self._close()
         self._is_open = False
         tells = page and any(type(message) is Results for message in self.messages)
-        token = (page if tells else 0, self.token) if tells or self.token else None
+        token: Token | None = None
+        if self.marks:
+            token = page if tells else 0, self.token, self.marks
+            self.marks = []
+        elif tells or self.token:
+            token = page if tells else 0, self.token
         send = Send(self.peer, self.messages, self.frames, token, self.patient)
         self.messages, self.frames, self.token = [], [], []
         self.patient = False

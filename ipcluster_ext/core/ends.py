@@ -56,6 +56,8 @@ class Ends:
             state.queue.forget(task, item.status)
         else:
             task.move(item.status)
+        if item.status is not _DONE:
+            self._count_failure(task, item, engine)
         client = state.clients.get(task.id >> COUNTER_BITS)  # type: ignore[call-overload]
         if client is not None:
             if task.row and (client.lags or client.owed):
@@ -128,6 +130,15 @@ class Ends:
         client.line.result(engine, item, frames)
         self._state.keep_until_heard(client, item.buffers)
 
+    def _count_failure(self, task: Task, item: ResultItem, engine: EngineId) -> None:
+        state = self._state
+        task.work.note(item)
+        if item.status is not TaskStatus.CANCELLED:
+            state.works.failed += 1
+        who = state.engines.get(engine)
+        if who is not None:
+            who.failed += 1
+
     def _drop(self, task: Task) -> None:
         """Drop what the hub keeps of a task that has ended."""
         state = self._state
@@ -135,6 +146,10 @@ class Ends:
         if state.recovered.unclaimed:
             state.recovered.unclaimed.pop(task.id, None)
         task.function.live -= 1
+        work = task.work
+        work.live -= 1
+        if not work.live:
+            state.works.ended(work, state.now)
         task.engine = None
         if task.item.buffers:
             state.blobs.release(names_of(task.item.buffers))

@@ -15,12 +15,22 @@ LIVES = 16
 
 @dataclass(slots=True, eq=False)
 class Agent:
-    """A host agent."""
+    """A host agent.
+
+    Attributes
+    ----------
+    measures
+        Whether it was told to say what its engines use.
+    memory
+        How much memory there is for all of them, 0 if that is not known.
+    """
 
     id: int
     host: str
     line: Line
     engines: set[EngineId] = field(default_factory=set)
+    measures: bool = False
+    memory: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -59,7 +69,11 @@ class Engine:
         Its tasks were recalled, and it has ended none since: it gets no more until it does, or
         has none left.
     leaving
-        It was told to stop: it gets no more.
+        It was told to stop, or will be: it gets no more.
+    retiring
+        It is to stop when it has finished what it has.
+    uses
+        What it uses, if that was measured: a fraction of one processor, and bytes of memory.
     restarting
         It was told to stop and come back: what is for it waits for its next life.
     buried
@@ -89,8 +103,8 @@ class Engine:
     settling
         What it was told when tasks of it were given away, until it has answered: it may not be
         sent them again before it has dropped them.
-    ended
-        How many tasks it has ended, in all its lives.
+    ended, failed
+        How many tasks it has ended, in all its lives, and how many of them failed.
     successor
         The greeting of its next life, if that came before the news of its death.
     wanted
@@ -112,6 +126,8 @@ class Engine:
     progress: float = 0.0
     stalled: bool = False
     leaving: bool = False
+    retiring: bool = False
+    uses: tuple[float | None, int] | None = None
     restarting: bool = False
     buried: deque[int] = field(default_factory=lambda: deque(maxlen=LIVES))
     values: dict[TaskId, int] = field(default_factory=dict)
@@ -129,6 +145,7 @@ class Engine:
     peeked: int = 0
     settling: Withdrawal | None = None
     ended: int = 0
+    failed: int = 0
     successor: tuple[EngineHello, Line] | None = None
     wanted: dict[str, float] = field(default_factory=dict)
 
@@ -195,6 +212,8 @@ class Engine:
         status = self.status
         if status is EngineStatus.READY and self.silent_since is not None:
             status = EngineStatus.UNRESPONSIVE
+        elif status is EngineStatus.READY and self.retiring:
+            status = EngineStatus.RETIRING
         return EngineInfo(
             self.id, status, self.host, self.pid, self.reason, self.python, self.resources
         )
@@ -219,4 +238,5 @@ class Engine:
         self.standing.clear()
         self.awaiting = self.waiting = self.unsuited = 0
         self.said = (0, 0)
+        self.uses = None
         self.above = self.silent_since = self.settling = None

@@ -7,6 +7,10 @@ ahead, so that an engine need not wait for the hub between two of them.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ipcluster_ext.core.works import Work
 
 HORIZON = 0.005
 ONE_AHEAD = 0.025
@@ -30,6 +34,8 @@ class Function:
         Smoothed duration of its tasks; None before the first ended.
     row
         The page of the journal that it stands on.
+    work
+        What it was called for last.
     """
 
     digest: bytes
@@ -37,6 +43,7 @@ class Function:
     live: int = 0
     seconds: float | None = None
     row: int = 0
+    work: "Work | None" = None
 
     def took(self, seconds: float) -> None:
         """Learn from a task that ended, by a clock that may have jumped meanwhile."""

@@ -24,6 +24,7 @@ from ipcluster_ext.core.events import (
     Said,
     Silent,
 )
+from ipcluster_ext.core.feed import Feed
 from ipcluster_ext.core.history import MAX_AGE, MOST
 from ipcluster_ext.core.journal import Written
 from ipcluster_ext.core.lagging import Lagging
@@ -70,7 +71,9 @@ from ipcluster_ext.protocol.messages import (
     SubmitEach,
     Supply,
     Undefine,
+    Vitals,
     Waiting,
+    Watch,
 )
 from ipcluster_ext.protocol.process import PATIENT, Patience, PolicyName
 from ipcluster_ext.protocol.status import TaskStatus
@@ -127,6 +130,7 @@ class Hub:
         self._silence = Silence(self.state, self._tasks, patience)
         self._lagging = Lagging(self.state, self._tasks.ends)
         self._talk = Talk(self.state, self._lagging)
+        self._feed = Feed(self.state)
 
     def handle(self, events: Sequence[Event], *, now: float) -> list[Effect]:
         """Take what happened, and decide.
@@ -157,14 +161,22 @@ class Hub:
         while self._tasks.ends.verdicts:  # of tasks that were refused as hopeless
             self._tasks.follow_up(now)
             self._dispatcher.run(now)
+        self._look_around(events, now)
+        if not self.state.tasks:
+            self.state.tasks.clear()  # a dict that was large keeps its table until then
+        return self.state.take_effects()
+
+    def _look_around(self, events: Sequence[Event], now: float) -> None:
+        """Do what follows for functions, for those who come and go, and for those who watch."""
         self._forget_functions()
+        if self.state.retiring:
+            self._roll.retirement.look()
         if self.state.restaffed:
             self._record_staff()
         if self.state.laggards:
             self._lagging.go_on()
-        if not self.state.tasks:
-            self.state.tasks.clear()  # a dict that was large keeps its table until then
-        return self.state.take_effects()
+        if self._feed.on:
+            self._feed.look(events, now)
 
     def _happened(self, event: Event, now: float) -> None:
         match event:
@@ -194,14 +206,16 @@ class Hub:
     @property
     def deadline(self) -> float | None:
         """When `handle` wants to be called even if nothing happens, by the same clock."""
-        deadlines = (
-            self._dispatcher.deadline, self.state.timers.deadline, self._silence.deadline,
-            self._tasks.withdrawals.deadline,
-            self._recovery.deadline if self.state.recovered.forget_at is not None else None,
-            self._lagging.deadline if self.state.laggards else None,
-        )  # fmt: skip
-        due = [at for at in deadlines if at is not None]
-        return min(due) if due else None
+        state, soonest = self.state, self._dispatcher.deadline
+        for at in (
+            state.timers.deadline, self._silence.deadline, self._tasks.withdrawals.deadline,
+            self._recovery.deadline if state.recovered.forget_at is not None else None,
+            self._lagging.deadline if state.laggards else None,
+            self._feed.deadline if self._feed.on else None,
+        ):  # fmt: skip
+            if at is not None and (soonest is None or at < soonest):
+                soonest = at
+        return soonest
 
     def keep_journal(self, pages: Iterable[tuple[int, Sequence[Frame]]], *, now: float) -> int:
         """Record from now on what must outlive this hub, and take over from the one before.
@@ -256,6 +270,8 @@ class Hub:
                 self._roll.engine_exited(who, message, now)
             elif isinstance(message, Peeked):
                 self._silence.peeked(message, now)
+            elif isinstance(message, Vitals):
+                self._feed.measured(who, message)
         else:
             self._stranger_said(peer, message, now)
 
@@ -316,8 +332,16 @@ class Hub:
                 self._fetch(client, message)
             case Awaiting():
                 self._recovery.client_waits(client, message)
+            case _:
+                self._client_follows(client, message)
+
+    def _client_follows(self, client: Client, message: Message) -> None:
+        """Heed a client that follows what goes on."""
+        match message:
             case More():
                 self._pass_to_engine(client, message)
+            case Watch():
+                self._feed.watch(client, message)
             case _:
                 self.state.stale += 1
 
@@ -383,7 +407,8 @@ class Hub:
         for agent in sorted(state.restaffed, key=lambda agent: agent.id):
             if agent.id in state.agents:
                 wanted = {engine: state.engines[engine].wanted for engine in sorted(agent.engines)}
-                state.journal.posted(agent.id, wanted, EngineId(state.next_engine))
+                retiring = [engine for engine in wanted if state.engines[engine].retiring]
+                state.journal.posted(agent.id, wanted, EngineId(state.next_engine), retiring)
         state.restaffed.clear()
 
     def _forget_functions(self) -> None:

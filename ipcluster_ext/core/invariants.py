@@ -3,11 +3,14 @@
 from collections import Counter
 
 from ipcluster_ext.core.blobs import names_of
+from ipcluster_ext.core.events import PeerId
 from ipcluster_ext.core.hub import Hub
 from ipcluster_ext.core.journal import NOWHERE
 from ipcluster_ext.core.state import State
 from ipcluster_ext.core.task import ANYWHERE, Task
 from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
+
+_NO_PEER = PeerId(0)
 
 
 class BrokenInvariant(AssertionError):
@@ -29,6 +32,8 @@ def check(hub: Hub) -> None:
     _blobs_that_are_needed_are_held(state)
     _the_index_knows_who_is_available(state)
     _nobody_waits_without_hope(state)
+    _who_retires_gets_no_more(state)
+    _works_count_their_tasks(state)
     _values_count_their_uses(state)
     _engines_count_what_they_have(state)
     _everybody_who_waits_will_be_woken(state)
@@ -97,6 +102,23 @@ def _the_index_knows_who_is_available(state: State) -> None:
     for engine in state.engines.values():
         entered = engine in state.index
         _hold(entered == engine.available, f"engine {engine.id} is entered wrongly in the index")
+
+
+def _who_retires_gets_no_more(state: State) -> None:
+    for engine in state.retiring.values():
+        known = state.engines.get(engine.id) is engine
+        _hold(known and engine.leaving and engine.retiring, f"engine {engine.id} retires in part")
+        finished = not engine.unfinished and not engine.held and not state.claims
+        here = engine.agent.line.peer != _NO_PEER and state.recovered.settled
+        _hold(not (finished and here), f"engine {engine.id} has finished and was not stopped")
+
+
+def _works_count_their_tasks(state: State) -> None:
+    live = Counter(task.work for task in state.tasks.values())
+    for work in state.works:
+        _hold(work.live == live.pop(work, 0), f"work {work.number} miscounts its tasks")
+        _hold(work.live <= work.total - work.failed - work.cancelled, "more live than came")
+    _hold(not live, "tasks belong to a work that is over")
 
 
 def _nobody_waits_without_hope(state: State) -> None:

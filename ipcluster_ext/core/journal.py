@@ -74,11 +74,15 @@ class Prepared(_Record, frozen=True, tag=5):
 
 
 class Posted(_Record, frozen=True, tag=6):
-    """All engines that an agent is to have, with their resources; and the next engine's id."""
+    """All engines that an agent is to have, with their resources; and the next engine's id.
+
+    Those that are ``retiring`` end when they have finished what they have.
+    """
 
     agent: int
     engines: dict[EngineId, dict[str, float]]
     next: EngineId
+    retiring: list[EngineId] = []
 
 
 class Named(_Record, frozen=True, tag=7):
@@ -244,10 +248,14 @@ class Journal:
         return self._fact(Prepared(client, message, list(boots)), frames)
 
     def posted(
-        self, agent: int, engines: dict[EngineId, dict[str, float]], following: EngineId
+        self,
+        agent: int,
+        engines: dict[EngineId, dict[str, float]],
+        following: EngineId,
+        retiring: list[EngineId],
     ) -> None:
         """Record all engines that an agent is to have, in place of those it had."""
-        page = self._fact(Posted(agent, engines, following))
+        page = self._fact(Posted(agent, engines, following, retiring))
         self._posted[agent] = self.instead_of(self._posted.get(agent, NOWHERE), page)
 
     def agent_left(self, agent: int) -> None:

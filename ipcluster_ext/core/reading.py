@@ -21,7 +21,7 @@ from ipcluster_ext.core.state import Preparation, State
 from ipcluster_ext.core.task import End, Task, depends_on
 from ipcluster_ext.core.tasks import Tasks
 from ipcluster_ext.protocol.frames import Frame
-from ipcluster_ext.protocol.ids import EngineId, TaskId
+from ipcluster_ext.protocol.ids import EngineId, TaskId, client_of
 from ipcluster_ext.protocol.messages import Submit
 from ipcluster_ext.protocol.parts import ResultItem, TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import TaskStatus
@@ -102,6 +102,7 @@ class Reader:
                 self._prepared(number, record, frames)
             case Posted():
                 state.recovered.posted[record.agent] = record.engines
+                state.recovered.retiring[record.agent] = record.retiring
                 state.recovered.agents.add(record.agent)
                 state.next_engine = max(state.next_engine, record.next)
                 journal.found_posted(record.agent, number)
@@ -158,6 +159,7 @@ class Reader:
             journal.need(outcome.row)
             state.recovered.ended[task_id] = outcome
         self._keep_ends()
+        self._count_ends()
         history.shrink(now)
 
     def _keep_ends(self) -> None:
@@ -168,10 +170,27 @@ class Reader:
                 journal.need(past_on)
                 journal.outlast(self._came[task_id][1], past_on)
 
+    def _count_ends(self) -> None:
+        """Count what has ended of work that goes on, as far as it stands somewhere."""
+        ends = [
+            (self._came[i][0].spec, o[0].item) for i, o in self._ended.items() if i in self._came
+        ]
+        ends += [(past.spec, _bare(past)) for past, _ in self._past.values()]
+        for spec, item in {item.id: (spec, item) for spec, item in ends}.values():
+            work = self._state.works.find(client_of(item.id), spec)
+            if work is not None:
+                work.total += 1
+                self._state.works.total += 1
+                if item.status is not TaskStatus.DONE:
+                    work.note(item)
+                    self._state.works.failed += item.status is not TaskStatus.CANCELLED
+
     def _go_on(self, task: Task, number: int, changed_on: int) -> None:
         state = self._state
         state.tasks[task.id] = task
         task.function.live += 1
+        owner, came = client_of(task.id), task.submitted
+        task.work = state.works.of(owner, task.spec, task.function, came, 1)
         state.journal.need(number)
         if changed_on:
             state.journal.need(changed_on)

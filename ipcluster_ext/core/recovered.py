@@ -88,6 +88,8 @@ class Recovered:
         The lives whose death is known: the greeting of one may still be under way.
     posted
         The engines that each agent was asked to start, and with what resources.
+    retiring
+        Those of them that were to end when they have finished what they have.
     missing
         Those of them that it does not have; it may never have heard of them, or say that they died.
     exits
@@ -121,6 +123,7 @@ class Recovered:
     lives: dict[EngineId, int] = field(default_factory=dict)
     dead: set[int] = field(default_factory=set)
     posted: dict[int, dict[EngineId, dict[str, float]]] = field(default_factory=dict)
+    retiring: dict[int, list[EngineId]] = field(default_factory=dict)
     missing: list[tuple[Agent, EngineId]] = field(default_factory=list)
     exits: list[tuple[Engine, EngineExited]] = field(default_factory=list)
     answered: dict[tuple[ClientId, int], Answered] = field(default_factory=dict)

@@ -119,7 +119,9 @@ class Recovery:
         """Repeat what an agent was told while it was not back as yet."""
         engines = [self._state.engines[engine_id] for engine_id in sorted(agent.engines)]
         for again in (True, False):
-            ids = [e.id for e in engines if (e.restarting if again else e.leaving)]
+            ids = [
+                e.id for e in engines if (e.restarting if again else e.leaving and not e.retiring)
+            ]
             if ids:
                 agent.line.say(StopEngines(ids, again=again))
 
@@ -144,6 +146,9 @@ class Recovery:
         if engine is None:
             engine = state.engines[engine_id] = Engine(engine_id, agent, host=agent.host)
             agent.engines.add(engine_id)
+            if engine_id in state.recovered.retiring.get(agent.id, ()):
+                engine.leaving = engine.retiring = True
+                state.retiring[engine_id] = engine
             state.next_engine = max(state.next_engine, engine_id + 1)
             state.changed.add(engine)
         return engine

@@ -6,6 +6,7 @@ from ipcluster_ext.core.effects import Line
 from ipcluster_ext.core.engines import Agent, Engine
 from ipcluster_ext.core.events import PeerId
 from ipcluster_ext.core.recovery import Recovery
+from ipcluster_ext.core.retirement import Retirement
 from ipcluster_ext.core.state import Client, State
 from ipcluster_ext.core.tasks import Tasks
 from ipcluster_ext.protocol.ids import EngineId, TaskId, client_owner, engine_owner
@@ -44,12 +45,18 @@ class Roll:
         The rules for tasks.
     recovery
         The rules for those who knew the hub before.
+
+    Attributes
+    ----------
+    retirement
+        The rules for engines that are too many.
     """
 
     def __init__(self, state: State, tasks: Tasks, recovery: Recovery) -> None:
         self._state = state
         self._tasks = tasks
         self._recovery = recovery
+        self.retirement = Retirement(state)
 
     def client(self, peer: PeerId, hello: ClientHello, now: float) -> None:
         """Admit a client, or refuse one whose number is taken."""
@@ -202,7 +209,7 @@ class Roll:
             engine.line = None
         engine.stalled = engine.restarting = False
         engine.reason = message.cause
-        engine.leaving = engine.leaving and not message.again
+        engine.leaving = engine.retiring or (engine.leaving and not message.again)
         engine.status = EngineStatus.STARTING if message.again else EngineStatus.STOPPED
         self._tasks.engine_lost(engine, message, now)
         state.changed.add(engine)
@@ -220,7 +227,10 @@ class Roll:
 
     def _strike_off(self, engine: Engine) -> None:
         state = self._state
+        if not engine.leaving:
+            state.departed.append(engine.info)
         del state.engines[engine.id]
+        state.retiring.pop(engine.id, None)
         engine.agent.engines.discard(engine.id)
         state.restaffed.add(engine.agent)
         for task in engine.held:
@@ -271,6 +281,10 @@ class Roll:
             refused = f"there is no engine {missing[0]}"
         elif message.action == "start":
             engines, refused = self._start_more(message.count, message.resources)
+        elif message.action == "scale":
+            engines, refused = self._scale(message)
+        elif message.action == "retire":
+            self.retirement.begin(state.engines[engine] for engine in engines)
         elif message.action in {"stop", "restart"}:
             self._stop(engines, again=message.action == "restart")
         elif message.action == "signal":
@@ -292,11 +306,29 @@ class Roll:
         agent.line.order(StartEngines(ids, resources))
         return ids, ""
 
+    def _scale(self, message: Steer) -> tuple[list[EngineId], str]:
+        """Have so many engines; return those that stay and those that come."""
+        state, count = self._state, message.count
+        if not 0 <= count <= MOST_ENGINES:
+            return [], f"cannot have {count} engines; {_HOW_MANY}"
+        more = count - sum(not engine.leaving for engine in state.engines.values())
+        refused = ""
+        if more < 0:
+            self.retirement.begin(self.retirement.dispensable(-more))
+        elif more > 0:
+            more -= len(self.retirement.take_back(more))
+        if message.force and state.retiring:
+            self._stop(list(state.retiring), again=False)
+        if more > 0:
+            _, refused = self._start_more(more, message.resources)
+        return sorted(e.id for e in state.engines.values() if not e.leaving), refused
+
     def _stop(self, engines: list[EngineId], *, again: bool) -> None:
         for engine_id in engines:
             engine = self._state.engines[engine_id]
             if not again:
                 engine.leaving = True
+                self._state.retiring.pop(engine_id, None)
             elif engine.status is EngineStatus.READY:
                 engine.restarting = True
             self._state.changed.add(engine)

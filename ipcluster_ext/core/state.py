@@ -7,7 +7,7 @@ from math import inf
 
 from ipcluster_ext.core.blobs import Blobs, names_of
 from ipcluster_ext.core.chance import Chance
-from ipcluster_ext.core.effects import Dismiss, Effect, Line, Send
+from ipcluster_ext.core.effects import MARKED, Dismiss, Effect, Line, Send, Token
 from ipcluster_ext.core.engines import Agent, Engine
 from ipcluster_ext.core.events import PeerId
 from ipcluster_ext.core.function import Function
@@ -21,6 +21,7 @@ from ipcluster_ext.core.story import Log
 from ipcluster_ext.core.task import Condition, Task
 from ipcluster_ext.core.timers import Timers
 from ipcluster_ext.core.values import Store
+from ipcluster_ext.core.works import Works
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, owner_of_blob
 from ipcluster_ext.protocol.messages import Engines, FreeBlobs, Notice, SweepBlobs
@@ -28,6 +29,7 @@ from ipcluster_ext.protocol.parts import Buffers, EngineInfo, ResultItem, TaskIt
 from ipcluster_ext.protocol.status import EngineStatus
 from ipcluster_ext.protocol.text import legible
 
+MOST_DEPARTED = 16
 MOST_UNTOLD = 20
 TOLD_FOR = 60.0
 """So long after the first client was told something, others that come are told as well."""
@@ -121,6 +123,12 @@ class State:
         What must outlive the hub.
     recovered
         What is known of the hub before this one.
+    works
+        What is being worked on.
+    retiring
+        The engines that take no more work, and end when they have finished what they have.
+    departed
+        The last engines that are gone for good although nobody asked for it.
     untold
         What users should know, for clients that come later, until when each.
     laggards, owed, wanted_pages
@@ -159,6 +167,9 @@ class State:
     timers: Timers = field(default_factory=Timers)
     journal: Journal = field(default_factory=Journal)
     recovered: Recovered = field(default_factory=Recovered)
+    works: Works = field(default_factory=Works)
+    retiring: dict[EngineId, Engine] = field(default_factory=dict)
+    departed: deque[EngineInfo] = field(default_factory=lambda: deque(maxlen=MOST_DEPARTED))
     untold: deque[tuple[str, float]] = field(default_factory=lambda: deque(maxlen=MOST_UNTOLD))
     laggards: set[Client] = field(default_factory=set)
     owed: dict[TaskId, list[str]] = field(default_factory=dict)
@@ -221,12 +232,14 @@ class State:
             line.say(Notice(text))
             self.untold.append((text, min(until, self.now + TOLD_FOR)))
 
-    def received(self, token: tuple[int, list[str]]) -> None:
+    def received(self, token: Token) -> None:
         """Let go of what was kept until a packet had been received."""
-        page, names = token
-        self.journal.release(page)
-        if names:
-            self.blobs.release(names)
+        self.journal.release(token[0])
+        if token[1]:
+            self.blobs.release(token[1])
+        if len(token) == MARKED:
+            for mark in token[2]:
+                mark.arrived = True
 
     def tell_clients(self, engines: list[EngineInfo]) -> None:
         """Tell every client of engines that changed."""

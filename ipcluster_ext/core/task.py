@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ipcluster_ext.core.function import Function
+from ipcluster_ext.core.works import NOTHING, Work
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import EngineId, TaskId
 from ipcluster_ext.protocol.parts import Options, TaskItem, TaskSpec
@@ -218,6 +219,8 @@ class Task:
         What only few tasks have; None for the others.
     row
         The page of the journal that it stands on; 0 if it stands on none.
+    work
+        What it is a part of, which counts it.
     """
 
     __slots__ = (
@@ -233,6 +236,7 @@ class Task:
         "status",
         "submitted",
         "target",
+        "work",
     )
 
     def __init__(
@@ -245,6 +249,7 @@ class Task:
         target: EngineId | None = None,
         submitted: float = 0.0,
         row: int = 0,
+        work: Work = NOTHING,
     ) -> None:
         self.id = task_id
         self.spec = spec
@@ -256,6 +261,7 @@ class Task:
         self.retries = spec.retries
         self.submitted = submitted
         self.row = row
+        self.work = work
         self.extra: Extra | None = None
         self.status = TaskStatus.WAITING
 

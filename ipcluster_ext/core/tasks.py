@@ -48,6 +48,7 @@ class Tasks(Assignments):
         special = spec.options is not None
         row, claims, over = state.journal.page, state.claims, state.over
         unsettled = not state.recovered.settled
+        work = state.works.of(mine, spec, function, now, len(message.items))
         beside: list[Frame] = []
         count = 0
         for item in message.items:
@@ -58,8 +59,7 @@ class Tasks(Assignments):
             if item.id in known or item.id >> COUNTER_BITS != mine or (over and item.id in over):
                 state.stale += 1
                 continue
-            task = known[item.id] = Task(item.id, spec, item, own, function, None, now, row)
-            function.live += 1
+            task = known[item.id] = Task(item.id, spec, item, own, function, None, now, row, work)
             count += 1
             if item.buffers:
                 state.blobs.hold(names_of(item.buffers))
@@ -73,6 +73,9 @@ class Tasks(Assignments):
                 self._wait_for_function(client, task)
             else:
                 state.queue.push(task)
+        function.live += count
+        if count < len(message.items):
+            state.works.less(work, len(message.items) - count, now)
         state.journal.submitted(message, beside, count)
         state.log.note(now, "submitted", [item.id for item in message.items])
 
@@ -85,6 +88,7 @@ class Tasks(Assignments):
         function = state.library.get(spec.function)
         names = names_of(first.buffers)
         state.blobs.hold(names, len(message.engines))
+        work = state.works.of(client.id, spec, function, now, len(message.engines))
         count = 0
         for place, engine_id in enumerate(message.engines):
             task_id = TaskId(first.id + place)
@@ -96,7 +100,7 @@ class Tasks(Assignments):
             if place:
                 item = TaskItem(task_id, first.inline, first.buffers, first.needs)
             row = state.journal.page
-            task = Task(task_id, spec, item, own, function, engine_id, now, row)
+            task = Task(task_id, spec, item, own, function, engine_id, now, row, work)
             state.tasks[task_id] = task
             function.live += 1
             count += 1
@@ -108,6 +112,8 @@ class Tasks(Assignments):
                 self._admit(client, task)
             else:
                 self._start(client, task)
+        if count < len(message.engines):
+            state.works.less(work, len(message.engines) - count, now)
         state.journal.submitted(message, own, count)
         ids = range(first.id, first.id + len(message.engines))
         state.log.note(now, "submitted to each", map(TaskId, ids))
@@ -278,8 +284,9 @@ class Tasks(Assignments):
         state.next_task += 1
         names = names_of(preparation.item.buffers)
         item = TaskItem(task_id, preparation.item.inline, preparation.item.buffers)
+        work = state.works.of(THE_HUB, preparation.spec, function, now, 1)
         task = Task(
-            task_id, preparation.spec, item, preparation.frames, function, engine.id, now
+            task_id, preparation.spec, item, preparation.frames, function, engine.id, now, work=work
         )  # fmt: skip
         state.tasks[task_id] = task
         function.live += 1

@@ -8,6 +8,18 @@ what does not fit is refused before anybody thinks about it.
 
 import msgspec
 
+from ipcluster_ext.protocol.feed import (
+    Measure as Measure,
+)
+from ipcluster_ext.protocol.feed import (
+    Status as Status,
+)
+from ipcluster_ext.protocol.feed import (
+    Vitals as Vitals,
+)
+from ipcluster_ext.protocol.feed import (
+    Watch as Watch,
+)
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId
 from ipcluster_ext.protocol.labour import (
     AgentHello as AgentHello,
@@ -157,9 +169,11 @@ class Cancel(_Message, frozen=True, tag=13):
 
 
 class Steer(_Message, frozen=True, tag=14):
-    """Start, stop, restart or signal engines: ``action`` is one of those words.
+    """Start, stop, restart, signal, retire or scale engines: ``action`` is one of those words.
 
-    ``count`` is for start, ``engines`` for the others, ``signum`` for signal.
+    ``count`` is for start and scale, ``engines`` for the others, ``signum`` for signal. Engines
+    that retire end when they have finished what they have; with ``force``, those that are too many
+    for scale end at once.
     """
 
     request: int
@@ -168,6 +182,7 @@ class Steer(_Message, frozen=True, tag=14):
     count: int = 0
     signum: int = 0
     resources: dict[str, float] = {}
+    force: bool = False
 
 
 class QueueQuery(_Message, frozen=True, tag=15):
@@ -409,19 +424,22 @@ Message = (
     Ping | Pong | Bye | Define
     | ClientHello | Submit | SubmitEach | Cancel | Steer | QueueQuery | Interrupt | Supply
     | Release | Fetch | HistoryQuery | Purge | Resubmit | More | Prepare | Awaiting
+    | Watch
     | Welcome | Refused | Engines | Results | Output | Cancelled | Steered | QueueReply | Need
     | Started | News | Lack | Fetched | Records | Purged | Notice
+    | Status
     | Run | Recall | Drop | Undefine | Values | Forget | Halt
     | EngineHello | Done | Returned | Waiting | FreeBlobs | SweepBlobs
     | AgentHello | EngineExited | Peeked | StartEngines | StopEngines | SignalEngines | Peek
+    | Measure | Vitals
 )  # fmt: skip
 
 FROM_CLIENT = (
     ClientHello, Define, Submit, SubmitEach, Cancel, Steer, QueueQuery, Interrupt, Supply, Release,
-    Fetch, HistoryQuery, Purge, Resubmit, More, Prepare, Awaiting, Bye,
+    Fetch, HistoryQuery, Purge, Resubmit, More, Prepare, Awaiting, Watch, Bye,
 )  # fmt: skip
 FROM_ENGINE = (EngineHello, Done, Returned, Output, Started, News, Waiting, Bye)
-FROM_AGENT = (AgentHello, EngineExited, Peeked, Bye)
+FROM_AGENT = (AgentHello, EngineExited, Peeked, Vitals, Bye)
 """What clients, engines and agents may say to the hub, beside `Ping` and `Pong`."""
 
 

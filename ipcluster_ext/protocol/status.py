@@ -44,6 +44,8 @@ class EngineStatus(IntEnum):
     STOPPED = 2
     UNRESPONSIVE = 3
     """It has not answered for a while: it may be stopped, cut off, or too busy to."""
+    RETIRING = 4
+    """It takes no more work, and stops when it has finished what it has."""
 
 
 class Kind(IntEnum):

@@ -3,18 +3,21 @@
 from collections.abc import Iterator
 from random import Random
 
+from ipcluster_ext.protocol.feed import Vital
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import EngineId, owner_of_blob
 from ipcluster_ext.protocol.messages import (
     AgentHello,
     EngineExited,
     FreeBlobs,
+    Measure,
     Message,
     Refused,
     SignalEngines,
     StartEngines,
     StopEngines,
     SweepBlobs,
+    Vitals,
     Welcome,
 )
 from tests.stateful.engines import Engine
@@ -50,6 +53,9 @@ class Agent(Process):
             case SweepBlobs():
                 swept = {name for name in self.world.blobs if owner_of_blob(name) == message.owner}
                 self.world.blobs -= swept - set(message.keep)
+            case Measure():
+                vitals = [Vital(engine.id, 0.5, self.world.number()) for engine in self.engines]
+                self.say(Vitals(vitals if message.every else [], 1 << 30))
             case Welcome() | SignalEngines() | Refused():
                 pass
             case _:

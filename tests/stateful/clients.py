@@ -6,6 +6,7 @@ from random import Random
 
 import msgspec
 
+from ipcluster_ext.protocol.feed import EngineRow, WorkRow
 from ipcluster_ext.protocol.frames import Frame, decode_failure, encode_failure, frames_of
 from ipcluster_ext.protocol.ids import (
     ClientId,
@@ -42,11 +43,13 @@ from ipcluster_ext.protocol.messages import (
     Resubmit,
     Results,
     Started,
+    Status,
     Steer,
     Steered,
     Submit,
     SubmitEach,
     Supply,
+    Watch,
     Welcome,
 )
 from ipcluster_ext.protocol.parts import (
@@ -64,6 +67,9 @@ from ipcluster_ext.protocol.status import EngineStatus, Kind, TaskStatus
 from tests.stateful.world import PICKLES, Call, Process, World, blobs_of, frames_for
 
 DONE = TaskStatus.DONE
+
+Picture = tuple[int, dict[EngineId, EngineRow], dict[int, WorkRow]]
+"""The number of the last status, and what it has shown."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,8 @@ class Client(Process):
         Whose results it holds in shared memory.
     let_go
         Whose results it held there.
+    watching, watched
+        Which feeds it wants, and what it was shown, for each of those that it ever did.
     """
 
     def __init__(self, world: World) -> None:
@@ -122,6 +130,8 @@ class Client(Process):
         self.fetched: dict[TaskId, ResultItem] = {}
         self.wanted: set[TaskId] = set()
         self.repeats: dict[int, list[TaskId]] = {}
+        self.watched: dict[int, Picture] = {}
+        self.watching: set[int] = set()
         super().__init__(world)
 
     @property
@@ -152,6 +162,8 @@ class Client(Process):
                 gone = {b.name for b in message.buffers if not isinstance(b, int)}
                 assert gone <= self.world.blobs, "the blob of some news was freed too early"
                 self.say(More(message.id, 1))
+            case Status():
+                self._watched(message)
             case Output() | Started() | Refused() | Notice():
                 pass
             case _:
@@ -173,6 +185,29 @@ class Client(Process):
                     self.mine.remove(task)
             case _:
                 pass
+
+    def _watched(self, status: Status) -> None:
+        """Fold what has changed into the picture of a feed."""
+        number, engines, work = self.watched.get(status.request, (0, {}, {}))
+        if status.number == 1:
+            number, engines, work = 0, {}, {}
+        assert status.number == number + 1, "a status is missing"
+        told = (status.engines, status.gone, status.work, status.past, status.totals)
+        assert status.number == 1 or any(told), "it is told that nothing has changed"
+        for gone in status.gone:
+            engines.pop(gone, None)  # it may have come and gone since the last time
+        for past in status.past:
+            work.pop(past, None)
+        engines.update({row.id: row for row in status.engines})
+        work.update({row.number: row for row in status.work})
+        self.watched[status.request] = status.number, engines, work
+
+    def watch(self, request: int, interval: float) -> None:
+        """Ask for the status feed, or end it."""
+        self.say(Watch(request, interval))
+        self.watching.discard(request)
+        if interval:
+            self.watching.add(request)
 
     def _told(self, item: ResultItem, frames: list[Frame], engine: EngineId) -> None:
         world = self.world

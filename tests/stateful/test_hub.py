@@ -397,14 +397,22 @@ class HubMachine(RuleBasedStateMachine):
 
     @rule(
         who=picks,
-        action=st.sampled_from(["start", "start", "restart", "restart", "signal", "stop"]),
+        action=st.sampled_from(
+            ["start", "start", "restart", "restart", "signal", "stop", "retire", "scale"]
+        ),
         engines=engine_ids,
     )
     def a_client_steers(self, who: int, action: str, engines: list[EngineId]) -> None:
         client = self._client(who)
         if client is not None:
             there = [engine for engine in engines if engine in client.known]
-            client.steer(action, there, count=1)
+            client.steer(action, there, count=2 if action == "scale" else 1)
+
+    @rule(who=picks, request=st.integers(1, 2), interval=st.sampled_from([0.1, 0.1, 0.3, 0.0]))
+    def a_client_watches(self, who: int, request: int, interval: float) -> None:
+        client = self._client(who)
+        if client is not None:
+            client.watch(request, interval)
 
     @precondition(has("engines"))
     @rule(who=picks, arrives=at_once)
@@ -492,6 +500,8 @@ class HubMachine(RuleBasedStateMachine):
         self.world.turn()
         self._come_to_rest()
         self._everything_is_settled()
+        self._round(1.0)
+        self._watchers_see_what_is()
 
     def _let_go(self) -> None:
         """Want nothing any more that would have to be kept."""
@@ -549,6 +559,15 @@ class HubMachine(RuleBasedStateMachine):
         state = self.world.hub.state
         lost = [task.id for task in state.tasks.values()]
         return f"tasks {lost}, engines {[e.info for e in state.engines.values()]}"
+
+    def _watchers_see_what_is(self) -> None:
+        state = self.world.hub.state
+        for client in self.world.clients:
+            for request in client.watching:
+                _, engines, work = client.watched[request]
+                shown = {row.id: row.state for row in engines.values() if row.state != "dead"}
+                assert shown == dict.fromkeys(state.engines, "idle")
+                assert not [row for row in work.values() if row.running or row.queued]
 
     def _everything_is_settled(self) -> None:
         world, state = self.world, self.world.hub.state

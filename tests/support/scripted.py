@@ -483,6 +483,11 @@ class Client(Peer):
         self.say(Steer(self._requests, action, ids, count, signum))
         return self._requests
 
+    def scale(self, count: int, *, force: bool) -> None:
+        """Have so many engines."""
+        self._requests += 1
+        self.say(Steer(self._requests, "scale", [], count, force=force))
+
     @property
     def statuses(self) -> dict[TaskId, TaskStatus]:
         """How the tasks ended that have."""

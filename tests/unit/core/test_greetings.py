@@ -25,7 +25,7 @@ from ipcluster_ext.protocol.parts import (
 from ipcluster_ext.protocol.status import EngineStatus, Kind, TaskStatus
 from tests.support.scripted import Client, Stage
 
-STARTING, READY, STOPPED, _ = EngineStatus
+STARTING, READY, STOPPED, *_ = EngineStatus
 
 ANYTHING: list[Message] = [
     QueueQuery(1),

@@ -15,7 +15,7 @@ from ipcluster_ext.protocol.parts import EngineInfo
 from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
 from tests.support.scripted import Agent, Client, Stage
 
-STARTING, READY, STOPPED, _ = EngineStatus
+STARTING, READY, STOPPED, *_ = EngineStatus
 DONE, CANCELLED, LOST = TaskStatus.DONE, TaskStatus.CANCELLED, TaskStatus.LOST
 
 
