@@ -61,6 +61,8 @@ class Answer(Future[Any]):
         The answers that the tasks came with, and their places there, if not with this one.
     failure
         Why nothing more will come, None if more may.
+    shows_values
+        Whether its tasks end with values to be shown, as cells do.
     """
 
     # What few answers have costs the others nothing: it is set where it is needed.
@@ -77,6 +79,7 @@ class Answer(Future[Any]):
     _received: float | None = None
     _held: list[TaskId] | None = None
     failure: Exception | None = None
+    shows_values = False
     _error: BaseException | None = None
     _tasks: Sequence[TaskId] | None = None
     _places: Mapping[TaskId, Sequence[int]] = MappingProxyType({})
