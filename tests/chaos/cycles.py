@@ -24,9 +24,9 @@ class Holdings(NamedTuple):
     files: int
 
 
-def holdings(runtime: Path) -> Holdings:
-    """Count."""
-    mine = f"ipcluster-ext-{os.getuid()}-"
+def holdings(runtime: Path, mark: str) -> Holdings:
+    """Count; of shared memory that of clusters whose ids begin with a mark."""
+    mine = f"ipcluster-ext-{os.getuid()}-{mark}"
     return Holdings(
         len(os.listdir("/proc/self/fd")),
         threading.active_count(),
@@ -48,15 +48,16 @@ def cycles(count: int) -> Report:
         f"{count} clusters started, used and stopped one after the other",
         "descriptors, threads, processes, shared memory and files as before",
     )
+    mark = f"cyc{os.getpid()}-"
     with runtime_folder() as runtime:
         began = time.monotonic()
-        first = holdings(runtime)
+        first = holdings(runtime, mark)
         for turn in range(WARM_UP + count):
             if turn == WARM_UP:
-                first, began = holdings(runtime), time.monotonic()
-            with ipp.Cluster(n=2) as client:
+                first, began = holdings(runtime, mark), time.monotonic()
+            with ipp.Cluster(n=2, cluster_id=f"{mark}{turn}") as client:
                 assert client[:].apply_sync(pow, 2, 3) == [8, 8]
-        last = holdings(runtime)
+        last = holdings(runtime, mark)
         report.figures |= {"clusters": count, **last._asdict()}
         report.figures["seconds each"] = round((time.monotonic() - began) / count, 2)
         report.never("more or less than before", last != first and (first, last))
