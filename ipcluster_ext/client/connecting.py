@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 
@@ -22,7 +22,15 @@ from ipcluster_ext.transport.processes import CLUSTER_VARIABLE, start_of
 CLIENT_FILE = "client.json"
 _LOOK_EVERY = 0.05
 _DEFAULTS = frozenset({None, "", "default"})
+_ABOUT = "about.json"
 _UNSUPPORTED = ("sshserver", "sshkey", "password", "paramiko")
+
+
+class _About(msgspec.Struct, frozen=True):
+    """What we need to know of what the cluster says of itself, in its folder."""
+
+    profile: str = ""
+
 
 ConnectionInfo = str | os.PathLike[str] | Mapping[str, Any]
 """A connection file, or what stands in it."""
@@ -43,7 +51,8 @@ def find(
         The file, or what stands in it.
     cluster_id, profile
         The cluster's id, if no file is given. If neither is, the one that this notebook has
-        chosen, and else the youngest, of those that run.
+        chosen, and else the youngest, of those that run. With a profile it is the youngest that
+        was made from it.
     timeout
         How long to wait for a file that is not there yet, in seconds.
 
@@ -61,18 +70,27 @@ def find(
             msg = f"this is not what stands in a connection file: {error}"
             raise ClusterError(msg) from None
         return connection_file(Path(info.folder)), info
-    wanted = id_of(cluster_id or "", profile)
     if connection_info is not None:
         path = Path(connection_info)
-    elif wanted:
-        path = connection_file(runtime_folder() / wanted)
+    elif cluster_id:
+        path = connection_file(runtime_folder() / cluster_id)
     else:
-        here = meant()
-        if here is None:
-            msg = "no cluster is running; start one with ipcluster_ext.Cluster(n=4)"
-            raise ClientError(msg)
-        path = here
+        path = _unnamed(profile)
     return path, _read(path, timeout)
+
+
+def _unnamed(profile: str | None) -> Path:
+    """Return the connection file of the cluster that is meant where no id is given."""
+    if is_profile(profile):
+        found = of_profile(profile)
+        which, start = f"cluster of profile {profile!r}", f"ipcluster_ext.Cluster({profile!r})"
+    else:
+        found = meant()
+        which, start = "cluster", "ipcluster_ext.Cluster(n=4)"
+    if found is None:
+        msg = f"no {which} is running; start one with {start}"
+        raise ClientError(msg)
+    return found
 
 
 def check_supported(options: Mapping[str, Any]) -> None:
@@ -157,9 +175,24 @@ def runs(info: ConnectionFile) -> bool:
     return not info.is_here or start_of(info.agent_pid) == info.agent_started
 
 
-def id_of(cluster_id: str, profile: str | None) -> str:
-    """Return the id that is meant; empty for any."""
-    return cluster_id or ("" if profile in _DEFAULTS or profile is None else profile)
+def is_profile(profile: str | None) -> TypeGuard[str]:
+    """Tell whether a profile is named, and not just any cluster meant."""
+    return profile not in _DEFAULTS
+
+
+def of_profile(profile: str) -> Path | None:
+    """Return the connection file of the youngest cluster of a profile; None if none runs."""
+    return next((path for path in running() if is_of(profile, path)), None)
+
+
+def is_of(profile: str, path: Path) -> bool:
+    """Tell whether the cluster of a connection file was made from a profile, or is called so."""
+    if path.parent.name == profile:
+        return True
+    try:
+        return read_private(path.with_name(_ABOUT), _About).profile == profile
+    except (FileNotFoundError, ClusterError):  # it has ended, or is on another host
+        return False
 
 
 def _read(path: Path, timeout: float = 0.0) -> ConnectionFile:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ipcluster_ext.client.choice import choose, chosen
-from ipcluster_ext.client.connecting import id_of, meant, running
+from ipcluster_ext.client.connecting import is_profile, meant, of_profile, running
 from ipcluster_ext.display import frontend
 from ipcluster_ext.errors import ClusterError
 from ipcluster_ext.transport.files import runtime_folder
@@ -40,7 +40,7 @@ def connect(
     cluster_id
         The id of the cluster; one of this id is started if it does not run.
     profile
-        Another way to name it.
+        What the cluster was made from, or is made from if none such runs; or its id.
     timeout
         How long to wait for the hub's answer, in seconds.
     session
@@ -75,19 +75,28 @@ def connect(
         cluster_id = str(cluster)
     elif cluster is not None:
         return _named(cluster.connect_client_sync(), session)
-    wanted = id_of(cluster_id, profile)
-    found = _running(wanted) if wanted else meant()
+    found, named = _wanted(cluster_id, profile)
     if found is not None:
         client = ipcluster_ext.Client(found, timeout=timeout, session=session)
-        say(_welcome(client, named=bool(wanted)))
+        say(_welcome(client, named=bool(named)))
         return client
-    started = ipcluster_ext.Cluster(n=n, cluster_id=wanted, **options)
+    recipe = profile if is_profile(profile) else ""
+    started = ipcluster_ext.Cluster(n=n, profile=recipe, cluster_id=cluster_id, **options)
     client = _named(started.start_and_connect_sync(), session)
     say(
-        f"no cluster {wanted + ' ' if wanted else ''}was running: started {client.cluster_id} "
-        f"with {_engines(client)}; it ends with this process"
+        f"no cluster {named}was running: started {client.cluster_id} with {_engines(client)}; "
+        "it ends with this process"
     )
     return client
+
+
+def _wanted(cluster_id: str, profile: str | None) -> tuple[Path | None, str]:
+    """Return the connection file of the cluster that is wanted, if it runs, and what names it."""
+    if cluster_id:
+        return _running(cluster_id), f"{cluster_id} "
+    if is_profile(profile):
+        return of_profile(profile), f"of profile {profile} "
+    return meant(), ""
 
 
 def use_cluster(cluster: "str | Cluster | Client | None") -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import ipcluster_ext
 from ipcluster_ext.client.choice import chosen
-from ipcluster_ext.client.connecting import id_of
+from ipcluster_ext.client.connecting import is_of, is_profile
 from ipcluster_ext.client.joining import say
 from ipcluster_ext.client.opened import first_opened, is_usable
 from ipcluster_ext.client.targets import Targets, resolve
@@ -71,7 +71,7 @@ class Aim:
         Parameters
         ----------
         profile
-            The name of the cluster from now on, if it is to be another one.
+            What the cluster is made from that is addressed from now on; any will do if not given.
         count
             How many engines there have to be; more are started if there are fewer.
 
@@ -82,11 +82,11 @@ class Aim:
         ClientError
             The cluster that was activated has ended.
         """
-        named, choice = id_of("", profile), self._chosen_since()
+        choice = self._chosen_since()
         client = self._client() if self._given is None else client_of(self._given)
-        if client is None or client.cluster_id != (named or choice or client.cluster_id):
+        if client is None or (choice and client.cluster_id != choice) or not _fits(client, profile):
             self._given, self._targets = None, "all"
-            client = self._connect(named, count)
+            client = self._connect(profile, count)
         if count is not None:
             _provide(client, count)
         if self._given is not None:
@@ -107,9 +107,9 @@ class Aim:
         self._connected = None
         return first_opened()
 
-    def _connect(self, cluster_id: str, count: int | None) -> "Client":
+    def _connect(self, profile: str, count: int | None) -> "Client":
         """Connect, and stay so: a cluster that was started here would end with its client."""
-        self._connected = ipcluster_ext.connect(cluster_id=cluster_id, n=count)
+        self._connected = ipcluster_ext.connect(profile=profile, n=count)
         self._kept.append(self._connected)
         return self._connected
 
@@ -117,6 +117,10 @@ class Aim:
 def client_of(view: "DirectView") -> "Client":
     """Return whose view it is."""
     return cast("Client", view.client)
+
+
+def _fits(client: "Client", profile: str) -> bool:
+    return not is_profile(profile) or is_of(profile, client.connection_file)
 
 
 def _provide(client: "Client", count: int) -> None:

@@ -1,7 +1,6 @@
 """What the Tab key offers: options of the magics, and names that the engines have."""
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import TimeoutError as TooLate
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import SimpleCompletion
@@ -10,7 +9,6 @@ from ipcluster_ext.client.targets import resolve
 from ipcluster_ext.errors import IpclusterError
 from ipcluster_ext.magics.aim import client_of
 from ipcluster_ext.magics.places import AmongOptions, InCode, place_of
-from ipcluster_ext.magics.remote import complete_here
 
 if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
@@ -19,9 +17,8 @@ if TYPE_CHECKING:
     from ipcluster_ext.magics.options import OptionLine
     from ipcluster_ext.magics.px import Px
 
-_BEGINS_WITHIN = 0.2
 _ANSWERS_WITHIN = 1.0
-"""Seconds within which an engine has to be free, and to answer: nobody waits longer for Tab."""
+"""Seconds within which an engine has to answer: nobody waits longer for the Tab key."""
 
 Matcher = Callable[["CompletionContext"], "SimpleMatcherResult"]
 
@@ -85,13 +82,11 @@ def _found(texts: list[str], fragment: str, kind: str) -> "SimpleMatcherResult":
 
 
 def _ask(view: "DirectView", place: InCode) -> tuple[int, list[str]] | None:
-    """Ask the first of a view's engines what could stand at the cursor; None if it is busy."""
+    """Ask the first of a view's engines what could stand at the cursor; None if it is silent."""
     try:
         client = client_of(view)
         engine = resolve(view.targets, client.ids)[0][0]
-        one = client[engine].options(timeout=_BEGINS_WITHIN, label="completion")
-        asked = one.apply_async(complete_here, place.code, place.cursor)
-        answer: tuple[int, list[str]] = asked.get(_ANSWERS_WITHIN)
-    except (IpclusterError, TooLate, KeyboardInterrupt):
+        found = client[engine].complete(place.code, place.cursor, timeout=_ANSWERS_WITHIN)
+    except (IpclusterError, TimeoutError, KeyboardInterrupt):
         return None
-    return answer
+    return found.start, found.matches

@@ -174,7 +174,7 @@ CHOOSING = (
     _valued(
         ["--profile"],
         "NAME",
-        "Use the cluster of this name, from now on; it is started if it does not run.",
+        "Use a cluster of this profile, from now on; one is started if none runs.",
     ),
     _valued(["--label"], "TEXT", "What the work is called, in errors and the history."),
 )

@@ -9,6 +9,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import no_var_expand
 
 from ipcluster_ext.client.joining import say, use_cluster
+from ipcluster_ext.display import frontend
 from ipcluster_ext.errors import ClusterError, NoSuchEngine, OptionError, StartupError
 from ipcluster_ext.magics.aim import Aim, client_of
 from ipcluster_ext.magics.autopx import AutoPx
@@ -248,7 +249,10 @@ class Px:
 
     def _run(self, code: str, said: Said) -> object:
         settings = self._settings.but(said)
-        view = self.aim.view(profile=said.profile, count=said.engines)
+        try:
+            view = self.aim.view(profile=said.profile, count=said.engines)
+        except KeyboardInterrupt:
+            raise short("stopped before the code was sent") from None
         targets = said.targets
         if targets is None and said.engines is not None:
             targets = client_of(view).ids[: said.engines]
@@ -261,6 +265,8 @@ class Px:
             say(f"running on {engines_text(result.engines)}")
         waits = said.local or (view.block if said.block is None else said.block)
         if not waits:
+            if said.stream or (settings.stream and frontend.shell() is not None):
+                result.stream_output(said.group_outputs or "order").follow()
             return result
         attend(
             client_of(view),

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ipcluster_ext.client.progress import showing
+from ipcluster_ext.display.cell import Cell
 from ipcluster_ext.magics.failures import Failures, show
 from ipcluster_ext.magics.options import GroupBy
 from ipcluster_ext.magics.settings import Settings
@@ -110,7 +111,7 @@ def conclude(result: "AsyncResult", *, shown: bool, debug: bool) -> None:
     if debug and not shown:
         errors = error.errors if isinstance(error, CompositeError) else [error]
         for group in groups(errors)[: CompositeError.tb_limit]:
-            show(group)
+            show(group, Cell.current())
         shown = True
     if debug:
         result.debug()  # type: ignore[attr-defined]

@@ -40,13 +40,16 @@ def test_names_that_the_engines_have_are_offered(
     assert [name.rpartition(".")[2] for name in four_in_notebook.completions(code)] == offered
 
 
-def test_a_busy_engine_is_not_waited_for(four_in_notebook: Notebook, gate: Gate) -> None:
+def test_a_busy_engine_answers_while_its_task_goes_on(
+    four_in_notebook: Notebook, gate: Gate
+) -> None:
+    four_in_notebook.ok("%px only_there = 1")
     four_in_notebook.ok(
         "from tests.support.gates import pass_through; from pathlib import Path\n"
         f"busy = rc[0].apply_async(pass_through, Path({str(gate.path)!r}))"
     )
 
-    assert four_in_notebook.completions("%px only_h") == []
+    assert four_in_notebook.completions("%px only_th") == ["only_there"]
     assert four_in_notebook.value("busy.done()") == "False"
     gate.open()
     four_in_notebook.ok("busy.get()")
