@@ -48,6 +48,9 @@ from ipcluster_ext.protocol.parts import ResultItem
 from ipcluster_ext.transport.blobs import BlobStore
 from ipcluster_ext.transport.channel import Channel
 
+STOPPED = "its cluster is being stopped"
+"""Why a hub is gone that has taken leave."""
+
 log = logging.getLogger(__name__)
 
 
@@ -272,7 +275,7 @@ class Hearing(ABC):
 
     def _dismissed(self, message: Bye | Refused) -> None:
         if isinstance(message, Bye):
-            self._give_up(HubGone(self.name, 0.0, "its cluster is being stopped"))
+            self._give_up(HubGone(self.name, 0.0, STOPPED))
         else:
             self._give_up(ClientError(f"the hub at {self.name} refused: {message.reason}"))
 

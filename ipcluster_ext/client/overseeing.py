@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ipcluster_ext.client.connection import Connection
+from ipcluster_ext.client.hearing import STOPPED
 from ipcluster_ext.display.figures import noun
 from ipcluster_ext.display.looks import ClusterLook, EngineLook
 from ipcluster_ext.errors import ClientError, HubGone
@@ -93,7 +94,7 @@ class WatchedClient:
             client.connection.check()
             self._ask(client.connection)
         except HubGone as error:
-            return self._ended(error.reason or str(error))
+            return self._ended("" if error.reason == STOPPED else error.reason or str(error))
         except ClientError as error:
             return self._ended(str(error))
         engines, queues = client.connection.roster.infos, self._queues

@@ -4,13 +4,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from contextvars import copy_context
 from typing import TextIO
 
 from ipcluster_ext.client.awaited import Awaited
 from ipcluster_ext.client.watching import WatchedAnswer
 from ipcluster_ext.display import bars, frontend
+from ipcluster_ext.display.cell import Cell
 from ipcluster_ext.display.looks import Work
+from ipcluster_ext.display.meter import Meter
 from ipcluster_ext.display.pulse import PULSE
 
 
@@ -42,31 +43,20 @@ def watch(
     """
     if frontend.silenced():
         return wait(timeout)
-    if bars.is_widget(widget=widget, file=file):
-        with _as_widget(work):
+    shown = bars.shows_itself(work, Cell.current(), widget=widget, file=file)
+    if shown is not None:
+        with shown:
             return wait(timeout)
     deadline = None if timeout is None else time.monotonic() + timeout
     look = work.look()
-    with bars.bar(look.total, look.label, widget=False, file=file) as shown:
+    with bars.written(look.total, look.label, file=file) as bar:
         while True:
             left = interval if deadline is None else min(interval, deadline - time.monotonic())
             over = wait(max(0.0, left))
             look = work.look()
-            shown.show(look.done, look.total, look.doing)
+            bar.show(look.done, look.total, look.doing)
             if over or left <= 0:
                 return over
-
-
-@contextmanager
-def _as_widget(work: Work) -> Iterator[None]:
-    from ipcluster_ext.display.progress import Progress
-
-    shown = Progress(work)
-    shown.show()
-    try:
-        yield
-    finally:
-        shown.refresh()
 
 
 @contextmanager
@@ -94,7 +84,7 @@ def showing(
     if after < 0 or frontend.silenced() or not wanted:
         yield
         return
-    shown = _Later(answer, after, widget=bars.is_widget(widget=widget, file=file), file=file)
+    shown = _Later(answer, after, widget=widget, file=file)
     PULSE.add(shown.beat)
     try:
         yield
@@ -104,17 +94,16 @@ def showing(
 
 
 class _Later:
-    """Shows an answer once that has taken a while, on the thread of the pulse.
+    """Shows an answer once that has taken a while, on the thread of the pulse."""
 
-    What it shows belongs to the cell in which it was made: IPython knows that by its context.
-    """
-
-    def __init__(self, answer: Awaited, after: float, *, widget: bool, file: TextIO | None) -> None:
+    def __init__(
+        self, answer: Awaited, after: float, *, widget: bool | None, file: TextIO | None
+    ) -> None:
         self._work = WatchedAnswer(answer)
         self._due = time.monotonic() + after
-        self._widget = widget
+        self._cell = Cell.current()
+        self._widget = frontend.shows_widgets() if widget is None else widget
         self._file = file
-        self._context = copy_context()
         self._lock = threading.Lock()
         self._shown: AbstractContextManager[object] | None = None
         self._bar: bars.Bar | None = None
@@ -124,18 +113,16 @@ class _Later:
         """Begin to show it when that is due, and go on."""
         with self._lock:
             if self._shown is None and not self._ended and time.monotonic() >= self._due:
-                self._context.run(self._begin)
+                self._begin()
             self._look()
         return not self._ended
 
     def _begin(self) -> None:
-        if self._widget:
-            self._shown = _as_widget(self._work)
-        else:
-            look = self._work.look()
-            self._shown = self._bar = bars.bar(
-                look.total, look.label, widget=False, file=self._file
-            )
+        work, cell = self._work, self._cell
+        self._shown = bars.shows_itself(work, cell, widget=self._widget, file=self._file)
+        if self._shown is None:
+            look = work.look()
+            self._shown = self._bar = bars.written(look.total, look.label, file=self._file)
         self._shown.__enter__()
 
     def _look(self) -> None:
@@ -156,12 +143,10 @@ def show_live(answer: Awaited) -> None:
     """Show an answer as a widget, which goes on while other cells run."""
     from ipcluster_ext.display.progress import Progress
 
-    Progress(WatchedAnswer(answer)).show()
+    cell = Cell.current()
+    Progress(WatchedAnswer(answer), cell).show(cell)
 
 
 def forms_of(answer: Awaited) -> dict[str, str]:
     """Return how far an answer is, as text and as HTML: for whoever sees no widgets."""
-    from ipcluster_ext.display.progress import Meter
-
-    meter = Meter(WatchedAnswer(answer))
-    return {"text/plain": meter.plain(), "text/html": meter.html()}
+    return Meter(WatchedAnswer(answer)).forms()

@@ -90,7 +90,10 @@ class WatchedCluster:
                 wanted=cluster.n,
                 trouble=self._trouble,
             )
-        return replace(inside.look(), title=self._title, lasting=False)
+        look = inside.look()
+        if look.lasting:  # its hub has gone, and its agent has not
+            return ClusterLook(title=self._title, state="stopping", wanted=cluster.n)
+        return replace(look, title=self._title)
 
     # ------------------------------------------------------------ doing
 

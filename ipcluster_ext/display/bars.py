@@ -1,13 +1,19 @@
 """Bars: a number that grows towards another, shown where somebody can see it move.
 
-In a notebook it is a widget, in a terminal tqdm's bar; anywhere else a few lines say the same.
+In a notebook it is a widget, or HTML where none are drawn; in a terminal it is tqdm's bar; and
+anywhere else a few lines say the same.
 """
 
 import sys
 import time
+from contextlib import AbstractContextManager
 from typing import Protocol, Self, TextIO
 
 from ipcluster_ext.display import frontend
+from ipcluster_ext.display.cell import Cell
+from ipcluster_ext.display.counted import Counted, CountedBar
+from ipcluster_ext.display.looks import Work
+from ipcluster_ext.display.renewed import Renewed
 
 _QUARTERS = 4
 
@@ -44,27 +50,53 @@ def bar(
     verb
         What becomes of what is counted.
     widget
-        Whether it is a widget of a notebook; found out if not given.
+        Whether it is a widget, in a notebook; found out if not given.
     file
         Where a bar of text goes. If not given, ``sys.stderr``, and there only if it is a terminal:
         elsewhere a few lines say the same, in a kernel as the cell's ordinary output.
     """
-    if is_widget(widget=widget, file=file):
-        from ipcluster_ext.display.widgetbar import WidgetBar
+    counted = Counted(total, label, verb=verb)
+    shown = shows_itself(counted, Cell.current(), widget=widget, file=file, controls=False)
+    if shown is not None:
+        return CountedBar(counted, shown)
+    return written(total, label, verb=verb, file=file)
 
-        return WidgetBar(total, label, verb=verb)
+
+def shows_itself(
+    work: Work, cell: Cell, *, widget: bool | None, file: TextIO | None, controls: bool = True
+) -> AbstractContextManager[object] | None:
+    """Return what shows work in a notebook while it is entered; None where text is written.
+
+    Parameters
+    ----------
+    work
+        The work.
+    cell
+        Where it is shown.
+    widget, file
+        As for `bar`.
+    controls
+        Whether a widget has buttons.
+    """
+    kernel = frontend.shell() is not None
+    if file is not None or not kernel:
+        return None
+    if frontend.shows_widgets() if widget is None else widget:
+        from ipcluster_ext.display.progress import Progress
+
+        return Progress(work, cell, controls=controls)
+    return Renewed(work, cell) if cell.updates else None
+
+
+def written(
+    total: float | None, label: str, *, verb: str = "done", file: TextIO | None = None
+) -> Bar:
+    """Make a bar of text, for a terminal; or lines, where no bar would be seen to move."""
     if file is None and not sys.stderr.isatty():
         return Lines(sys.stderr if frontend.shell() is None else sys.stdout, label, verb)
     from tqdm.std import tqdm as text_bar
 
     return Tqdm(text_bar(total=total, desc=label or None, file=file or sys.stderr))
-
-
-def is_widget(*, widget: bool | None, file: TextIO | None) -> bool:
-    """Tell whether a bar is a widget, from what its user wants and who looks."""
-    if widget is None:
-        return file is None and frontend.shows_widgets()
-    return widget
 
 
 def seen() -> bool:

@@ -160,6 +160,7 @@ class Card(Live):
             _set(self.buttons[name].layout, "display", _if(name in look.controls))
         _set(self.scaling.layout, "display", _if("scale" in look.controls))
         _set(self.toggle.layout, "display", _if(bool(look.engines)))
+        _set(self.table.layout, "display", _if(self.toggle.value and bool(look.engines)))
         _set(self.controls.layout, "display", _if(bool(look.controls or look.engines)))
         wanted = look.wanted if look.wanted is not None else len(look.engines)
         if wanted != self._wanted:
@@ -198,7 +199,6 @@ class Card(Live):
 
     def _toggled(self, change: Mapping[str, Any]) -> None:
         with self._lock:
-            self.table.layout.display = _if(bool(change["new"]))
             self.toggle.description = "▾ Engines" if change["new"] else "▸ Engines"
         self.refresh()
 

@@ -13,14 +13,17 @@ if a notebook is saved. So one is shown only where all of this holds, looked at 
    and nbconvert name none: these show text, and keep text.
 4. Or a front end has answered a widget of ours before, on this kernel: it has told how often it
    is shown (`Widget._view_count`). Who executes notebooks never does.
-5. And none has refused one: a front end that draws no widgets closes their comms as unknown.
+5. And none has refused one lately: a front end that draws no widgets closes their comms as
+   unknown; so does one that is about to begin to draw them, which gets another chance.
 
 A front end that names cells and yet draws no widgets is no worse off the first time, when nobody
 knows yet: whatever is shown has its text and HTML beside it, and such a front end draws these.
 """
 
+import math
 import os
 import sys
+import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -28,6 +31,8 @@ SILENCED_BY = "IPP_NONINTERACTIVE"
 """Environment variable, ipyparallel's: nothing is shown live where it is set."""
 CHOSEN_BY = "IPCLUSTER_EXT_WIDGETS"
 """Environment variable: ``0`` for no widgets, ``1`` for widgets wherever there is a kernel."""
+_SULKS_FOR = 60.0
+"""For how many seconds a front end that refused a widget is offered no other."""
 _ENGINES = "ipcluster_ext.engine."
 
 
@@ -37,19 +42,26 @@ class Experience:
     Attributes
     ----------
     drawn
-        Whether one has drawn one, or refused to; None if none has done either.
+        Whether one has drawn one.
     """
 
-    drawn: bool | None = None
+    drawn = False
+
+    def __init__(self) -> None:
+        self._refused_at = -math.inf
 
     def note_drawn(self) -> None:
         """Learn that a front end draws one."""
         self.drawn = True
 
     def note_refused(self) -> None:
-        """Learn that a front end has closed one; of no account if any was drawn before."""
-        if self.drawn is None:
-            self.drawn = False
+        """Learn that a front end has closed one."""
+        self._refused_at = time.monotonic()
+
+    @property
+    def refused(self) -> bool:
+        """Whether one was closed lately, and none was ever drawn."""
+        return not self.drawn and time.monotonic() < self._refused_at + _SULKS_FOR
 
 
 EXPERIENCE = Experience()
@@ -89,9 +101,9 @@ def shows_widgets() -> bool:
     chosen = os.environ.get(CHOSEN_BY, "")
     if silenced() or chosen == "0" or (found := shell()) is None:
         return False
-    if chosen == "1" or EXPERIENCE.drawn is not None:
-        return chosen == "1" or bool(EXPERIENCE.drawn)
-    return names_cells(found.kernel)
+    if chosen == "1" or EXPERIENCE.drawn:
+        return True
+    return names_cells(found.kernel) and not EXPERIENCE.refused
 
 
 def names_cells(kernel: Kernel) -> bool:

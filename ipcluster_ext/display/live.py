@@ -11,7 +11,9 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
+from uuid import uuid4
 
+from ipcluster_ext.display.cell import Cell
 from ipcluster_ext.display.frontend import EXPERIENCE
 from ipcluster_ext.display.pulse import PULSE, Pulse
 
@@ -38,7 +40,7 @@ class Live(ABC):
     def __init__(self, pulse: Pulse = PULSE) -> None:
         self._pulse = pulse
         self._lock = threading.RLock()
-        self._display_id = ""
+        self._shown: tuple[Cell, str] | None = None
         self._seen = False
 
     # ------------------------------------------------------------ what others say
@@ -68,14 +70,12 @@ class Live(ABC):
         self.attend()
         return self._forms()
 
-    def show(self) -> None:
-        """Show it in the cell that runs; in the end what stands beside the widget is renewed."""
-        from IPython.display import display
-
-        data = self.bundle()
-        handle = display(data, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+    def show(self, cell: Cell) -> None:
+        """Show it in a cell; in the end what stands beside the widget there is renewed."""
+        shown = uuid4().hex
+        cell.display(self.bundle(), display_id=shown)
         with self._lock:
-            self._display_id = handle.display_id if handle is not None else ""
+            self._shown = cell, shown
         self.refresh()
 
     def attend(self) -> None:
@@ -96,13 +96,10 @@ class Live(ABC):
     def settle(self) -> None:
         """Have the output say the same as the widget: what a saved notebook will show."""
         with self._lock:
-            display_id, self._display_id = self._display_id, ""
-        if display_id:
-            from IPython.display import display
-
-            display(  # type: ignore[no-untyped-call]
-                self._forms(), raw=True, display_id=display_id, update=True
-            )
+            shown, self._shown = self._shown, None
+        if shown is not None:
+            cell, display_id = shown
+            cell.update(self._forms(), display_id=display_id)
 
     def _forms(self) -> dict[str, Any]:
         view = {"version_major": 2, "version_minor": 0, "model_id": self.root.model_id}

@@ -2,62 +2,18 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Self
 
-from ipcluster_ext.display import drawing, telling
+from ipcluster_ext.display import drawing
 from ipcluster_ext.display.actions import Actions, Spawn, in_thread
+from ipcluster_ext.display.cell import Cell
 from ipcluster_ext.display.live import Live, hear_beside
-from ipcluster_ext.display.looks import Work, WorkLook
-from ipcluster_ext.display.pace import Pace
+from ipcluster_ext.display.looks import Work
+from ipcluster_ext.display.meter import Meter
 from ipcluster_ext.display.pulse import PULSE, Pulse
 
 _CANCEL = ("Cancel", "Cancel what has not begun; what runs goes on")
 _INTERRUPT = ("Interrupt", "Stop what runs, too")
-
-
-class Meter:
-    """How far some work is, how fast it gets on, and when it will be done.
-
-    Parameters
-    ----------
-    work
-        The work.
-    clock
-        Tells the time, in seconds.
-    """
-
-    def __init__(self, work: Work, clock: Callable[[], float] = time.monotonic) -> None:
-        self._work = work
-        self._clock = clock
-        self.look: WorkLook = work.look()
-        self._pace = Pace(clock() - self.look.elapsed)
-        self.read()
-
-    def read(self) -> WorkLook:
-        """Look at the work."""
-        self.look = self._work.look()
-        self._pace.note(self.look.done, now=self._clock())
-        return self.look
-
-    @property
-    def rate(self) -> float | None:
-        """How much is done in a second, None if nobody knows."""
-        return self._pace.rate(now=self._clock())
-
-    @property
-    def left(self) -> float | None:
-        """For how many seconds it goes on, None if nobody knows."""
-        look = self.look
-        total = None if look.total is None else look.total - look.cancelled
-        return self._pace.left(total, now=self._clock())
-
-    def plain(self) -> str:
-        """Tell it in a line."""
-        return telling.work(self.look, rate=self.rate, left=self.left)
-
-    def html(self) -> str:
-        """Draw it."""
-        return drawing.progress(self.look, rate=self.rate, left=self.left)
 
 
 class Progress(Live):
@@ -67,6 +23,8 @@ class Progress(Live):
     ----------
     work
         The work; once it is over it is not needed any more.
+    cell
+        Where it is shown.
     controls
         Whether there are buttons.
     clock, pulse, spawn
@@ -76,6 +34,7 @@ class Progress(Live):
     def __init__(
         self,
         work: Work,
+        cell: Cell,
         *,
         controls: bool = True,
         clock: Callable[[], float] = time.monotonic,
@@ -83,6 +42,7 @@ class Progress(Live):
         spawn: Spawn = in_thread,
     ) -> None:
         super().__init__(pulse)
+        self._cell = cell
         self._work = work
         self._meter = Meter(work, clock)
         self._build(controls=controls)
@@ -112,6 +72,13 @@ class Progress(Live):
         hear_beside(self.button, self.toggle)
         self.button.on_click(self._pressed)
         self.toggle.observe(self._toggled, "value")
+
+    def __enter__(self) -> Self:
+        self.show(self._cell)
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self.refresh()
 
     # ------------------------------------------------------------ what is drawn
 

@@ -125,7 +125,7 @@ class TestWhoDrawsWidgets:
         notebook.wait_for(lambda: "<b>3</b> engines ready" in head.state["value"])
         assert notebook.value("len(rc)") == "3"
         close(notebook)
-        notebook.wait_for(lambda: "stopped" in head.state["value"])
+        notebook.wait_for(lambda: re.search("> (stopped|closed)", head.state["value"]))
 
     def test_starts_and_stops_a_cluster(self, widgets_notebook: Notebook) -> None:
         notebook, front = widgets_notebook, widgets_notebook.front
@@ -159,14 +159,15 @@ class TestWhoExecutesNotebooks:
 
         assert [set(cell.result or {}) for cell in shown] == [{"text/plain", "text/html"}] * 3
         assert notebook.front.comms == {}
-        assert waited.displays == []
-        assert waited.stderr == ""
+        assert [set(shown) for shown in waited.displays] == [{"text/plain", "text/html"}]
+        assert waited.displays[0]["text/plain"].startswith("<AsyncMapResult fit: 3 of 3 done, in ")
+        assert (waited.stdout, waited.stderr) == ("", "")
         assert notebook.value("'ipywidgets' in __import__('sys').modules") == "False"
         close(notebook)
 
 
 class TestWhoDrawsNone:
-    def test_is_shown_text_once_that_is_known(self, notebook: Notebook, gate: Gate) -> None:
+    def test_is_shown_html_once_that_is_known(self, notebook: Notebook, gate: Gate) -> None:
         notebook.ok(TWO, timeout=60.0)
         first = notebook.ok("rc")
         assert {"text/plain", "text/html"} <= set(first.result or {})
@@ -176,4 +177,9 @@ class TestWhoDrawsNone:
         second = notebook.ok("rc")
 
         assert set(second.result or {}) == {"text/plain", "text/html"}
+        waiting = notebook.start(slow(gate, 2) + "\nar.wait_interactive()")
+        waiting.wait_for(lambda cell: "2 running" in str(cell.displays))
+        gate.open()
+        waiting.wait()
+        assert "2 of 2 done, in" in waiting.displays[0]["text/plain"]
         close(notebook)

@@ -221,7 +221,9 @@ class Notebook:
         self, channel: Channel, kind: str, content: dict[str, Any], *, code: str = ""
     ) -> Cell:
         message = self._session.msg(kind, content)
-        if code and self.front.shows != "nothing":  # who only executes notebooks names no cell
+        if code and self.front.shows == "nothing":  # who only executes notebooks: no cell, no user
+            message["content"]["allow_stdin"] = False
+        elif code:
             message["metadata"] = {"cellId": uuid4().hex}
         return self._say(channel, message, code)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from ipcluster_ext.display.cell import Cell, MimeBundle
 from ipcluster_ext.display.looks import ClusterLook, EngineLook, Share, WorkLook
 from ipcluster_ext.errors import ClientError
 
@@ -94,6 +95,56 @@ class ScriptedCluster:
             raise ClientError(msg)
         self.asked.append(what)
         return f"did {what}"
+
+
+class Page(Cell):
+    """A cell whose output can be looked at.
+
+    Attributes
+    ----------
+    shown
+        What is displayed, by display id.
+    changes
+        How often something was displayed or changed.
+    """
+
+    updates = True
+
+    def __init__(self) -> None:
+        self.shown: dict[str | None, MimeBundle] = {}
+        self.changes = 0
+
+    def display(
+        self,
+        data: MimeBundle,
+        metadata: MimeBundle | None = None,
+        *,
+        display_id: str | None = None,
+    ) -> None:
+        """Keep it."""
+        del metadata
+        self.shown[display_id] = data
+        self.changes += 1
+
+    def update(
+        self, data: MimeBundle, metadata: MimeBundle | None = None, *, display_id: str
+    ) -> None:
+        """Change it."""
+        assert display_id in self.shown
+        self.display(data, metadata, display_id=display_id)
+
+    def write(self, stream: str, text: str) -> None:
+        """Refuse: nothing is printed."""
+        raise AssertionError(stream, text)
+
+    def clear(self, *, wait: bool = False) -> None:
+        """Refuse: nothing is cleared."""
+        raise AssertionError(wait)
+
+    @property
+    def texts(self) -> list[str]:
+        """What can be read there as text."""
+        return [data["text/plain"] for data in self.shown.values()]
 
 
 class Later:

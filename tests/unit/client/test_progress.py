@@ -4,10 +4,11 @@ import sys
 import pytest
 
 from ipcluster_ext.client.maps import AsyncMapResult
-from ipcluster_ext.client.progress import watch
+from ipcluster_ext.client.progress import showing, watch
 from ipcluster_ext.client.result import AsyncResult
 from ipcluster_ext.client.watching import WatchedAnswer
 from ipcluster_ext.display.bars import Lines
+from tests.support.waiting import wait_until
 from tests.support.wires import Wire, value
 
 
@@ -93,3 +94,40 @@ def test_lines_are_not_written_where_the_end_is_unknown() -> None:
         lines.show(0, 0, "")
 
     assert file.getvalue() == ""
+
+
+class TestShowingMeanwhile:
+    def test_shows_nothing_of_what_is_over_soon(self, wire: Wire) -> None:
+        shown = io.StringIO()
+        result = AsyncResult(wire.connection, 2)
+
+        with showing(result, after=60, file=shown):
+            value(result, 0, "a")
+
+        assert shown.getvalue() == ""
+
+    def test_shows_how_far_it_is_once_it_takes_a_while(self, wire: Wire) -> None:
+        shown = io.StringIO()
+        result = AsyncResult(wire.connection, 2, label="fit")
+
+        with showing(result, file=shown):
+            wait_until(lambda: "fit:   0%" in shown.getvalue())
+            value(result, 0, "a")
+            wait_until(lambda: "1/2" in shown.getvalue())
+            value(result, 1, "b")
+
+        assert "2/2" in shown.getvalue()
+
+    def test_never_shows_anything_if_that_is_wanted(
+        self, wire: Wire, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shown = io.StringIO()
+        result = AsyncResult(wire.connection, 2)
+
+        with showing(result, after=-1, file=shown):
+            value(result, 0, "a")
+        monkeypatch.setenv("IPP_NONINTERACTIVE", "1")
+        with showing(result, file=shown):
+            value(result, 1, "a")
+
+        assert shown.getvalue() == ""

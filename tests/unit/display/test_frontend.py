@@ -87,13 +87,20 @@ def test_widgets_can_be_wished_for(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_front_end_that_has_drawn_one_draws_others(monkeypatch: pytest.MonkeyPatch) -> None:
     be(monkeypatch, Kernel())
     frontend.EXPERIENCE.note_drawn()
-    frontend.EXPERIENCE.note_refused()  # of a widget that was closed since
+    frontend.EXPERIENCE.note_refused()  # one that was closed since
 
     assert frontend.shows_widgets()
 
 
-def test_a_front_end_that_refused_one_gets_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_front_end_that_refused_one_gets_no_others_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     be(monkeypatch, Kernel(cellId="1e9aac6b"))
+    now = [1000.0]
+    monkeypatch.setattr("ipcluster_ext.display.frontend.time.monotonic", lambda: now[0])
     frontend.EXPERIENCE.note_refused()
-
     assert not frontend.shows_widgets()
+
+    now[0] += 3600
+
+    assert frontend.shows_widgets()

@@ -1,12 +1,14 @@
 import pytest
 
 from ipcluster_ext.display import live
+from ipcluster_ext.display.counted import Counted, CountedBar
 from ipcluster_ext.display.frontend import Experience
 from ipcluster_ext.display.looks import Share, Step
-from ipcluster_ext.display.progress import Meter, Progress
+from ipcluster_ext.display.meter import Meter
+from ipcluster_ext.display.progress import Progress
 from ipcluster_ext.display.pulse import Pulse
-from ipcluster_ext.display.widgetbar import WidgetBar
-from tests.support.looks import Later, ScriptedWork, at_once
+from ipcluster_ext.display.renewed import Renewed
+from tests.support.looks import Later, Page, ScriptedWork, at_once
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&"
 SAFE = "&lt;img src=x onerror=alert(1)&gt;&quot;&#x27;&amp;"
@@ -76,7 +78,7 @@ class TestHtml:
     def test_of_engines_has_neither(self, clock: Clock, pulse: Pulse) -> None:
         work = ScriptedWork()
         work.rows = [Share(engine=0, running=1, step=Step(1, 2, HOSTILE), line=HOSTILE)]
-        shown = Progress(work, clock=clock, pulse=pulse)
+        shown = Progress(work, Page(), clock=clock, pulse=pulse)
 
         shown.toggle.value = True
 
@@ -100,7 +102,7 @@ class TestHtml:
 class TestTheWidget:
     def test_follows_the_work(self, clock: Clock, pulse: Pulse) -> None:
         work = ScriptedWork()
-        shown = Progress(work, clock=clock, pulse=pulse)
+        shown = Progress(work, Page(), clock=clock, pulse=pulse)
         work.be(done=37)
 
         assert shown.refresh()
@@ -108,14 +110,14 @@ class TestTheWidget:
 
     def test_rests_once_the_work_is_over(self, clock: Clock, pulse: Pulse) -> None:
         work = ScriptedWork()
-        shown = Progress(work, clock=clock, pulse=pulse)
+        shown = Progress(work, Page(), clock=clock, pulse=pulse)
         work.be(done=100, over=True)
 
         assert not shown.refresh()
         assert shown.button.layout.display == "none"
 
     def test_has_its_text_and_html_beside_it(self, clock: Clock, pulse: Pulse) -> None:
-        shown = Progress(ScriptedWork(done=1, over=True), clock=clock, pulse=pulse)
+        shown = Progress(ScriptedWork(done=1, over=True), Page(), clock=clock, pulse=pulse)
 
         forms = shown.bundle()
 
@@ -127,7 +129,7 @@ class TestTheWidget:
     def test_asks_for_engines_only_while_they_are_shown(self, clock: Clock, pulse: Pulse) -> None:
         work = ScriptedWork()
         work.rows = [Share(engine=3, done=4, failed=1)]
-        shown = Progress(work, clock=clock, pulse=pulse)
+        shown = Progress(work, Page(), clock=clock, pulse=pulse)
         shown.refresh()
         assert work.asked == []
 
@@ -141,7 +143,7 @@ class TestTheWidget:
 
     def test_is_not_drawn_while_nobody_looks(self, clock: Clock) -> None:
         pulse = Pulse(every=60)
-        shown = Progress(ScriptedWork(), clock=clock, pulse=pulse)
+        shown = Progress(ScriptedWork(), Page(), clock=clock, pulse=pulse)
         shown.bundle()
 
         shown.root.set_state({"_view_count": 1})
@@ -155,7 +157,7 @@ class TestTheWidget:
     def test_tells_that_a_front_end_draws_it(
         self, clock: Clock, pulse: Pulse, experience: Experience
     ) -> None:
-        shown = Progress(ScriptedWork(over=True), clock=clock, pulse=pulse)
+        shown = Progress(ScriptedWork(over=True), Page(), clock=clock, pulse=pulse)
         shown.bundle()
 
         shown.root.set_state({"_view_count": 1})
@@ -165,18 +167,18 @@ class TestTheWidget:
     def test_tells_that_a_front_end_does_not(
         self, clock: Clock, pulse: Pulse, experience: Experience
     ) -> None:
-        shown = Progress(ScriptedWork(over=True), clock=clock, pulse=pulse)
+        shown = Progress(ScriptedWork(over=True), Page(), clock=clock, pulse=pulse)
         shown.bundle()
 
         shown.root.comm.handle_close({})
 
-        assert experience.drawn is False
+        assert experience.refused
 
 
 class TestTheButton:
     def test_cancels_first_and_interrupts_then(self, clock: Clock, pulse: Pulse) -> None:
         work = ScriptedWork()
-        shown = Progress(work, clock=clock, pulse=pulse, spawn=at_once)
+        shown = Progress(work, Page(), clock=clock, pulse=pulse, spawn=at_once)
         assert shown.button.description == "Cancel"
 
         shown.button.click()
@@ -190,7 +192,7 @@ class TestTheButton:
 
     def test_can_not_be_pressed_while_that_goes_on(self, clock: Clock, pulse: Pulse) -> None:
         work, later = ScriptedWork(), Later()
-        shown = Progress(work, clock=clock, pulse=pulse, spawn=later)
+        shown = Progress(work, Page(), clock=clock, pulse=pulse, spawn=later)
 
         shown.button.click()
         shown.button.click()
@@ -209,7 +211,7 @@ class TestTheButton:
 
         work = ScriptedWork()
         monkeypatch.setattr(work, "cancel", fail)
-        shown = Progress(work, clock=clock, pulse=pulse, spawn=at_once)
+        shown = Progress(work, Page(), clock=clock, pulse=pulse, spawn=at_once)
 
         shown.button.click()
 
@@ -217,11 +219,37 @@ class TestTheButton:
         assert shown.button.description == "Cancel"
 
     def test_is_not_there_for_what_only_counts(self, clock: Clock, pulse: Pulse) -> None:
-        shown = WidgetBar(4, "engines", clock=clock, pulse=pulse)
+        counted = Counted(4, "engines", verb="ready", clock=clock)
+        shown = Progress(counted, Page(), controls=False, clock=clock, pulse=pulse)
 
-        shown.show(3, 4, "")
-        shown.progress.refresh()
+        with CountedBar(counted, shown) as bar:
+            bar.show(3, 4, "")
+            shown.refresh()
 
-        (row,) = shown.progress.root.children
+        (row,) = shown.root.children
         assert len(row.children) == 1
-        assert "3 of 4 done" in shown.progress.line.value
+        assert "3 of 4 ready" in shown.line.value
+
+
+class TestShowing:
+    def test_leaves_the_last_state_beside_the_widget(self, clock: Clock) -> None:
+        page, work = Page(), ScriptedWork(label="fit")
+        with Progress(work, page, clock=clock, pulse=Pulse(every=60)):
+            assert page.texts == ["<AsyncMapResult fit: 0 of 100 done>"]
+            work.be(done=100, over=True)
+
+        assert page.texts == ["<AsyncMapResult fit: 100 of 100 done, in 0.0 s>"]
+
+    def test_without_widgets_is_text_that_is_renewed_now_and_then(self, clock: Clock) -> None:
+        page, work = Page(), ScriptedWork(label="fit")
+        with Renewed(work, page, clock=clock, pulse=Pulse(every=60)) as shown:
+            work.be(done=10, elapsed=1.0)
+            shown.beat()
+            assert page.texts == ["<AsyncMapResult fit: 0 of 100 done>"]
+            clock.now += 1
+            assert shown.beat()
+            assert page.texts == ["<AsyncMapResult fit: 10 of 100 done, 10.0/s, 9 s left>"]
+            work.be(done=100, over=True, elapsed=1.5)
+
+        assert page.texts == ["<AsyncMapResult fit: 100 of 100 done, in 1.5 s>"]
+        assert page.changes == 3

@@ -1,16 +1,15 @@
-"""A bar that is a widget: for whatever counts, and has nothing to be cancelled."""
+"""Work of which nothing is known but two numbers, and a bar that shows it."""
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Self
 
 from ipcluster_ext.display.looks import Share, WorkLook
-from ipcluster_ext.display.progress import Progress
-from ipcluster_ext.display.pulse import PULSE, Pulse
 
 
 class Counted:
-    """Work of which nothing is known but two numbers.
+    """Work of which nothing is known but how much is done, and how much there is.
 
     Parameters
     ----------
@@ -23,7 +22,12 @@ class Counted:
     """
 
     def __init__(
-        self, total: float | None, label: str, verb: str, clock: Callable[[], float]
+        self,
+        total: float | None,
+        label: str,
+        *,
+        verb: str = "done",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._label = label
         self._verb = verb
@@ -67,37 +71,29 @@ class Counted:
         return ""
 
 
-class WidgetBar:
-    """A bar in a notebook, shown when it is entered.
+class CountedBar:
+    """A bar over something that shows work by itself.
 
     Parameters
     ----------
-    total, label, verb
-        As for `display.bars.bar`.
-    clock, pulse
-        What tells the time, and calls for a new look.
+    counted
+        What is shown.
+    shown
+        Shows it from its beginning as a context to its end.
     """
 
-    def __init__(
-        self,
-        total: float | None,
-        label: str,
-        *,
-        verb: str = "done",
-        clock: Callable[[], float] = time.monotonic,
-        pulse: Pulse = PULSE,
-    ) -> None:
-        self._counted = Counted(total, label, verb, clock)
-        self.progress = Progress(self._counted, controls=False, clock=clock, pulse=pulse)
+    def __init__(self, counted: Counted, shown: AbstractContextManager[object]) -> None:
+        self._counted = counted
+        self._shown = shown
 
     def show(self, done: float, total: float | None, text: str) -> None:
         """Have it show how much is done, of how much, and what is going on, ere long."""
         self._counted.take(done, total, text)
 
     def __enter__(self) -> Self:
-        self.progress.show()
+        self._shown.__enter__()
         return self
 
     def __exit__(self, *_raised: object) -> None:
         self._counted.end()
-        self.progress.refresh()
+        self._shown.__exit__(None, None, None)
