@@ -40,6 +40,7 @@ _SCROLL = """async () => {
   }
   return frames;
 }"""
+_FAILED = "[data-mime-type$=error], [data-mime-type$=stderr]"
 _ENDED = re.compile(r"^\[\d+\]:")
 
 
@@ -85,6 +86,12 @@ class NotebookPage:
         self.start(cell)
         self.wait(cell, timeout=timeout)
         return self.output(cell)
+
+    def prepare(self, count: int) -> None:
+        """Run the first cells, none of which may fail."""
+        for cell in range(count):
+            output = self.run(cell)
+            assert output.locator(_FAILED).count() == 0, output.inner_text()
 
     def stop(self) -> None:
         """Press the stop button."""
