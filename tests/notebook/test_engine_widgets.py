@@ -98,6 +98,16 @@ class TestAWidgetOfACell:
         front.ok("rc.restart_engines(0)")
         front.wait_for(lambda: slider.closed)
 
+    def test_goes_with_its_client(self, front: Notebook) -> None:
+        front.ok(
+            "other = ipp.Client(rc.connection_file)\n"
+            "code = 'import ipywidgets; mine = ipywidgets.Text(description=\"of another\")'\n"
+            "other[0].execute(code, block=True)"
+        )
+        text = front.front.widget("TextModel", description="of another")
+        front.ok("other.close()")
+        front.wait_for(lambda: text.closed)
+
     def test_is_closed_by_its_engine(self, front: Notebook) -> None:
         slider, label = front.front.shown(front.ok(SLIDER))
         front.ok("v.execute('slider.close()')")
