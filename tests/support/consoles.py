@@ -75,7 +75,8 @@ class Console:
 
     def send(self, code: str, **options: Any) -> str:
         """Have a cell run; return the request's id."""
-        return self.client.execute(code, **options)
+        request: str = self.client.execute(code, **options)
+        return request
 
     def reply(self, request: str) -> dict[str, Any]:
         """Wait for the reply to a request on the shell channel."""
