@@ -330,13 +330,19 @@ class Cluster(Ending, Context, Steering, Outside, Attaching):
         self._started()
         return ipcluster_ext.Client(self.connection_file, cluster=self)
 
-    async def start_and_connect(self, n: int | None = None) -> "Client":
+    async def start_and_connect(
+        self,
+        n: int | None = None,
+        activate: bool = False,  # noqa: FBT001, FBT002 - ipyparallel's signature
+    ) -> "Client":
         """Start everything, connect, and wait for the engines.
 
         Parameters
         ----------
         n
             As for `start_cluster`.
+        activate
+            Whether ``%px`` addresses these engines from now on, whatever it did before.
 
         Returns
         -------
@@ -366,12 +372,17 @@ class Cluster(Ending, Context, Steering, Outside, Attaching):
         await self.start_cluster(n)
         run = self._started()
         try:
-            return await in_thread(lambda: self._connect_and_wait(run))
+            client = await in_thread(lambda: self._connect_and_wait(run))
         except BaseException:
             await asyncio.shield(in_thread(run.stop))
             raise
+        return _activated(client) if activate else client
 
-    def start_and_connect_sync(self, n: int | None = None) -> "Client":
+    def start_and_connect_sync(
+        self,
+        n: int | None = None,
+        activate: bool = False,  # noqa: FBT001, FBT002 - ipyparallel's signature
+    ) -> "Client":
         """As `start_and_connect`, blocking.
 
         Examples
@@ -385,10 +396,11 @@ class Cluster(Ending, Context, Steering, Outside, Attaching):
         self.start_cluster_sync(n)
         run = self._started()
         try:
-            return self._connect_and_wait(run)
+            client = self._connect_and_wait(run)
         except BaseException:
             run.stop()
             raise
+        return _activated(client) if activate else client
 
     def _connect_and_wait(self, run: Run) -> "Client":
         client = self.connect_client_sync()
@@ -407,6 +419,11 @@ class Cluster(Ending, Context, Steering, Outside, Attaching):
             msg = f"{self!r} is not running; start it with start_cluster_sync()"
             raise ClusterStopped(msg)
         return self._run
+
+
+def _activated(client: "Client") -> "Client":
+    client.activate()
+    return client
 
 
 def _count(n: int | None) -> int:

@@ -13,6 +13,7 @@ from ipcluster_ext.client.connecting import is_of, is_profile
 from ipcluster_ext.client.joining import say
 from ipcluster_ext.client.opened import first_opened, is_usable
 from ipcluster_ext.client.targets import Targets, resolve
+from ipcluster_ext.magics.targets import targets_text
 
 if TYPE_CHECKING:
     from ipcluster_ext import Client, DirectView
@@ -39,6 +40,11 @@ class Aim:
     def block(self) -> bool:
         """Whether cells wait that do not say it."""
         return self._block if self._given is None else self._given.block
+
+    @property
+    def targets_text(self) -> str:
+        """The engines that cells address that do not say it, as ``--targets`` has them."""
+        return targets_text(self._targets if self._given is None else self._given.targets)
 
     def configure(self, *, block: bool | None, targets: Targets | None) -> None:
         """Set what holds for cells that do not say it; None changes nothing.

@@ -289,13 +289,16 @@ class Px:
 
     def _described(self) -> str:
         """Say how code runs that does not say it itself."""
-        settings, view = self._settings, self.aim.now()
+        view = self.aim.now()
         if view is None:
-            where = "no cluster yet: the first %px finds or starts one"
+            where = "of no cluster yet: the first %px finds or starts one"
         else:
-            client = client_of(view)
-            where = f"{view.targets!r} of cluster {client.cluster_id}, {engines_text(client.ids)}"
-        return f"%px{self.suffix} runs on {where}; block={self.aim.block}, {settings}"
+            where = f"of cluster {client_of(view).cluster_id}, which has {len(client_of(view))}"
+        block = "--block" if self.aim.block else "--noblock"
+        return (
+            f"%px{self.suffix} runs on engines {where}\n"
+            f"%pxconfig{self.suffix} {block} --targets {self.aim.targets_text} {self._settings}"
+        )
 
 
 @contextmanager

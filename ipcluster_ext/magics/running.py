@@ -114,7 +114,7 @@ def conclude(result: "AsyncResult", *, shown: bool, debug: bool) -> None:
             show(group, Cell.current())
         shown = True
     if debug:
-        result.debug()  # type: ignore[attr-defined]
+        result.debug()
     if shown:
         raise AlreadyDisplayedError(error)
     raise error.with_traceback(None)

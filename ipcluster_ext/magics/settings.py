@@ -1,7 +1,7 @@
 """How cells run where they do not say it themselves."""
 
 from dataclasses import dataclass, fields, replace
-from signal import SIGINT
+from signal import SIGINT, Signals
 from typing import Self
 
 from ipcluster_ext.magics.options import Said
@@ -35,3 +35,13 @@ class Settings:
         """Return them with what a line of options says."""
         given = {field.name: getattr(said, field.name) for field in fields(self)}
         return replace(self, **{name: value for name, value in given.items() if value is not None})
+
+    def __str__(self) -> str:
+        """Write them as options."""
+        switches = {"stream": self.stream, "verbose": self.verbose, "debug": self.debug}
+        written = [f"--{name}" if on else f"--no-{name}" for name, on in switches.items()]
+        number = self.signal_on_interrupt
+        name = Signals(number).name if number in set(Signals) else str(number)
+        return " ".join(
+            [*written, f"--progress-after {self.progress_after:g} --signal-on-interrupt {name}"]
+        )

@@ -1,6 +1,7 @@
 """What ``--targets`` means: read, and never evaluated."""
 
 import re
+from collections.abc import Sequence
 
 from ipcluster_ext.client.targets import Targets
 
@@ -39,6 +40,16 @@ def parse_targets(text: str) -> Targets:
     if listed or "," in inner:
         return [_number(part, text) for part in inner.removesuffix(",").split(",")]
     return _number(inner, text)
+
+
+def targets_text(targets: Targets) -> str:
+    """Write targets so that `parse_targets` reads them."""
+    if isinstance(targets, slice):
+        ends = [targets.start, targets.stop, *([] if targets.step is None else [targets.step])]
+        return ":".join("" if end is None else str(end) for end in ends)
+    if isinstance(targets, str) or not isinstance(targets, Sequence):
+        return str(targets)
+    return f"[{','.join(map(str, targets))}]"
 
 
 def _slice(inner: str, text: str) -> slice:

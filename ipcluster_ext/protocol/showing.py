@@ -22,6 +22,8 @@ from ipcluster_ext.protocol.tracebacks import (
 
 _OURS = str(Path(__file__).parents[1]) + "/"
 _MOST_TITLE = 200
+_MAGIC = "get_ipython().run_"
+"""With this begins what IPython makes of a line that is a magic: nobody has written it."""
 
 
 def groups(errors: Iterable[BaseException]) -> list[list[BaseException]]:
@@ -143,5 +145,5 @@ def called_at(frames: TracebackType | None, colours: Colours) -> list[str]:
     name, number = own.tb_frame.f_code.co_filename, own.tb_lineno
     line = linecache.getline(name, number, own.tb_frame.f_globals).strip()
     where = title_of(name) or f"File {name}"
-    code = f": {line}" if line else ""
+    code = f": {line}" if line and not line.startswith(_MAGIC) else ""
     return [f"{colours.cyan}asked for at {where}, line {number}{colours.off}{code}"]

@@ -28,7 +28,7 @@ def clusters_of(notebook: Notebook) -> list[str]:
 def test_loading_the_extension_starts_nothing_and_connects_to_nothing(notebook: Notebook) -> None:
     cell = notebook.ok("%load_ext ipcluster_ext\n%pxconfig")
 
-    assert "no cluster yet" in cell.text
+    assert "runs on engines of no cluster yet" in cell.text
     assert notebook.value("'ipcluster_ext.client.client' in __import__('sys').modules") == "False"
     assert clusters_of(notebook) == []
 

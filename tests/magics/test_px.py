@@ -214,6 +214,25 @@ class TestErrors:
         four_in_notebook.ok("%px a = 1")
 
 
+class TestDebugging:
+    @pytest.mark.parametrize("options", ["", "--no-stream"])
+    def test_a_cell_that_fails_leads_into_its_frame_if_wanted(
+        self, four_in_notebook: Notebook, options: str
+    ) -> None:
+        cell = four_in_notebook.run(
+            f"%%px -t 1 --debug {options}\ndef f(x):\n    return 1 / x\nf(0)",
+            answers=("p 'x is', x", "q"),
+        )
+
+        assert cell.error is not None
+        assert "----> 2     return 1 / x" in cell.text
+        assert "('x is', 0)" in cell.text
+        assert cell.text.endswith("1 error\n")
+
+    def test_a_cell_that_succeeds_is_not_debugged(self, four_in_notebook: Notebook) -> None:
+        assert four_in_notebook.ok("%%px -t 1 --debug\n1 / 1").prompts == []
+
+
 class TestTheLastResult:
     def test_is_shown_again(self, four_in_notebook: Notebook) -> None:
         four_in_notebook.ok("%%px -t 0,1\nprint('x')")
@@ -271,7 +290,15 @@ class TestSettings:
         assert "there is no engine 7" in four_in_notebook.run("%pxconfig --targets 7").text
 
     def test_are_told(self, four_in_notebook: Notebook) -> None:
-        assert "%px runs on 'all' of cluster" in four_in_notebook.ok("%pxconfig").text
+        four_in_notebook.ok("%pxconfig --targets ::2")
+        first, second = four_in_notebook.ok("%pxconfig").text.splitlines()
+        four_in_notebook.ok("%pxconfig --targets all")
+
+        assert first.endswith(", which has 4")
+        assert second == (
+            "%pxconfig --block --targets ::2 --stream --no-verbose --no-debug --progress-after 2 "
+            "--signal-on-interrupt SIGINT"
+        )
 
 
 class TestASuffix:

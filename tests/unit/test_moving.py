@@ -1,13 +1,15 @@
 import importlib
 import re
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from ipcluster_ext.magics.px import Px
 from tests.process.idioms import PROGRAMS
 
 GUIDE = Path(__file__).parents[2] / "examples" / "moving_from_ipyparallel.md"
-COUNTS = {"F": 22, "G": 13, "H": 6, "I": 5, "J": 15, "M": 7, "N": 2, "O": 5, "P": 8, "U": 5}
+COUNTS = {"F": 22, "G": 13, "H": 6, "I": 5, "J": 15, "K": 8, "M": 7, "N": 2, "O": 5, "P": 8, "U": 5}
 """How many rows ipyparallel's reference has under each letter."""
 
 TABLE = [
@@ -15,6 +17,10 @@ TABLE = [
     for line in GUIDE.read_text(encoding="utf-8").splitlines()
     if re.match(r"\| [A-Z][0-9]+ \|", line)
 ]
+
+
+PX = Px(cast("Any", None))
+MAGICS = {*(f"%{name}" for name in PX.lines), *(f"%%{name}" for name in PX.cells)}
 
 
 def names_of(cell: str) -> list[str]:
@@ -35,6 +41,9 @@ def test_a_row_says_whether_it_works_and_names_what_is_there(row: list[str]) -> 
     assert how.startswith(("works", "mended", "not carried over: "))
     assert bool(here) != how.startswith("not carried over")
     for name in names_of(here):
+        if name.startswith("%"):
+            assert name in MAGICS
+            continue
         found: object = importlib.import_module("ipcluster_ext")
         for part in name.split("."):
             assert hasattr(found, part) or part in getattr(found, "__annotations__", {}), name

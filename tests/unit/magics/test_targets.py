@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipcluster_ext.client.targets import Targets
-from ipcluster_ext.magics.targets import parse_targets
+from ipcluster_ext.magics.targets import parse_targets, targets_text
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,13 @@ def test_nothing_that_is_written_runs_or_gives_anything_but_targets(text: str) -
     except ValueError:
         return
     assert targets == "all" or isinstance(targets, int | slice | list)
+
+
+@pytest.mark.parametrize(
+    "text", ["all", "0", "-1", "[0,2]", "[3]", ":", "::2", "1:3", "-2:", "5:1:-1"]
+)
+def test_targets_are_written_as_they_are_read(text: str) -> None:
+    assert targets_text(parse_targets(text)) == text
 
 
 @given(st.lists(st.integers(), min_size=1))
