@@ -101,6 +101,7 @@ if TYPE_CHECKING:
         unwrap_exception,
         wrap_exception,
     )
+    from ipcluster_ext.protocol.postmortem import FramesGone
     from ipcluster_ext.protocol.standins import Reference
 
 _HOMES = {
@@ -180,6 +181,7 @@ _HOMES = {
         "wrap_exception",
     ),
     "magics.extension": (
+    "protocol.postmortem": ("FramesGone",),
         "activate_magics",
         "load_ipython_extension",
         "unload_ipython_extension",
@@ -212,6 +214,7 @@ __all__ = [
     "ForeignTask",
     "ForkedClientError",
     "HubGone",
+    "FramesGone",
     "IPythonError",
     "ImpossibleDependency",
     "InvalidDependency",

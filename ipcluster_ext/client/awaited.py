@@ -6,6 +6,7 @@ from typing import Any, Literal, overload
 
 from ipcluster_ext.client.answer import Condition
 from ipcluster_ext.client.connection import NOBODY
+from ipcluster_ext.client.debugging import debug
 from ipcluster_ext.client.facts import Described
 from ipcluster_ext.client.iteration import Values
 from ipcluster_ext.protocol.ids import EngineId, TaskId, task_text
@@ -133,6 +134,42 @@ class Awaited(Described):
         if ids:
             self.connection.interrupt(ids, graces)
         return running
+
+    # ------------------------------------------------------------ what went wrong
+
+    def debug(self, engine: int | None = None) -> None:
+        """Look into the frames of a task that failed, with IPython's debugger, on its engine.
+
+        Commands are read here and run there: ``p x``, ``up``, ``l``, ``q``. The engine is busy
+        until the debugger is ended by ``q``, the end of the input or Ctrl-C. Engines keep the
+        frames of the last two tasks that failed, until their namespaces are emptied; none that
+        hold more than 256 MiB, and none of a task that ran out of memory.
+
+        Parameters
+        ----------
+        engine
+            Whose failure, where there are several; the first if not given.
+
+        Raises
+        ------
+        FramesGone
+            The frames are not there any more.
+        ValueError
+            No task has failed, or none on that engine.
+
+        Examples
+        --------
+        >>> commands = iter(["p 6 * 7", "q"])
+        >>> rc.ask = lambda prompt, password: next(commands)
+        >>> rc[0].apply_async(lambda: 1 / 0).debug()  # doctest: +ELLIPSIS
+        [0]: ZeroDivisionError: division by zero
+        'help' lists the commands of the debugger, 'q' ends it
+        > ...
+        42
+        >>> rc.ask = None
+        """
+        self._wait_for_end(None)
+        debug(self, engine)
 
     # ------------------------------------------------------------ the answer
 

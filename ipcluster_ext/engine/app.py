@@ -8,7 +8,7 @@ import sys
 from importlib import import_module
 from typing import NoReturn
 
-from ipcluster_ext.engine import context
+from ipcluster_ext.engine import context, debugger
 from ipcluster_ext.engine.assembly import Engine
 from ipcluster_ext.engine.interrupts import Terminated
 from ipcluster_ext.engine.kernel import EngineKernel, build
@@ -66,6 +66,7 @@ def _serve(config: EngineConfig, kernel: EngineKernel) -> None:
     signal.signal(signal.SIGTERM, engine.interrupts.on_terminate)
     context.enter(engine.surroundings)
     engine.dialog.install()
+    debugger.install()
     pastime.install(engine.nesting)
     kernel.publisher.pass_on = context.show
     kernel.engine_shell.user_ns["engine_id"] = config.engine

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from ipcluster_ext.engine import debugger
 from ipcluster_ext.engine.coroutines import Coroutines
 from ipcluster_ext.engine.failures import describe
 from ipcluster_ext.engine.feeds import RESUMED, Aside, Feed, Feeds
@@ -21,8 +22,9 @@ from ipcluster_ext.engine.outcomes import CellFailed, ChunkFailed, Outcomes
 from ipcluster_ext.engine.resolver import MARK, Resolver
 from ipcluster_ext.engine.verdicts import verdict
 from ipcluster_ext.protocol.buffers import load
-from ipcluster_ext.protocol.ids import EngineId
+from ipcluster_ext.protocol.ids import EngineId, TaskId
 from ipcluster_ext.protocol.parts import Options, ResultItem
+from ipcluster_ext.protocol.postmortem import PostMortem
 from ipcluster_ext.protocol.status import Kind, TaskStatus
 from ipcluster_ext.transport.blobs import Body
 
@@ -106,6 +108,7 @@ class Applier:
             Kind.PULL: self._pull,
             Kind.CLEAR: self._clear,
             Kind.STREAM: self._stream,
+            Kind.DEBUG: self._debug,
         }
 
     def perform(self, assignment: Assignment) -> Outcome | None:
@@ -135,6 +138,7 @@ class Applier:
                 value = self._kinds[spec.kind](assignment, payload)
             finally:
                 interrupts.mood = _CLOSED
+                debugger.end_task()
             status, completed = _DONE, time.monotonic()
             body = outcomes.body(value, spec.host)
         except Terminated:
@@ -144,7 +148,7 @@ class Applier:
         except BaseException as error:  # noqa: BLE001 - user code runs here, and may raise anything
             interrupts.mood = _CLOSED  # an interrupt may have come just before it was
             completed = time.monotonic()
-            status, body = self._failed(error, options)
+            status, body = self._failed(item.id, error, options)
         if options is not None:
             self._limits.end(item.id, options)
         if interrupts.wanted:
@@ -155,10 +159,13 @@ class Applier:
         )
         return result, body
 
-    def _failed(self, error: BaseException, options: Options | None) -> tuple[TaskStatus, Body]:
+    def _failed(
+        self, task: TaskId, error: BaseException, options: Options | None
+    ) -> tuple[TaskStatus, Body]:
         cause = error.error if isinstance(error, CellFailed | ChunkFailed) else error
         status = verdict(cause, options)
-        failure = self._outcomes.failure(error, skip=2)
+        kept = task if status is TaskStatus.FAILED else None
+        failure = self._outcomes.failure(error, skip=2, task=kept)
         if self._interrupts.terminating:  # and what must not fail, whatever it meets, has met that
             raise Terminated from None
         return status, failure
@@ -237,7 +244,7 @@ class Applier:
             return None
         except BaseException as error:  # noqa: BLE001 - user code runs here, and may raise anything
             interrupts.mood = _CLOSED
-            status, body = self._failed(error, options)
+            status, body = self._failed(assignment.item.id, error, options)
         finally:
             store_globals(self._functions.get(assignment.spec.function))
         if options is not None:
@@ -287,5 +294,10 @@ class Applier:
 
     def _clear(self, assignment: Assignment, payload: None) -> None:
         del assignment, payload
+        self._outcomes.wreckage.clear()
         self._shell.reset(new_session=True)  # type: ignore[no-untyped-call]
         self._shell.user_ns["engine_id"] = self._engine
+
+    def _debug(self, assignment: Assignment, payload: PostMortem) -> None:
+        del assignment
+        debugger.look_into(self._outcomes.wreckage.find(payload["task"]), payload["theme"])

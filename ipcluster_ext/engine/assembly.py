@@ -102,9 +102,7 @@ class Engine:
         )
         self.nesting = Nesting(self.wire, self.interrupts, self._current, self._box, self.desk.do)
         self.surroundings = self._make_surroundings(connection_file(folder))
-        self.dialog = Dialog(
-            self.surroundings, self.wire, self.interrupts, self._news.flush
-        )
+        self.dialog = Dialog(self.surroundings, self.wire, self.interrupts, self._news.flush)
         self._orders.dialog = self.dialog
         self.surroundings.insides = self._make_insides(folder)
 

@@ -199,7 +199,9 @@ class Coroutines:
         except BaseException as error:  # noqa: BLE001 - user code runs here, and may raise anything
             completed = time.monotonic()
             cause = error.error if isinstance(error, ChunkFailed) else error
-            status, body = verdict(cause, options), outcomes.failure(error, skip=_OURS)
+            status = verdict(cause, options)
+            kept = item.id if status is TaskStatus.FAILED else None
+            body = outcomes.failure(error, skip=_OURS, task=kept)
         if options is not None:
             self._limits.end(item.id, options)
         if self._forks.is_fork:

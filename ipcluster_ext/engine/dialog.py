@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import StdinNotImplementedError
 
 from ipcluster_ext.protocol.messages import InputReply
+from ipcluster_ext.protocol.status import Kind
 
 if TYPE_CHECKING:
     from ipcluster_ext.engine.context import Surroundings
@@ -131,7 +132,9 @@ class Dialog:
         if not on_main and _is_on_a_loop():
             raise self._refusal(what, _ON_A_LOOP)
         number = next(self._numbers)
-        numbered = {**value, "number": number, "engine": int(self._surroundings.engine)}
+        bare = assignment.spec.kind is Kind.DEBUG  # who debugs one engine knows which
+        where = {"number": number, "engine": int(self._surroundings.engine), "bare": bare}
+        numbered = {**value, **where}
         question = self._open[number] = Question(assignment, numbered)
         try:
             self._say(question)

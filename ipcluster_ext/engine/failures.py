@@ -2,6 +2,7 @@
 
 import io
 import traceback
+from pathlib import Path
 from types import TracebackType
 
 from ipcluster_ext.protocol.exceptions import dump_error
@@ -13,6 +14,7 @@ FIRST_FRAMES, LAST_FRAMES = 50, 150
 MOST_FRAMES = FIRST_FRAMES + LAST_FRAMES
 MOST_TEXT = 64 * 1024
 MOST_PICKLED = 1024 * 1024
+_OURS = str(Path(__file__).parents[1]) + "/"
 
 
 def describe(
@@ -49,10 +51,7 @@ def _text_of(error: BaseException) -> str:
 
 
 def _render(error: BaseException, skip: int) -> str:
-    frames = error.__traceback__
-    for _ in range(skip):
-        if frames is not None and frames.tb_next is not None:
-            frames = frames.tb_next
+    frames = frames_of_user(error.__traceback__, skip) or _last(error.__traceback__)
     file = io.StringIO()
     try:
         for line in _lines_of(error, frames):
@@ -60,6 +59,25 @@ def _render(error: BaseException, skip: int) -> str:
     except BaseException as second:  # noqa: BLE001 - formatting calls the user's __str__ and __repr__
         file.write(f"<the traceback cannot be shown: {type(second).__name__}>")
     return file.getvalue().rstrip("\n")
+
+
+def frames_of_user(frames: TracebackType | None, skip: int) -> TracebackType | None:
+    """Leave out the outermost frames: so many, and what follows of this package's own.
+
+    Returns
+    -------
+    None if nothing is left.
+    """
+    left = skip
+    while frames is not None and (left > 0 or frames.tb_frame.f_code.co_filename.startswith(_OURS)):
+        frames, left = frames.tb_next, left - 1
+    return frames
+
+
+def _last(frames: TracebackType | None) -> TracebackType | None:
+    while frames is not None and frames.tb_next is not None:
+        frames = frames.tb_next
+    return frames
 
 
 def _lines_of(error: BaseException, frames: TracebackType | None) -> list[str]:

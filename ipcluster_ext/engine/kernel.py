@@ -13,14 +13,14 @@ from typing import Any, cast
 
 from ipykernel.displayhook import ZMQShellDisplayHook
 from ipykernel.eventloops import loop_map
-from ipykernel.zmqshell import ZMQDisplayPublisher, ZMQInteractiveShell
+from ipykernel.zmqshell import ZMQDisplayPublisher
 from IPython.core.error import UsageError
 from traitlets import Type
 from traitlets.config import Config
 
 from ipcluster_ext.engine import comms
 from ipcluster_ext.engine.frontkernel import FrontKernel
-from ipcluster_ext.engine.tracebacks import EngineCompiler, colour_tracebacks
+from ipcluster_ext.engine.tracebacks import DebuggedShell, EngineCompiler, colour_tracebacks
 from ipcluster_ext.engine.visitormagics import VisitorMagics
 from ipcluster_ext.protocol.displays import Displays, Event, cleared, displayed
 
@@ -95,7 +95,7 @@ class CollectingPublisher(ZMQDisplayPublisher):
             self.collected.take(event)
 
 
-class EngineShell(ZMQInteractiveShell):
+class EngineShell(DebuggedShell):
     """The shell of an engine: it keeps tracebacks for the task's client.
 
     Attributes

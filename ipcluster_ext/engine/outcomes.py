@@ -9,6 +9,7 @@ from msgspec import structs
 
 from ipcluster_ext.engine.failures import MOST_PICKLED, describe
 from ipcluster_ext.engine.resolver import MARK, Resolver
+from ipcluster_ext.engine.wreckage import Wreckage
 from ipcluster_ext.errors import IpclusterError, SerializationError
 from ipcluster_ext.protocol.buffers import dump, load
 from ipcluster_ext.protocol.frames import Frame, encode_failure
@@ -67,6 +68,8 @@ class Outcomes:
 
     Attributes
     ----------
+    wreckage
+        What failed tasks leave.
     clock
         The time of day at the zero of `time.monotonic`.
     """
@@ -76,6 +79,7 @@ class Outcomes:
         self._blobs = blobs
         self._host = host
         self._resolver = resolver
+        self.wreckage = Wreckage(engine)
         self.clock = time.time_ns() / 1e9 - time.monotonic()
 
     def payload(self, item: TaskItem, frames: Sequence[Frame]) -> Any:
@@ -109,11 +113,17 @@ class Outcomes:
             raise
         return self._blobs.place(dumped, shared=host == self._host)
 
-    def failure(self, error: BaseException, *, skip: int) -> Body:
-        """Pickle what a task raised, without its outermost frames, which are ours."""
+    def failure(self, error: BaseException, *, skip: int, task: TaskId | None = None) -> Body:
+        """Pickle what a task raised, without its outermost frames, which are ours.
+
+        Where its ``task`` is given, the frames are kept for a debugger.
+        """
+        cause, outer = error, skip
         if isinstance(error, CellFailed):
+            cause, outer = error.error, 1
             failure = describe(error.error, self._engine, rendered=error.rendered)
         elif isinstance(error, ChunkFailed):
+            cause, outer = error.error, 1
             failure = structs.replace(
                 describe(error.error, self._engine),
                 item=len(error.values),
@@ -122,6 +132,8 @@ class Outcomes:
         else:
             skip = 0 if isinstance(error, SerializationError) else skip
             failure = describe(error, self._engine, skip=skip)
+        if task is not None:
+            self.wreckage.keep(task, cause, outer)
         return Body(encode_failure(failure), (), [])
 
     def result(

@@ -8,6 +8,7 @@ from typing import Any
 from ipykernel.compiler import XCachingCompiler
 from ipykernel.zmqshell import ZMQInteractiveShell
 
+from ipcluster_ext.engine.debugger import EnginePdb
 from ipcluster_ext.protocol.sources import title_from_elsewhere
 
 THEME = "neutral"
@@ -24,6 +25,15 @@ class EngineCompiler(XCachingCompiler):
             label, _, rest = title.partition(" ")
             return label, rest
         return own
+
+
+class DebuggedShell(ZMQInteractiveShell):
+    """A shell whose ``%debug`` opens a debugger for users at clients."""
+
+    @property
+    def debugger_cls(self) -> type:
+        """The debugger."""
+        return EnginePdb
 
 
 def colour_tracebacks(shell: ZMQInteractiveShell) -> None:

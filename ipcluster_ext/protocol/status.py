@@ -67,3 +67,5 @@ class Kind(IntEnum):
     """Empty the namespace."""
     STREAM = 7
     """Call the function with ``(args, kwargs)`` and send what it yields, as it comes."""
+    DEBUG = 8
+    """Open a debugger on what a task of this engine has raised."""
