@@ -4,15 +4,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from ipcluster_ext.client.arguments import passes_plainly, stand_in
-from ipcluster_ext.client.awaited import ALL_COMPLETED, Awaited, ReturnWhen
+from ipcluster_ext.client.awaited import ReturnWhen
 from ipcluster_ext.client.fulltext import full_text
 from ipcluster_ext.client.outputs import show
 from ipcluster_ext.client.parts import Source, connect, derive
-from ipcluster_ext.client.progress import forms_of, show_live, watch
 from ipcluster_ext.client.remote import RemoteValue
+from ipcluster_ext.client.shown import Shown
 from ipcluster_ext.client.streaming import Streaming
-from ipcluster_ext.client.watching import WatchedAnswer
-from ipcluster_ext.display.frontend import shows_widgets
 from ipcluster_ext.protocol.messages import Cancel
 from ipcluster_ext.protocol.standins import the_one
 from ipcluster_ext.protocol.status import TaskStatus
@@ -33,7 +31,7 @@ class Again(Protocol):
         """Submit those of some places (of a map: items), perhaps with another function."""
 
 
-class AsyncResult(Awaited):
+class AsyncResult(Shown):
     """The answer of one task, or of one task on each of several engines.
 
     A `concurrent.futures.Future`: `concurrent.futures.wait`, ``as_completed``,
@@ -125,49 +123,6 @@ class AsyncResult(Awaited):
         parts = self.split()
         done = {part for part in parts if part.done()}
         return done, set(parts) - done
-
-    def wait_interactive(
-        self,
-        interval: float = 0.1,
-        timeout: float | None = -1,
-        widget: bool | None = None,
-        return_when: ReturnWhen = ALL_COMPLETED,
-        *,
-        file: Any = None,
-    ) -> bool:
-        """Wait with a progress bar; where nobody could see one move, with a few lines.
-
-        Parameters
-        ----------
-        interval
-            Seconds between two looks.
-        timeout
-            In seconds; None or a negative number for ever.
-        widget
-            Whether to show a widget, as notebooks can; found out if not given.
-        return_when
-            As for `wait`.
-        file
-            Where a bar of text goes; ``sys.stderr`` if not given.
-
-        Returns
-        -------
-        Whether the answer is there.
-
-        Examples
-        --------
-        >>> import io
-        >>> lv.map_async(abs, range(10)).wait_interactive(file=io.StringIO())
-        True
-        """
-        return watch(
-            WatchedAnswer(self),
-            lambda span: self._wait_when(span, return_when),
-            interval=interval,
-            timeout=None if timeout is None or timeout < 0 else timeout,
-            widget=widget,
-            file=file,
-        )
 
     def wait_for_output(self, timeout: float | None = -1) -> bool:
         r"""Wait until all output is there: it comes before the answer, so that will do.
@@ -440,9 +395,8 @@ class AsyncResult(Awaited):
         --------
         >>> ar = rc[0].apply_async(print, "hello")
         >>> with ar.stream_output():
-        ...     ar.wait()
+        ...     _ = ar.wait()
         [stdout:0] hello
-        True
         """
         return Streaming(self, groupby)
 
@@ -481,17 +435,6 @@ class AsyncResult(Awaited):
             full_text(*self.root(place), stream, timeout) for place in range(self.count_tasks())
         ]
         return texts[0] if self._single else texts
-
-    def _ipython_display_(self) -> None:
-        """Show how far it is, live, to whoever sees widgets; leave others to its other forms."""
-        if self.done() or not shows_widgets():
-            raise NotImplementedError
-        show_live(self)
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        """Return how far it is, as text and HTML."""
-        del include, exclude
-        return forms_of(self)
 
     # ------------------------------------------------------------ as an argument
 

@@ -26,9 +26,9 @@ from ipcluster_ext.display.stories import (
 from ipcluster_ext.display.texts import Name, folded, headed, names_text, rank, tail_of
 from ipcluster_ext.protocol.displays import Event, displayed
 
-LIVE = 64 * 1024
+LIVE = 16 * 1024
 """So many characters of text are shown, about, while more may come."""
-LEAST = 1024
+LEAST = 512
 """So many of each text at least."""
 NOTHING: MimeBundle = {"text/plain": ""}
 

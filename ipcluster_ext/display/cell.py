@@ -8,12 +8,18 @@ there is no kernel to ``sys.stdout`` and IPython's ``display``.
 """
 
 import sys
+import time
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 MimeBundle = dict[str, Any]
-StreamName = Literal["stdout", "stderr"]
+
+PASSED_ON = 2_400_000
+"""So many bytes written to streams a Jupyter server passes on within `PASSED_ON_IN` seconds, with
+some to spare. After more it drops whatever comes, displays and widgets, too."""
+PASSED_ON_IN = 3.0
 
 
 class Cell(ABC):
@@ -26,6 +32,11 @@ class Cell(ABC):
     """
 
     updates = False
+
+    @property
+    def room(self) -> int:
+        """How many bytes may be written to streams right now, lest they be dropped on the way."""
+        return sys.maxsize
 
     @staticmethod
     def current() -> "Cell":
@@ -118,9 +129,14 @@ class _KernelCell(Cell):
         self._files = {"stdout": sys.stdout, "stderr": sys.stderr}
         self.updates = _updates(parent) and all(map(_is_own, self._files.values()))
 
+    @property
+    def room(self) -> int:
+        return _written.room if self.updates else sys.maxsize
+
     def write(self, stream: str, text: str) -> None:
         file = self._files[stream]
         if _is_own(file):
+            _written.note(nbytes_of(text))
             self._send("stream", {"name": stream, "text": text}, topic=f"stream.{stream}")
         else:
             file.write(text)
@@ -164,6 +180,33 @@ class _KernelCell(Cell):
         kernel.session.send(
             kernel.iopub_socket, kind, content, parent=self._parent, ident=topic.encode()
         )
+
+
+class _Written:
+    """What this kernel's cells have written to streams in the last seconds."""
+
+    def __init__(self) -> None:
+        self._notes: deque[tuple[float, int]] = deque()
+
+    @property
+    def room(self) -> int:
+        """How many bytes may follow."""
+        since = time.monotonic() - PASSED_ON_IN
+        while self._notes and self._notes[0][0] < since:
+            self._notes.popleft()
+        return PASSED_ON - sum(nbytes for _, nbytes in self._notes)
+
+    def note(self, nbytes: int) -> None:
+        """Learn that something was written."""
+        self._notes.append((time.monotonic(), nbytes))
+
+
+_written = _Written()
+
+
+def nbytes_of(text: str) -> int:
+    """Return how many bytes a text takes in a message, where a new line is written as two."""
+    return len(text.encode(errors="replace")) + text.count("\n")
 
 
 def plain(data: MimeBundle) -> str:

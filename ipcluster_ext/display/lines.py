@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import count, zip_longest
 from typing import NamedTuple
 
-from ipcluster_ext.display.cell import Cell
+from ipcluster_ext.display.cell import Cell, nbytes_of
 from ipcluster_ext.display.stories import SHOWN_PER_CELL, STREAMS, Picture, Said, with_heading
 from ipcluster_ext.display.texts import Name, Tape, folded, headed, names_text, rank, shown_line
 from ipcluster_ext.protocol.displays import Event
@@ -49,6 +49,7 @@ class Lines:
         self._places = Places(cell, f"{own}output")
         self._left = SHOWN_PER_CELL
         self._left_out = 0
+        self._held: list[tuple[str, str]] = []
 
     def show(self, said: Sequence[Said]) -> None:
         """Show more: the first thing of each task in the order of engines, then the second ..."""
@@ -71,6 +72,7 @@ class Lines:
             if text and not self._bars.end((source, stream), text):
                 rest.setdefault(source, []).append(_Part(stream, text))
         self._emit(rest)
+        self._release()
         self._bars.show(self._names)
         if self._left_out:
             self._cell.write("stdout", f"[{self._left_out:,} characters are not shown here]\n")
@@ -143,6 +145,7 @@ class Lines:
             return
         for piece in with_heading(heading, output):
             if isinstance(piece, Picture):
+                self._release()
                 self._places.show(source, output)
             else:
                 self._write({piece.stream: [piece.text]})
@@ -151,10 +154,19 @@ class Lines:
         for stream, several in texts.items():
             text = "".join(several)
             self._left -= len(text)
-            if self._left >= 0:
-                self._cell.write(stream, text)
-            else:
+            if self._left < 0:
                 self._left_out += len(text)
+                continue
+            self._held.append((stream, text))
+            while self._held and nbytes_of(self._held[0][1]) <= self._cell.room:
+                self._cell.write(*self._held.pop(0))
+
+    def _release(self) -> None:
+        """Show text that was held back, for which there still is no room in streams."""
+        text = "".join(text for _, text in self._held).removesuffix("\n")
+        if text:
+            self._cell.display({"text/plain": text})
+            self._held.clear()
 
 
 class Bars:

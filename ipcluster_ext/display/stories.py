@@ -19,9 +19,8 @@ from ipcluster_ext.protocol.displays import Displays, Event, cleared
 
 GroupBy = Literal["type", "engine", "order"]
 STREAMS = ("stdout", "stderr")
-SHOWN_PER_CELL = 2_000_000
-"""So many characters of text one cell shows at most: a Jupyter server drops whatever comes, of
-displays and widgets too, after it has passed on 3 MB within 3 s, as it is configured at first."""
+SHOWN_PER_CELL = 8_000_000
+"""So many characters of text one cell shows at most: 400,000 short lines with their headings."""
 LEFT_OUT = "[{lines} lines are not shown here, {characters} characters: see ar.stdout, ar.stderr]"
 
 

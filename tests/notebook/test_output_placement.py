@@ -128,16 +128,17 @@ def test_output_that_a_cell_captures_is_captured(four_in_notebook: Notebook, cap
     assert four_in_notebook.value("text") == repr("[stdout:0-3] caught\n" * 2)
 
 
-def test_a_front_end_that_changes_nothing_gets_lines(
+def test_an_executed_notebook_has_the_last_state_of_what_changed(
     open_notebook: Callable[[Shows], Notebook],
 ) -> None:
-    console = open_notebook("nothing")
-    console.ok("import ipcluster_ext as ipp; rc = ipp.Cluster(n=2).start_and_connect_sync()")
-    code = "import sys; _ = sys.stderr.write('\\r10 %\\r20 %'); 6 * 7"
-    cell = console.ok(
+    executed = open_notebook("nothing")
+    executed.ok("import ipcluster_ext as ipp; rc = ipp.Cluster(n=2).start_and_connect_sync()")
+    code = "import sys; _ = sys.stderr.write('\\r10 %\\r20 %'); print('done'); 6 * 7"
+    cell = executed.ok(
         f"ar = rc[:].execute({code!r}, silent=False)\n"
         "with ar.stream_output(groupby='type'): ar.get()"
     )
-    console.ok("rc.shutdown(hub=True)")
+    executed.ok("rc.shutdown(hub=True)")
 
-    assert (cell.stdout, cell.stderr) == ("Out[0-1:1]: 42\n", "[stderr:0-1] 20 %\n")
+    text = "[stdout:0-1] done\n[stderr:0-1] 20 %\nOut[0-1:1]: 42"
+    assert cell.displays == [{"text/plain": text}]

@@ -1,11 +1,12 @@
 """How what tasks say is laid out in a cell, written down as a front end would show it."""
 
+import sys
 from typing import Any
 
 import pytest
 
 from ipcluster_ext.display.blocks import LIVE, Blocks
-from ipcluster_ext.display.cell import Cell, MimeBundle
+from ipcluster_ext.display.cell import Cell, MimeBundle, nbytes_of
 from ipcluster_ext.display.lines import Lines
 from ipcluster_ext.display.stories import SHOWN_PER_CELL, Said
 from ipcluster_ext.protocol.displays import cleared, displayed
@@ -21,6 +22,11 @@ class Sheet(Cell):
         self.rows: list[tuple[str, Any]] = []
         self.ids: list[str | None] = []
         self.sent = 0
+        self.limit = sys.maxsize
+
+    @property
+    def room(self) -> int:
+        return self.limit - sum(nbytes_of(text) for kind, text in self.rows if kind != "display")
 
     def write(self, stream: str, text: str) -> None:
         if self.rows and self.rows[-1][0] == stream:
@@ -186,6 +192,26 @@ class TestLines:
             lines.show([Said(0, 0, "display", cleared(wait=wait)), shown(0, data=picture)])
 
         assert sheet.displays == ["<b>2</b>"]
+
+    def test_that_would_be_dropped_on_the_way_are_displayed_in_the_end(self, sheet: Sheet) -> None:
+        sheet.limit = 100
+        lines = Lines(sheet)
+        for number in range(20):
+            lines.show([out(0, f"{number}\n")])
+        before = list(sheet.rows)
+        lines.show([shown(0, data=HTML), out(0, "more\n")])
+        lines.finish()
+
+        def rows(first: int, end: int) -> str:
+            return "".join(f"[stdout:0] {number}\n" for number in range(first, end))
+
+        assert before == [("stdout", rows(0, 7))]
+        assert sheet.rows == [
+            ("stdout", rows(0, 7)),
+            ("display", rows(7, 20) + "[output:0]"),
+            ("display", "<b>x</b>"),
+            ("display", "[stdout:0] more"),
+        ]
 
     def test_end_with_a_note_where_a_cell_has_enough(self, sheet: Sheet) -> None:
         lines = Lines(sheet)
