@@ -51,6 +51,8 @@ class Answer(Future[Any]):
 
     Attributes
     ----------
+    begun
+        The tasks that were said to have begun; of short ones only the end is told.
     engines
         The engines that the tasks were sent to, one for each, where that is known beforehand.
     facts
@@ -71,7 +73,7 @@ class Answer(Future[Any]):
     owner = True
     _inner: ClassVar[frozenset[str]] = frozenset()
     _came: list[tuple[float, Sequence[Outcome]]] | None = None
-    _begun: AbstractSet[TaskId] = frozenset()
+    begun: AbstractSet[TaskId] = frozenset()
     _notes: Mapping[TaskId, Notes] = MappingProxyType({})
     _hearers: tuple[Hearer, ...] = ()
     _listeners = 0
@@ -178,9 +180,9 @@ class Answer(Future[Any]):
 
     def note_started(self, task: TaskId) -> None:
         """Learn that a task runs."""
-        if not isinstance(self._begun, set):
-            self._begun = set()
-        self._begun.add(task)
+        if not isinstance(self.begun, set):
+            self.begun = set()
+        self.begun.add(task)
         if not super().running() and not self.done():
             self.set_running_or_notify_cancel()
 
@@ -269,21 +271,9 @@ class Answer(Future[Any]):
 
     def has_begun(self, place: int) -> bool:
         """Tell whether one of its tasks is known to have begun."""
-        return self._outcomes[place] is not None or self.task_at(place) in self._begun
+        return self._outcomes[place] is not None or self.task_at(place) in self.begun
 
-    def is_begun(self, task: TaskId) -> bool:
-        """Tell whether a task was said to have begun; of short ones only the end is told."""
-        return task in self._begun
-
-    def count_begun(self) -> int:
-        """Return how many tasks were said to have begun."""
-        return len(self._begun)
-
-    def places_begun(self) -> list[int]:
-        """Return the places of the tasks that were said to have begun."""
-        return [self._place_of(task) for task in tuple(self._begun)]
-
-    def _place_of(self, task: TaskId) -> int:
+    def place_of(self, task: TaskId) -> int:
         """Return where a task of its own stands, of several such places the first."""
         return self._places.get(task, (task - self.first,))[0]
 

@@ -102,7 +102,7 @@ class AsyncMapResult(AsyncResult):
 
     def weigh(self, task: TaskId) -> int:
         """Return how many items a task has."""
-        return self._lengths[self._place_of(task)]
+        return self._lengths[self.place_of(task)]
 
     # ------------------------------------------------------------ chunks
 
@@ -297,7 +297,7 @@ class JoinedMap(AsyncMapResult):
 
     def weigh(self, task: TaskId) -> int:
         """Return how many of its items a task has."""
-        place = self._place_of(task)
+        place = self.place_of(task)
         return sum(place == other for other, _ in self._plan)
 
     def where(self, number: int) -> Place:

@@ -68,7 +68,7 @@ class WatchedAnswer:
             total=total,
             failed=self._failed,
             cancelled=self._cancelled,
-            running=answer.count_begun() - self._begun,
+            running=len(answer.begun) - self._begun,
             doing=step.text if step is not None else "",
             trouble=_trouble(answer, over=over),
             over=over,
@@ -84,7 +84,7 @@ class WatchedAnswer:
 
     def _add(self, answer: Awaited, outcome: Outcome) -> None:
         task, status = outcome.item.id, outcome.item.status
-        self._begun += answer.is_begun(task)
+        self._begun += task in answer.begun
         if status is TaskStatus.CANCELLED:
             self._cancelled += answer.weigh(task)
             return
@@ -159,7 +159,7 @@ def _running(answer: Awaited) -> dict[int, list[Notes]]:
 
 def _places(answer: Awaited) -> Iterator[int]:
     """Yield the places of the tasks that run."""
-    for place in answer.places_begun():
+    for place in map(answer.place_of, tuple(answer.begun)):
         if answer.outcome_at(place) is None:
             yield place
 
