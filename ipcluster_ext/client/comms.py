@@ -11,11 +11,12 @@ import sys
 import threading
 import weakref
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ipcluster_ext.client import there
 from ipcluster_ext.client.hearers import Hearer
+from ipcluster_ext.client.mirrors import WIDGET, Mirror, hide, show
 from ipcluster_ext.client.pending import Outcome
 from ipcluster_ext.errors import ClientClosed, EngineLost, HubGone, IpclusterError
 from ipcluster_ext.protocol.ids import EngineId, TaskId
@@ -64,7 +65,14 @@ class Relay:
         Where the comm is, and in which life of it.
     comm_id, target_name
         The comm's.
+
+    Attributes
+    ----------
+    mirror
+        The latest state, if the comm is a widget's.
     """
+
+    mirror: Mirror | None = None
 
     def __init__(
         self, relays: "Relays", engine: EngineId, pid: int, comm_id: str, target_name: str
@@ -79,8 +87,14 @@ class Relay:
         self._waiting: list[dict[str, Any]] = []
         self._busy = False
 
+    def reflect(self, data: dict[str, Any], buffers: Sequence[Any]) -> None:
+        """Take note of what either side says of a widget's state."""
+        if self.mirror is not None:
+            self.mirror.take(data, buffers)
+
     def handle_msg(self, message: dict[str, Any]) -> None:
         """Take what the front end says, on whichever thread."""
+        self.reflect(message["content"].get("data", {}), message.get("buffers") or ())
         self._take({**message, "kind": "comm_msg"})
 
     def handle_close(self, message: dict[str, Any]) -> None:
@@ -135,7 +149,7 @@ class Relays:
         self._kernel = kernel
         self._lock = threading.Lock()
         self._open: dict[str, Relay] = {}
-        self._cells = Cells(client, kernel)
+        self._cells = Cells(client, kernel, self.show_all)
 
     # ------------------------------------------------------------ from engines
 
@@ -144,19 +158,25 @@ class Relays:
         engine, kind, content, metadata, buffers = value
         comm_id = content["comm_id"]
         if kind == "comm_open":
-            self._add(EngineId(engine), comm_id, content.get("target_name", ""))
+            relay = self._add(EngineId(engine), comm_id, content.get("target_name", ""))
+            if relay.target_name == WIDGET:
+                relay.mirror = Mirror(comm_id, content["data"], buffers)
+                show(relay.mirror)
         elif comm_id not in self._open:
             return
+        else:
+            self._open[comm_id].reflect(content.get("data", {}), buffers)
         self._say(kind, content, self._cells.of(task), metadata=metadata, buffers=buffers)
         if kind == "comm_close":
             self.forget(self._open[comm_id])
 
-    def _add(self, engine: EngineId, comm_id: str, target: str) -> None:
+    def _add(self, engine: EngineId, comm_id: str, target: str) -> Relay:
         info = self._roster.get(engine)
         relay = Relay(self, engine, 0 if info is None else info.pid, comm_id, target)
         with self._lock:
             self._open[comm_id] = relay
         self._kernel.comm_manager.register_comm(relay)
+        return relay
 
     def _say(self, kind: str, content: dict[str, Any], parent: Request, **more: Any) -> None:
         ident = f"comm-{content['comm_id']}".encode()
@@ -168,6 +188,14 @@ class Relays:
         with self._lock:
             self._open.pop(relay.comm_id, None)
         self._kernel.comm_manager.comms.pop(relay.comm_id, None)
+        if relay.mirror is not None:
+            hide(relay.mirror)
+
+    def show_all(self) -> None:
+        """Have ipywidgets know of all widgets; it may have been imported after them."""
+        for relay in list(self._open.values()):
+            if relay.mirror is not None:
+                show(relay.mirror)
 
     def look_after(self, *, over: bool) -> None:
         """Close the comms of engines that are gone, or of all if nothing more will be heard."""
@@ -253,9 +281,12 @@ class Cells:
         Whose tasks.
     kernel
         Whose requests.
+    on_cell
+        Called when a cell begins.
     """
 
-    def __init__(self, client: "Client", kernel: Any) -> None:
+    def __init__(self, client: "Client", kernel: Any, on_cell: Callable[[], None]) -> None:
+        self._on_begin = on_cell
         self._pending = client.connection.pending
         self._kernel = kernel
         self._firsts: list[TaskId] = []
@@ -270,6 +301,7 @@ class Cells:
 
     def _on_cell(self, _info: object) -> None:
         self.begin()
+        self._on_begin()
 
     def begin(self) -> None:
         """Note that whatever is submitted from now on is for the request that runs."""

@@ -33,6 +33,19 @@ display(out)
 """
 
 
+ASKED = """
+from ipywidgets import Widget
+class Control:
+    def send(self, data, buffers):
+        global told
+        told = data
+Widget._control_comm = Control()
+Widget._handle_control_comm_msg({"content": {"data": {"method": "request_states"}}})
+Widget._control_comm = None
+"""
+"""What ipywidgets does when a front end asks for all widgets."""
+
+
 @pytest.fixture
 def front(four_in_notebook: Notebook) -> Iterator[Notebook]:
     """Lend the notebook; the widgets of the engines are closed afterwards."""
@@ -113,6 +126,29 @@ class TestAWidgetOfACell:
         front.ok("v.execute('slider.close()')")
         front.wait_for(lambda: slider.closed)
         assert not label.closed
+
+
+class TestAFrontEndThatComesBack:
+    def test_is_told_the_latest_state(self, front: Notebook) -> None:
+        slider, label = front.front.shown(front.ok(SLIDER))
+        front.front.set(slider, value=7).wait()
+        front.wait_for(lambda: label.state["value"] == "at 7")
+        front.ok(ASKED)
+
+        value = f"told['states'][{slider.id!r}]['state']['value']"
+        assert front.ok(value).result == {"text/plain": "7"}
+        told = f"told['states'][{label.id!r}]"
+        name, text = f"{told}['model_name']", f"{told}['state']['value']"
+        assert front.ok(f"{name}, {text}").result == {"text/plain": "('LabelModel', 'at 7')"}
+
+    def test_is_told_nothing_of_what_was_closed(self, front: Notebook) -> None:
+        slider, _ = front.front.shown(front.ok(SLIDER))
+        front.ok("v.execute('slider.close()')")
+        front.wait_for(lambda: slider.closed)
+        known = (
+            f"import ipywidgets; {slider.id!r} in ipywidgets.Widget.get_manager_state()['state']"
+        )
+        assert front.ok(known).result == {"text/plain": "False"}
 
 
 class TestWhileTheEngineComputes:
