@@ -23,6 +23,12 @@ def said(_):
 button.on_click(said)
 display(VBox([button, out]))
 """
+LEAVE = """async () => {
+  const panel = window.jupyterapp.shell.currentWidget;
+  await panel.context.save();
+  panel.dispose();
+}"""
+COME_BACK = "path => window.jupyterapp.commands.execute('docmanager:open', { path })"
 STOP = "rc.cluster.stop_cluster_sync(); rc.close()"
 
 
@@ -42,4 +48,14 @@ def test_an_engines_widgets_are_drawn_and_answer_their_user(open_notebook: OpenN
     expect(output).to_contain_text("the engine says it")
     expect(output).to_contain_text("and shows it")
     notebook.shoot("moved")
+
+    notebook.page.evaluate(LEAVE)
+    expect(notebook.panel).to_have_count(0)
+    notebook.page.evaluate(COME_BACK, f"{notebook.name}.ipynb")
+    notebook.wait_until_idle()
+    expect(output.locator(".widget-readout").first).to_have_text("4")
+    slider.focus()
+    slider.press("ArrowRight")
+    expect(output).to_contain_text("5 squared is 25")
+    notebook.shoot("back")
     notebook.run(2)
