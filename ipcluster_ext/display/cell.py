@@ -7,6 +7,7 @@ cell has printed. Where a cell captures its output (``%%capture``, a test), it g
 there is no kernel to ``sys.stdout`` and IPython's ``display``.
 """
 
+import shutil
 import sys
 import time
 from abc import ABC, abstractmethod
@@ -32,6 +33,10 @@ class Cell(ABC):
     """
 
     updates = False
+
+    def show_foot(self, text: str) -> None:
+        """Have these lines at the end, below whatever is shown; only terminals have such an end."""
+        del text
 
     @property
     def room(self) -> int:
@@ -90,11 +95,26 @@ class _Plain(Cell):
         self._shell = shell
         self._files = {"stdout": sys.stdout, "stderr": sys.stderr}
         self._publisher = None if shell is None else shell.display_pub
+        self._foot = ""
+        files = self._files.values()
+        self._is_terminal = all(file is not None and file.isatty() for file in files)
 
     def write(self, stream: str, text: str) -> None:
         file = self._files[stream]
         if file is not None:  # there are programs without a terminal
+            foot = self._foot
+            self.show_foot("")
             file.write(text)
+            file.flush()
+            self.show_foot(foot)
+
+    def show_foot(self, text: str) -> None:
+        if self._is_terminal and text != self._foot:
+            height = self._foot.count("\n")
+            width = shutil.get_terminal_size().columns - 1  # or a line may take two
+            self._foot = "".join(f"{line[:width]}\n" for line in text.splitlines())
+            file = self._files["stderr"]
+            file.write((f"\x1b[{height}A\x1b[J" if height else "") + self._foot)
             file.flush()
 
     def display(

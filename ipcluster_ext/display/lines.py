@@ -92,9 +92,9 @@ class Lines:
         tape = self._tapes.setdefault(source, Tape())
         ended = tape.feed(text)
         if ended and self._bars.has(source):
-            first, _, ended = ended.partition("\n")
-            self._bars.end(source, first)
-        if tape.rewritten and self._cell.updates:
+            first, _, others = ended.partition("\n")
+            ended = others if self._bars.end(source, first) else ended
+        if tape.rewritten:
             self._bars.put(source, tape.open)
         return [_Part(source[1], ended)] if ended else []
 
@@ -172,6 +172,8 @@ class Lines:
 class Bars:
     """Lines that are written over, in a block of their own that is updated in place.
 
+    In terminals they stand at the end, and become lines as any other when they have ended.
+
     Parameters
     ----------
     cell
@@ -201,9 +203,10 @@ class Bars:
         self._rows[row] = (source, shown_line(line))
 
     def end(self, source: Source, line: str) -> bool:
-        """Learn how a line has ended; tell whether it stands here."""
+        """Learn how a line has ended; tell whether it stands here, and stays."""
         row = self._open.pop(source, None)
-        if row is None:
+        if row is None or not self._cell.updates:
+            self._rows.pop(-1 if row is None else row, None)
             return False
         self._rows[row] = (source, shown_line(line.removesuffix("\n")))
         return True
@@ -213,9 +216,11 @@ class Bars:
         items = ((names[task], (stream, line)) for (task, stream), line in self._rows.values())
         text = "".join(
             headed(f"[{stream}:{names_text(several)}]", line)
-            for several, (stream, line) in folded(items)
+            for several, (stream, line) in folded(sorted(items, key=lambda item: rank(item[0])))
         ).removesuffix("\n")
-        if text and self._shown is None:
+        if not self._cell.updates:
+            self._cell.show_foot(text)
+        elif text and self._shown is None:
             self._id = f"{self._prefix}-{next(self._numbers)}"
             self._cell.display({"text/plain": text}, display_id=self._id)
             self._shown = text

@@ -144,3 +144,22 @@ def test_outside_of_kernels_it_is_the_standard_output(capsys: pytest.CaptureFixt
     cell.clear()
 
     assert capsys.readouterr() == ("a\nx\n<image/png>\n", "b\n")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_has_lines_at_its_end_that_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "11")
+    cell = Cell.current()
+    cell.show_foot("bar one\nbar two is wide")
+    cell.write("stdout", "line\n")
+    cell.show_foot("")
+
+    foot, erased = "bar one\nbar two is\n", "\x1b[2A\x1b[J"
+    assert terminal.getvalue() == f"{foot}{erased}line\n{foot}{erased}"

@@ -22,7 +22,11 @@ class Sheet(Cell):
         self.rows: list[tuple[str, Any]] = []
         self.ids: list[str | None] = []
         self.sent = 0
+        self.foot = ""
         self.limit = sys.maxsize
+
+    def show_foot(self, text: str) -> None:
+        self.foot = text
 
     @property
     def room(self) -> int:
@@ -172,6 +176,21 @@ class TestLines:
         lines.finish()
 
         assert sheet.rows == [("stderr", "[stderr:0] 100 %\n")]
+
+    def test_that_are_written_over_stand_at_the_end_of_a_terminal(self) -> None:
+        sheet = Sheet(updates=False)
+        lines = Lines(sheet)
+        lines.show([err(1, "\r10 %"), err(0, "\r20 %"), out(0, "a\n")])
+        first = sheet.foot
+        lines.show([err(1, "\r100 %\n")])
+
+        assert first == "[stderr:0] 20 %\n[stderr:1] 10 %"
+        assert sheet.foot == "[stderr:0] 20 %"
+        lines.finish()
+        assert sheet.foot == ""
+        assert sheet.rows == [
+            ("stdout", "[stdout:0] a\n"), ("stderr", "[stderr:1] 100 %\n[stderr:0] 20 %\n"),
+        ]  # fmt: skip
 
     def test_show_an_update_where_its_display_is(self, sheet: Sheet) -> None:
         lines = Lines(sheet, named="me-")
