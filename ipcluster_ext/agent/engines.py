@@ -100,8 +100,8 @@ class Engines:
     def peek(self, order: Peek) -> None:
         """Tell the hub what an engine has begun, whether it lives or not."""
         begun = self._autopsy.begun(Launch(order.engine, order.boot))
-        others = list(begun.others)
-        self._say([Peeked(order.engine, order.boot, order.mark, begun.last, others)])
+        others, ran = list(begun.others), list(begun.ran)
+        self._say([Peeked(order.engine, order.boot, order.mark, begun.last, others, ran)])
 
     def end_all(self) -> None:
         """Begin to stop every engine for good."""

@@ -8,7 +8,7 @@ from ipcluster_ext.core.ends import HUB, Ends
 from ipcluster_ext.core.engines import Engine
 from ipcluster_ext.core.journal import NOWHERE
 from ipcluster_ext.core.limits import Limits
-from ipcluster_ext.core.recovered import Outcome
+from ipcluster_ext.core.recovered import Claim, Outcome
 from ipcluster_ext.core.retries import Retries
 from ipcluster_ext.core.state import Client, State
 from ipcluster_ext.core.task import Extra, Task
@@ -133,8 +133,9 @@ class Assignments(ABC):
         if (engine.id, item.id) in state.recovered.rivals:
             self._rival_ended(engine, item, frames)
             return
-        claim = state.claims.get(item.id)
-        if claim is None or claim.engine is not engine:
+        first = state.claims.get(item.id)
+        claim = None if first is None else first.of(engine)
+        if claim is None:
             state.stale += 1
             state.blobs.offer(names)
             return
@@ -189,15 +190,31 @@ class Assignments(ABC):
         claim = state.claims.pop(task.id)
         state.recovered.awaited.pop(task.id, None)
         task.retries -= min(claim.before, task.retries + 1)
+        for other in claim.also:
+            state.recovered.rivals.append((other.engine.id, task.id))
+        self._reclaim(task, claim, now)
+        for other in claim.also:
+            if other.outcome is not None:
+                self._heed(other.engine, other.outcome, now)
+
+    def _heed(self, engine: Engine, outcome: Outcome, now: float) -> None:
+        """Take the outcome of a task that came before the task was known."""
+        self.done(engine, Done([outcome.item]), iter(outcome.frames), now)
+        self._state.blobs.release(names_of(outcome.item.buffers))
+        self._state.journal.release(outcome.row)
+
+    def _reclaim(self, task: Task, claim: Claim, now: float) -> None:
+        state = self._state
         if claim.exited is not None:
             self.died_with(claim.engine, task, claim.exited, now)
             return
+        if claim.engine.line is None and claim.outcome is None:  # it lives, and is not back
+            state.recovered.unclaimed[task.id] = task
+            state.recovered.pinned[task.id] = claim.engine.id
+            return
         self.adopt(claim.engine, task, now)
         if claim.outcome is not None:
-            item = claim.outcome.item
-            self.done(claim.engine, Done([item]), iter(claim.outcome.frames), now)
-            state.blobs.release(names_of(item.buffers))
-            state.journal.release(claim.outcome.row)
+            self._heed(claim.engine, claim.outcome, now)
 
     def adopt(self, engine: Engine, task: Task, now: float) -> None:
         """Note that an engine has a task which this hub did not send."""
@@ -275,20 +292,22 @@ class Assignments(ABC):
         tasks = [t for i in message.ids if (t := engine.unfinished.pop(i, None)) is not None]
         claims = self._state.claims
         for task_id in message.ids if claims else ():
-            if task_id in claims and claims[task_id].engine is engine:
-                del claims[task_id]  # so its client's word will have it queued
+            if (claim := claims.pop(task_id, None)) is None:
+                continue
+            if (left := claim.without(engine)) is not None:
+                claims[task_id] = left  # else its client's word will have it queued
         for task in tasks:
             self._takes_leave(engine, task)
         if engine.load <= 0:
             engine.stalled = False
         self._state.changed.add(engine)
-        if withdrawal is None:
+        if withdrawal is None or withdrawal is engine.settling:
             self.take_back(self.withdrawals.without_withdrawn(engine, tasks), now)
-        elif withdrawal is engine.settling:
-            engine.settling = None
-            self.give_held(engine, now)
         else:
             self.withdrawals.answered(withdrawal, tasks)
+        if withdrawal is not None and withdrawal is engine.settling:
+            engine.settling = None
+            self.give_held(engine, now)
         if tasks:
             ids = [task.id for task in tasks]
             self._state.log.note(now, f"given back by engine {engine.id}", ids)

@@ -11,7 +11,7 @@ from ipcluster_ext.core.journal import NOWHERE
 from ipcluster_ext.core.state import Client, State
 from ipcluster_ext.core.task import Condition, End, Task, depends_on
 from ipcluster_ext.protocol.frames import Frame, encode_failure
-from ipcluster_ext.protocol.ids import EngineId, TaskId, client_of, task_text
+from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, client_of, task_text
 from ipcluster_ext.protocol.messages import Lack
 from ipcluster_ext.protocol.parts import Dependency, Failure, ResultItem
 from ipcluster_ext.protocol.status import TaskStatus
@@ -66,6 +66,8 @@ class Dependencies:
                     extra.conditions.append(self._condition(task, dependency, follows, lacking))
         if lacking and client is not None:
             client.line.say(Lack(lacking))
+        elif lacking and client_of(task.id) in state.recovered.left:
+            return Verdict(task, TaskStatus.LOST, _failure("ClientClosed", ""))
         return self.verdict(task)
 
     def ask_again(self, client: Client) -> None:
@@ -230,7 +232,7 @@ class Dependencies:
                 verdicts.append(verdict)
         return verdicts
 
-    def client_left(self, client: Client) -> list[Verdict]:
+    def client_left(self, client: ClientId) -> list[Verdict]:
         """Give up what only a client that is gone could have supplied, or was asked for."""
         lost: dict[TaskId, Verdict] = {}
         state = self._state
@@ -247,12 +249,12 @@ class Dependencies:
         return list(lost.values())
 
     def _gives_up(
-        self, client: Client, awaited: TaskId, task: Task, lost: dict[TaskId, Verdict]
+        self, client: ClientId, awaited: TaskId, task: Task, lost: dict[TaskId, Verdict]
     ) -> bool:
         """Give a task up if it or what it waits for is the client's; tell if it waits no more."""
         if task.id not in self._state.tasks:
             return True
-        if client.id not in {client_of(task.id), client_of(awaited)}:
+        if client not in {client_of(task.id), client_of(awaited)}:
             return False
         if not task.extras.pauses:
             lost[task.id] = Verdict(task, TaskStatus.LOST, _failure("ClientClosed", ""))

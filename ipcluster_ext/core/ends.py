@@ -145,6 +145,7 @@ class Ends:
         del state.tasks[task.id]
         if state.recovered.unclaimed:
             state.recovered.unclaimed.pop(task.id, None)
+            state.recovered.pinned.pop(task.id, None)
         task.function.live -= 1
         work = task.work
         work.live -= 1

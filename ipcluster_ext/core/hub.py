@@ -8,6 +8,7 @@ gets what in `core.dispatch`.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import assert_never
 
+from ipcluster_ext.core.absent import RECOVERING
 from ipcluster_ext.core.chance import Chance
 from ipcluster_ext.core.dispatch import Dispatcher
 from ipcluster_ext.core.effects import Effect
@@ -269,7 +270,10 @@ class Hub:
             if isinstance(message, EngineExited):
                 self._roll.engine_exited(who, message, now)
             elif isinstance(message, Peeked):
-                self._silence.peeked(message, now)
+                if message.mark == RECOVERING:
+                    self._recovery.absent.peeked(message)
+                else:
+                    self._silence.peeked(message, now)
             elif isinstance(message, Vitals):
                 self._feed.measured(who, message)
         else:

@@ -39,12 +39,28 @@ class Claim:
         How the engine died, if it did with the task.
     before
         With how many engines the task died before.
+    also
+        Further claims, by other engines or by the same: all but one tried it in vain.
     """
 
     engine: Engine
     outcome: Outcome | None = None
     exited: EngineExited | None = None
     before: int = 0
+    also: "list[Claim]" = field(default_factory=list)
+
+    def of(self, engine: Engine) -> "Claim | None":
+        """Return an engine's claim that has no outcome yet, None if it has none."""
+        own = (claim for claim in (self, *self.also) if claim.engine is engine)
+        return next((claim for claim in own if claim.outcome is None), None)
+
+    def without(self, engine: Engine) -> "Claim | None":
+        """Return what is left if an engine gives up its claims that have no outcome."""
+        left = [c for c in (self, *self.also) if c.engine is not engine or c.outcome is not None]
+        if not left:
+            return None
+        left[0].also = left[1:]
+        return left[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +100,14 @@ class Recovered:
         The agents that have to come back.
     lives
         The engines that have to, and which life of each.
+    peeks
+        The silent engines whose agents were asked what they had begun, and which life of each.
+    looked
+        Whether that was done.
+    begun
+        What those had begun.
+    pinned
+        The tasks that stay unclaimed until the silent engine that had begun each is back, or dies.
     dead
         The lives whose death is known: the greeting of one may still be under way.
     posted
@@ -105,6 +129,8 @@ class Recovered:
         What clients asked for meanwhile that depends on where tasks and agents are.
     returned
         The clients that have come back and said everything again.
+    left
+        Those that have left since.
     words
         What tasks said to clients that have not come back.
     grants
@@ -121,6 +147,10 @@ class Recovered:
     awaited: dict[TaskId, ClientId] = field(default_factory=dict)
     agents: set[int] = field(default_factory=set)
     lives: dict[EngineId, int] = field(default_factory=dict)
+    peeks: dict[EngineId, int] = field(default_factory=dict)
+    looked: bool = False
+    begun: dict[EngineId, frozenset[TaskId]] = field(default_factory=dict)
+    pinned: dict[TaskId, EngineId] = field(default_factory=dict)
     dead: set[int] = field(default_factory=set)
     posted: dict[int, dict[EngineId, dict[str, float]]] = field(default_factory=dict)
     retiring: dict[int, list[EngineId]] = field(default_factory=dict)
@@ -129,6 +159,7 @@ class Recovered:
     answered: dict[tuple[ClientId, int], Answered] = field(default_factory=dict)
     unwelcomed: list[tuple[ClientId, Line, float]] = field(default_factory=list)
     returned: set[ClientId] = field(default_factory=set)
+    left: set[ClientId] = field(default_factory=set)
     words: list[tuple[ClientId, Output | News | Started, Sequence[Frame]]] = field(
         default_factory=list
     )

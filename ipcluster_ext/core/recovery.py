@@ -4,14 +4,16 @@ What was recorded is read first. Then everybody comes back, in any order, and sa
 before may have missed: agents which engines they have, engines which tasks, clients what they
 submitted lately and what they wait for. A task that an engine has stays with it. What nobody has
 claimed once every engine is back (or has been waited for long enough) was with no engine: it is
-queued anew, unless an engine died of which it is known that it had begun it.
+queued anew, unless an engine died of which it is known that it had begun it, or one lives that is
+not heard: what that had begun stays with it.
 """
 
 from collections.abc import Iterable, Sequence
 
+from ipcluster_ext.core.absent import Absent, is_unknown
 from ipcluster_ext.core.blobs import names_of
 from ipcluster_ext.core.ends import HUB
-from ipcluster_ext.core.engines import Agent, Engine
+from ipcluster_ext.core.engines import Agent, Engine, Withdrawal
 from ipcluster_ext.core.journal import (
     read_page,
 )
@@ -23,7 +25,12 @@ from ipcluster_ext.core.tasks import Tasks
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.frames import Frame, encode_failure
 from ipcluster_ext.protocol.ids import EngineId, TaskId, client_of, client_owner
-from ipcluster_ext.protocol.labour import Drop, EngineExited, StartEngines, StopEngines
+from ipcluster_ext.protocol.labour import (
+    Drop,
+    EngineExited,
+    StartEngines,
+    StopEngines,
+)
 from ipcluster_ext.protocol.messages import Awaiting, News
 from ipcluster_ext.protocol.parts import Failure, Life, ResultItem
 from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
@@ -46,11 +53,17 @@ class Recovery:
         The hub's tables.
     tasks
         The rules for tasks.
+
+    Attributes
+    ----------
+    absent
+        The rules for engines that live and are not heard.
     """
 
     def __init__(self, state: State, tasks: Tasks) -> None:
         self._state = state
         self._tasks = tasks
+        self.absent = Absent(state, tasks)
 
     @property
     def deadline(self) -> float | None:
@@ -175,11 +188,23 @@ class Recovery:
             elif task_id in recovered.ended:
                 elsewhere.append(task_id)
             else:
-                recovered.claims[task_id] = Claim(engine)
+                self._claim(engine, task_id)
         if elsewhere:
             engine.open_line.say(Drop(elsewhere))
-            engine.asked.append(None)
+            engine.settling = Withdrawal(engine.open_line, 0)  # it is not sent them before that
+            engine.asked.append(engine.settling)
+        if recovered.settled and engine.id in recovered.begun:
+            self.absent.back(engine, held)
         self._tasks.withdrawals.resume(engine, adopted)
+
+    def _claim(self, engine: Engine, task_id: TaskId) -> None:
+        """Note that an engine has a task that nobody has named; perhaps not the only one."""
+        recovered = self._state.recovered
+        first = recovered.claims.get(task_id)
+        if first is None:
+            recovered.claims[task_id] = Claim(engine)
+        elif first.engine is not engine or engine.id not in recovered.begun:
+            first.also.append(Claim(engine))
 
     def engine_exited(self, engine: Engine, exited: EngineExited) -> None:
         """Learn that an engine died, perhaps before this hub heard of it."""
@@ -191,13 +216,18 @@ class Recovery:
             del recovered.lives[engine.id]
         if not recovered.settled and (exited.ran or exited.others):
             recovered.exits.append((engine, exited))
+        if recovered.settled and engine.line is None:
+            self.absent.died(engine, exited)
         if engine.boot != exited.boot:
             return  # it is not this life that claims anything
         begun = {exited.began, *exited.others, *exited.ran}
-        for task_id, claim in list(recovered.claims.items()):
-            if claim.engine is engine and claim.outcome is None and claim.exited is None:
+        for task_id, first in list(recovered.claims.items()):
+            claim = first.of(engine)
+            if claim is not None and claim.exited is None:
                 if task_id in begun:
                     claim.exited = exited
+                elif (left := first.without(engine)) is not None:
+                    recovered.claims[task_id] = left
                 else:
                     del recovered.claims[task_id]
 
@@ -252,21 +282,36 @@ class Recovery:
         if recovered.settled:
             self._start_missing()
             if recovered.forget_at is not None and now >= recovered.forget_at:
-                self._forget()
+                if recovered.begun:
+                    recovered.forget_at = now + FORGET_AFTER
+                else:
+                    self._forget()
             return False
-        if not self.complete and now < recovered.patience:
+        if not self.complete and self._waits(now):
             return False
         recovered.settled = True
         self._start_missing()
         self._settle_the_dead(now)
+        self.absent.pin()
         unclaimed, recovered.unclaimed = recovered.unclaimed, {}
         for task in unclaimed.values():
+            if task.id in recovered.pinned:
+                recovered.unclaimed[task.id] = task
+                continue
             if task.id not in self._state.tasks:
                 continue  # its time was up, or it was cancelled
             if not self._tasks.withdrawals.give_up(task):
                 self._tasks.resume(self._state.clients.get(client_of(task.id)), task)
         self._disappoint()
         return True
+
+    def _waits(self, now: float) -> bool:
+        """Tell whether it is to be waited for those who are not back, or what is known of them."""
+        recovered = self._state.recovered
+        if not recovered.looked and now >= recovered.patience:
+            self.absent.look_into(now)
+        answers_are_due = not recovered.looked or bool(recovered.peeks)
+        return answers_are_due and now < recovered.patience
 
     def _start_missing(self) -> None:
         """Have agents start what they have not, as they were not told or not back as yet."""
@@ -293,19 +338,10 @@ class Recovery:
             elif task_id in self._state.tasks:  # another has it since
                 known = self._state.tasks[task_id]
                 known.retries = max(0, known.retries - len(times))
-            elif self._is_unknown(task_id):
+            elif is_unknown(self._state, task_id):
                 recovered.claims[task_id] = Claim(engine, exited=exited, before=len(times) - 1)
             elif task_id in recovered.claims:
                 recovered.claims[task_id].before += len(times)
-
-    def _is_unknown(self, task: TaskId) -> bool:
-        recovered = self._state.recovered
-        return not (
-            task in self._state.tasks
-            or task in recovered.ended
-            or task in recovered.claims
-            or self._state.history.get(task) is not None
-        )
 
     def _disappoint(self) -> None:
         """Tell clients which of the tasks that they wait for are lost."""
@@ -338,14 +374,17 @@ class Recovery:
         for outcome in recovered.ended.values():
             state.blobs.release(names_of(outcome.item.buffers))
             state.journal.release(outcome.row)
-        for claim in recovered.claims.values():
-            if claim.outcome is not None:
-                state.blobs.release(names_of(claim.outcome.item.buffers))
-                state.journal.release(claim.outcome.row)
+        for first in recovered.claims.values():
+            for claim in (first, *first.also):
+                if claim.outcome is not None:
+                    state.blobs.release(names_of(claim.outcome.item.buffers))
+                    state.journal.release(claim.outcome.row)
         for _, word, _ in recovered.words:
             if isinstance(word, News):
                 state.blobs.release(names_of(word.buffers))
         state.recovered = Recovered()
+        for owner in {client_of(task_id) for task_id in state.waiting} - state.clients.keys():
+            self._tasks.ends.verdicts.extend(self._tasks.ends.dependencies.client_left(owner))
         for client in [client for client in state.history.names if client not in state.clients]:
             state.sweep_after(client_owner(client))
 

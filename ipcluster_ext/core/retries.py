@@ -113,7 +113,8 @@ class Retries:
             return False
         lane = task.lane
         lane = lane._replace(avoid=tuple(sorted({*lane.avoid, engine.id})))
-        if task.target is None and self.why_hopeless(lane) is None:
+        unsettled = not self._state.recovered.settled  # other engines may be to come
+        if task.target is None and (unsettled or self.why_hopeless(lane) is None):
             task.extras.lane = lane
             return True
         text = f"no engine meets what it requires{_said(outcome)}"

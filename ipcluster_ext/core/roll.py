@@ -180,9 +180,7 @@ class Roll:
         if hello.again or not state.recovered.settled:
             self._recovery.engine_is_back(engine, hello.held, now)
         self._tasks.prepare(engine, now, done=hello.prepared)
-        held, engine.held = engine.held, []
-        for task in held:
-            self._tasks.assign(engine, task, now)
+        self._tasks.give_held(engine, now)
         state.changed.add(engine)
         state.tell_clients([engine.info])
 
@@ -250,6 +248,8 @@ class Roll:
         state.dismiss(peer)
         if isinstance(who, Client):
             state.clients.pop(who.id, None)
+            if state.recovered.forget_at is not None:
+                state.recovered.left.add(who.id)
             state.journal.client_left(who.id)
             state.forgive(who)
             state.forget_maker(client_owner(who.id))

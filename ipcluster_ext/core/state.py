@@ -26,7 +26,7 @@ from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, owner_of_blob
 from ipcluster_ext.protocol.messages import Engines, FreeBlobs, Notice, SweepBlobs
 from ipcluster_ext.protocol.parts import Buffers, EngineInfo, ResultItem, TaskItem, TaskSpec
-from ipcluster_ext.protocol.status import EngineStatus
+from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
 from ipcluster_ext.protocol.text import legible
 
 MOST_DEPARTED = 16
@@ -262,7 +262,12 @@ class State:
         if entry is not None and entry.kept:
             return Outcome(entry.item, entry.frames, entry.engine, entry.end_row)
         outcome = self.over.get(task)
-        return outcome if outcome is not None and outcome.row else None
+        if outcome is not None and outcome.row:
+            return outcome
+        claim = self.claims.get(task)
+        if claim is None or claim.outcome is None:
+            return None
+        return claim.outcome if claim.outcome.item.status is TaskStatus.DONE else None
 
     @property
     def hopeless(self) -> bool:

@@ -216,7 +216,7 @@ class Tasks(Assignments):
             alone = owner == THE_HUB and task.function.digest not in still_wanted
             if task.id in self._state.tasks and (owner == client.id or alone):
                 self.ends.fail(task, "ClientClosed", "", TaskStatus.LOST)
-        self.ends.verdicts.extend(self.ends.dependencies.client_left(client))
+        self.ends.verdicts.extend(self.ends.dependencies.client_left(client.id))
         self._state.store.client_left(client.id)
 
     # ------------------------------------------------------------ preparations

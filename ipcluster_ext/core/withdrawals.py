@@ -75,13 +75,19 @@ class Withdrawals:
         held = self._withdraw(client, message.ids, withdrawal)
         self._answer(withdrawal)
         graces = tuple(min(max(0.0, grace), MOST_GRACE) for grace in message.graces[:2])
+        for task_id in message.ids:
+            if task_id in self._state.recovered.pinned and client_of(task_id) == client.id:
+                self._give_up_on(self._state.tasks[task_id], graces)
         for engine_id, ids in held.items():
             tasks = [self._state.tasks[task_id] for task_id in ids]
             for task in tasks:
-                task.extras.unwanted = True
-                task.extras.graces = graces
-                self._state.journal.changed(task)
+                self._give_up_on(task, graces)
             self._halt(self._state.engines[engine_id], tasks, client.line)
+
+    def _give_up_on(self, task: Task, graces: tuple[float, ...]) -> None:
+        task.extras.unwanted = True
+        task.extras.graces = graces
+        self._state.journal.changed(task)
 
     def _halt(self, engine: Engine, tasks: Sequence[Task], line: Line) -> None:
         """Have an engine stop tasks, or give them back; it is ended if it does neither in time."""
@@ -117,6 +123,8 @@ class Withdrawals:
             task = self._state.tasks.get(task_id)
             if task is None or client_of(task_id) != client.id:
                 continue
+            if task_id in self._state.recovered.pinned:
+                continue  # an engine has begun it that cannot be asked
             if task.status is _ASSIGNED and task.engine is not None:
                 held.setdefault(task.engine, []).append(task_id)
             else:

@@ -148,6 +148,7 @@ class Peeked(_Message, frozen=True, tag=68):
     mark: int
     began: TaskId
     others: list[TaskId] = []
+    ran: list[TaskId] = []
 
 
 class StartEngines(_Message, frozen=True, tag=62):

@@ -13,6 +13,7 @@ import pytest
 
 import ipcluster_ext as ipp
 from tests.support.clusters import Started, pids
+from tests.support.gates import Gate, pass_through
 from tests.support.leftovers import leftovers_of
 from tests.support.waiting import wait_until
 
@@ -105,3 +106,30 @@ class TestAnEngineThatIsStoppedWhenTheHubDies:
             stopped.resume()
 
         assert client[:].apply_sync(pow, 2, 3) == [8, 8]
+
+    def test_keeps_what_it_has_begun(self, started: Started, tmp_path: Path, gate: Gate) -> None:
+        client = started.client
+        log = tmp_path / "log"
+        answers = client[:].apply_async(note_and_wait, log, gate.path)
+        wait_until(lambda: log.exists() and len(log.read_text().split()) == 2, PATIENCE)
+        stopped = psutil.Process(int(log.read_text().split()[0]))
+        stopped.suspend()
+        try:
+            before = client.hub_pid
+            hub = hub_of(agent_of(client))
+            hub.kill()
+            hub.wait(PATIENCE)
+            wait_until(lambda: client.hub_pid != before, PATIENCE)
+        finally:
+            stopped.resume()
+        gate.open()
+
+        assert answers.get(PATIENCE) == [7, 7]
+        assert len(log.read_text().split()) == 2
+
+
+def note_and_wait(log: Path, gate: Path) -> object:
+    """Note which process this is, once for each time that it runs."""
+    with log.open("a") as file:
+        file.write(f"{os.getpid()} ")
+    return pass_through(gate, 7)

@@ -111,7 +111,8 @@ class Agent(Process):
         life = self.engines.get(message.engine)
         if life is not None and life.boot == message.boot and not life.line.gone:
             others = list(life.out_of_turn)
-            self.line.say(Peeked(life.id, life.boot, message.mark, life.box, others))
+            ran = life.ran[-RING:]
+            self.line.say(Peeked(life.id, life.boot, message.mark, life.box, others, ran))
 
     def kill(self, engine: EngineId, *, again: bool) -> None:
         """End an engine, and tell of it soon."""

@@ -70,6 +70,8 @@ class Engine(Process):
         The values of other tasks that it has.
     unsaid
         Outcomes that it keeps back for a moment.
+    estranged
+        Whether another hub has not welcomed it yet: no answer to a ping counts before that.
     ended
         The tasks that it has ended, or refused.
     prepared, sent_preparations
@@ -94,7 +96,7 @@ class Engine(Process):
         self.ended: set[TaskId] = set()
         self.prepared: set[bytes] = set()
         self.sent_preparations = 0
-        self.renewing = False
+        self.renewing = self.estranged = False
         self.resources = {"gpu": 1.0} if number % 2 else {}
         super().__init__(agent.world, Address(ENGINES, b"e%d-%x" % (number, boot)), boot)
         self.after(PINGING, self._ping)
@@ -110,6 +112,7 @@ class Engine(Process):
         return [*self.suspended, *running, *self.aside.values()]
 
     def begin_again(self, unheard: list[Said]) -> list[Said]:
+        self.estranged = self.welcome
         needed = {need for _, item in [*self.begun, *self.early, *self.lane] for need in item.needs}
         self.values = {need: value for need, value in self.values.items() if need in needed}
         held = [item.id for said, _ in unheard for each in said if isinstance(each, Done)
@@ -135,7 +138,8 @@ class Engine(Process):
     @property
     def may_begin(self) -> bool:
         """Whether the hub has answered lately."""
-        self.leased_until = max(self.leased_until, self.line.ledger.answered + LEASE)
+        if not self.estranged:
+            self.leased_until = max(self.leased_until, self.line.ledger.answered + LEASE)
         return self.world.agenda.now <= self.leased_until
 
     # ------------------------------------------------------------ what it is told
@@ -167,7 +171,9 @@ class Engine(Process):
                 self.world.truth.blobs -= set(message.names)
             case Refused():
                 self.agent.kill(self.id, again=True)
-            case Welcome() | More():
+            case Welcome():
+                self.estranged = False
+            case More():
                 return
             case _:
                 raise AssertionError(message)

@@ -42,6 +42,7 @@ class Life:
         self._due = False
         self._wake_at: float | None = None
         self._turns = 0
+        self._settled = self.hub.settled
         world.network.hub_starts()
 
     def deliver(self) -> None:
@@ -77,6 +78,9 @@ class Life:
                     break
         else:
             raise WrongHistory("a turn of the hub never ends")
+        if hub.settled and not self._settled:
+            self._settled = True
+            world.truth.blind += bool(hub.state.recovered.agents)
         self._turns += 1
         if self._turns % world.check_every == 0:
             check(hub)

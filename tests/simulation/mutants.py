@@ -155,7 +155,8 @@ MUTANTS = [
     ),
     Mutant(
         "the answer to a recall is ignored", ASSIGNMENTS,
-        "        if withdrawal is None:\n", "        if withdrawal is None and not tasks:\n",
+        "        if withdrawal is None or withdrawal is engine.settling:\n",
+        "        if withdrawal is None and not tasks:\n",
         seed=66,
     ),
     Mutant(
@@ -350,8 +351,7 @@ MUTANTS = [
     ),
     Mutant(
         "a hub that takes over waits for nobody", RECOVERY,
-        "        if not self.complete and now < recovered.patience:\n            return False\n"
-        "", "",
+        "        if not self.complete and self._waits(now):\n            return False\n", "",
         seed=2,
     ),
     Mutant(
@@ -394,7 +394,7 @@ MUTANTS = [
     ),
     Mutant(
         "what an engine has that the hub does not know is forgotten", RECOVERY,
-        "                recovered.claims[task_id] = Claim(engine)\n",
+        "                self._claim(engine, task_id)\n",
         "                elsewhere.append(task_id)\n",
     ),
     Mutant(
@@ -406,6 +406,23 @@ MUTANTS = [
         "an engine that another has in vain tried is forgotten", ASSIGNMENTS,
         "        if (engine.id, item.id) in state.recovered.rivals:\n",
         "        if (engine.id, item.id) in state.recovered.rivals and not item:\n",
+    ),
+    Mutant(
+        "what a silent engine has begun is given out by the next hub", RECOVERY,
+        "        self.absent.pin()\n", "",
+    ),
+    Mutant(
+        "what a silent engine had begun is forgotten when it dies", RECOVERY,
+        "            self.absent.died(engine, exited)\n", "            self.absent.pin()\n",
+    ),
+    Mutant(
+        "another engine's claim is forgotten", RECOVERY,
+        "            first.also.append(Claim(engine))\n", "            first.engine = engine\n",
+    ),
+    Mutant(
+        "an engine that has a task, too, is passed over", ASSIGNMENTS,
+        "        if self._state.recovered.rivals and self._has_rival(task, now):\n",
+        "        if self._state.recovered.rivals and not task:\n",
     ),
     # ---- silence
     Mutant(

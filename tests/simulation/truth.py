@@ -95,6 +95,9 @@ class Truth:
         Interrupted tasks, by the only life of an engine that may begin each; 0 for none.
     starts
         How many engines clients have asked for.
+    blind
+        How often a hub took over although an agent was not back: nobody could tell it what silent
+        engines had begun.
     vague
         An engine died whose black box named a task that it had ended before.
     hub_deaths, agent_deaths
@@ -116,6 +119,7 @@ class Truth:
     unwanted: set[TaskId] = field(default_factory=set)
     halted: dict[TaskId, int] = field(default_factory=dict)
     starts: int = 0
+    blind: int = 0
     vague: bool = False
     hub_deaths: int = 0
     agent_deaths: int = 0
@@ -136,7 +140,7 @@ class Truth:
             hold(self.runs[task] <= 1, "a preparation runs twice:", task)
             return
         call = self.calls[task]
-        most = 1 + spec.retries
+        most = 1 + spec.retries + self.blind
         hold(self.runs[task] <= most, "it ran too often:", task, self.runs[task])
         hold(spec.engines is None or place in spec.engines, "it is on a wrong engine:", task)
         hold(call.target in {None, place}, "it is on a wrong engine:", task)

@@ -10,7 +10,7 @@ from random import Random
 from typing import NoReturn
 
 from ipcluster_ext.core.roll import NO_PEER
-from ipcluster_ext.protocol.ids import EngineId
+from ipcluster_ext.protocol.ids import EngineId, client_of
 from ipcluster_ext.protocol.ledger import Wire
 from ipcluster_ext.protocol.parts import Blob, TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
@@ -74,12 +74,8 @@ class World:
 
     @property
     def _spans(self) -> tuple[float, ...]:
-        """How long engines stand still.
-
-        A hub that takes over waits for them for 18 s, and cannot tell what one that stands still
-        for longer had begun.
-        """
-        return (0.05, 1.0, 5.0) if self._hub_dies else (0.05, 1.0, 5.0, 15.0)
+        """How long engines stand still."""
+        return (0.05, 1.0, 5.0, 15.0, 30.0)
 
     # ------------------------------------------------------------ chance, for everybody
 
@@ -108,13 +104,18 @@ class World:
         kind = item.inline[:1]
         if kind in {b"e", b"s"} and not self._abandoned(item):
             return None
-        if kind == b"g":
+        if kind == b"g" and not (self.healed and self._is_unknown(item)):
             return None
         if kind == b"t" and spec.options is not None:
             return spec.options.time_limit
         if "short" in self.traits:
             return self.random.choice((0.0001, 0.0002, 0.03))
         return self.random.choice((0.0005, 0.02, 0.1, 0.6))
+
+    def _is_unknown(self, item: TaskItem) -> bool:
+        """Tell whether perhaps no hub knows a task: one died before it wrote down what it is."""
+        owners = {client.id for client in self.clients}
+        return bool(self.truth.hub_deaths) and client_of(item.id) not in owners
 
     def _abandoned(self, item: TaskItem) -> bool:
         """Tell whether nobody will stop a task."""
@@ -205,7 +206,9 @@ class World:
                 client.interrupt(left, [0.05, 0.5])
         for engine in self.engines:
             for entry in engine.begun:
-                if entry[1].inline[:1] in {b"e", b"s"} and self._abandoned(entry[1]):
+                kind, item = entry[1].inline[:1], entry[1]
+                unwanted = kind in {b"e", b"s"} and self._abandoned(item)
+                if unwanted or (kind == b"g" and self._is_unknown(item)):
                     engine.after(0.01, engine.finish, entry)
 
     @property

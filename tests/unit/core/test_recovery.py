@@ -2,6 +2,7 @@ import pytest
 from msgspec import structs
 
 from ipcluster_ext.core import recovery
+from ipcluster_ext.core.absent import PEEK_WITHIN
 from ipcluster_ext.core.recovery import FORGET_AFTER, PATIENCE
 from ipcluster_ext.protocol.frames import decode_failure
 from ipcluster_ext.protocol.ids import EngineId, TaskId
@@ -42,7 +43,6 @@ from tests.support.scripted import Agent, Client, Engine, Stage
 
 DONE, FAILED, LOST = TaskStatus.DONE, TaskStatus.FAILED, TaskStatus.LOST
 ZERO = EngineId(0)
-LATER = PATIENCE + 1
 
 
 @pytest.fixture
@@ -286,7 +286,8 @@ class TestTasks:
         return_agent(agent, engines)
         return_engine(there)
         before = there.ids
-        stage.turn(LATER)
+        stage.turn(PATIENCE)
+        stage.turn(PEEK_WITHIN)
         there.finish()
 
         assert len(before) == 1
@@ -304,7 +305,8 @@ class TestTasks:
         return_agent(agent, engines)
         return_engine(other)
         return_client(client, waits=tasks)
-        stage.turn(LATER)
+        stage.turn(PATIENCE)
+        stage.turn(PEEK_WITHIN)
         for _ in tasks:
             other.finish(len(other.ids))
         return_engine(late)
@@ -440,7 +442,8 @@ class TestWishes:
             return_engine(engine)
         return_client(client)
         client.steer("start", count=1)
-        stage.turn(LATER)
+        stage.turn(PATIENCE)
+        stage.turn(PEEK_WITHIN)
         return_agent(agent, engines)
 
         assert [start.engines for start in agent.of(StartEngines)] == [[EngineId(2)]]
@@ -454,7 +457,8 @@ class TestWishes:
         stage.crash()
         for engine in engines:
             return_engine(engine)
-        stage.turn(LATER)
+        stage.turn(PATIENCE)
+        stage.turn(PEEK_WITHIN)
         stage.turn(5.0)
         return_agent(agent, engines)
 

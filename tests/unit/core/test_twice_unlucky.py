@@ -2,17 +2,21 @@
 
 import pytest
 
-from ipcluster_ext.core.recovery import PATIENCE
+from ipcluster_ext.core.absent import RECOVERING
+from ipcluster_ext.core.recovery import FORGET_AFTER, PATIENCE
 from ipcluster_ext.core.roll import WELCOME_WITHIN
 from ipcluster_ext.core.state import TOLD_FOR
-from ipcluster_ext.protocol.ids import EngineId
+from ipcluster_ext.protocol.ids import EngineId, TaskId
 from ipcluster_ext.protocol.messages import (
+    Cancelled,
     Done,
     Drop,
     Halt,
     Interrupt,
     Lack,
     Notice,
+    Peek,
+    Peeked,
     Returned,
     StartEngines,
     Steer,
@@ -30,7 +34,6 @@ from tests.support.scripted import Agent, Client, Engine, Stage
 
 DONE, FAILED, LOST = TaskStatus.DONE, TaskStatus.FAILED, TaskStatus.LOST
 CANCELLED = TaskStatus.CANCELLED
-LATER = PATIENCE + 1
 
 
 @pytest.fixture
@@ -332,3 +335,114 @@ class TestRequestsToStartEngines:
             Steered(1, [EngineId(1)]),
             Steered(2, [EngineId(2)]),
         ]
+
+
+class TestAnEngineThatIsStoppedWhileTheHubDies:
+    """Its agent says what it has begun: that stays with it, and the rest goes on elsewhere."""
+
+    @pytest.fixture
+    def two(self, stage: Stage) -> tuple[Engine, Engine]:
+        agent = stage.agent(2)
+        return agent.start(EngineId(0)), agent.start(EngineId(1))
+
+    def hang(self, stage: Stage, two: tuple[Engine, Engine], begun: TaskId) -> None:
+        """Have the next hub wait in vain for the first engine, and its agent tell."""
+        stopped, other = two
+        stage.crash()
+        return_agent(stopped.agent, two)
+        return_engine(other)
+        stage.turn(PATIENCE)
+        peek = Peek(stopped.number, stopped.boot, RECOVERING)
+        assert stopped.agent.of(Peek) == [peek]
+        ran = [begun]
+        stopped.agent.say(Peeked(stopped.number, stopped.boot, RECOVERING, begun, [], ran))
+
+    def test_keeps_what_it_has_begun(
+        self, stage: Stage, client: Client, two: tuple[Engine, Engine]
+    ) -> None:
+        stopped, other = two
+        first, second = client.submit(2, engines=[0])
+        other_tasks = other.ids
+
+        self.hang(stage, two, first)
+        return_client(client, waits=[first, second])
+        stage.turn(FORGET_AFTER + 1)
+        stage.turn(1.0)
+        return_engine(stopped, [first])
+        stopped.finish()
+
+        assert client.statuses[first] is DONE
+        assert other.ids == other_tasks
+
+    def test_loses_what_it_has_not_begun(
+        self, stage: Stage, client: Client, two: tuple[Engine, Engine]
+    ) -> None:
+        stopped, other = two
+        [first] = client.submit(engines=[0])
+        assert stopped.ids == [first]
+        [second] = client.submit(engines=[0, 1])
+
+        self.hang(stage, two, first)
+
+        assert other.ids == [second]
+
+    def test_takes_what_it_has_begun_along_when_it_dies(
+        self, stage: Stage, client: Client, two: tuple[Engine, Engine]
+    ) -> None:
+        stopped, _ = two
+        [first] = client.submit(engines=[0])
+
+        self.hang(stage, two, first)
+        return_client(client, waits=[first])
+        stopped.die(began=first)
+
+        assert client.statuses == {first: LOST}
+        assert client.why(first) == ("EngineLost", "killed by SIGKILL")
+
+    def test_keeps_what_a_client_names_later(
+        self, stage: Stage, client: Client, two: tuple[Engine, Engine]
+    ) -> None:
+        stopped, other = two
+        [first] = client.submit(engines=[0])
+        number = max(stage.pages)
+        del stage.pages[number]
+
+        self.hang(stage, two, first)
+        return_client(client, submission(first), waits=[first])
+        before = other.ids
+        return_engine(stopped, [first])
+        stopped.finish()
+
+        assert before == []
+        assert client.statuses == {first: DONE}
+
+    def test_has_what_it_does_not_hold_any_more_run_again(
+        self, stage: Stage, client: Client, two: tuple[Engine, Engine]
+    ) -> None:
+        stopped, other = two
+        [first] = client.submit(engines=[0, 1])
+        runner = stopped if stopped.ids else other
+        assert runner is stopped
+
+        self.hang(stage, two, first)
+        return_engine(stopped, [])
+
+        assert [*stopped.ids, *other.ids] == [first]
+
+    def test_cannot_be_asked_to_cancel_and_is_interrupted_when_it_is_back(
+        self, stage: Stage, client: Client, two: tuple[Engine, Engine]
+    ) -> None:
+        stopped, _ = two
+        [first] = client.submit(engines=[0])
+
+        self.hang(stage, two, first)
+        return_client(client, waits=[first])
+        request = client.cancel(first)
+        client.say(Interrupt([first], 99))
+        cancelled = client.of(Cancelled)
+        stopped.forget()
+        return_engine(stopped, [first])
+
+        assert cancelled == [Cancelled(request, []), Cancelled(99, [])]
+        assert stopped.of(Halt) == [Halt([first])]
+        assert client.statuses == {}
