@@ -134,5 +134,7 @@ def name_of_this() -> str:
     import sys
 
     notebook = os.environ.get("JPY_SESSION_NAME", "")
-    script = sys.argv[0] if sys.argv else ""
-    return Path(notebook or script).name or "python"
+    script = Path(sys.argv[0] if sys.argv else "")
+    if script.name == "__main__.py":
+        script = script.parent  # a package was run, as by python -m
+    return Path(notebook).name or script.name or "python"

@@ -36,6 +36,7 @@ TIME_OF_DAY = {
     "client/asking.py",
     "client/connecting.py",
     "client/fetching.py",
+    "client/overseeing.py",
     "cluster/keyring.py",
     "cluster/running.py",
     "engine/outcomes.py",

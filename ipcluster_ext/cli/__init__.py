@@ -1,0 +1,1 @@
+"""The command ``ipcluster-ext``: clusters, from a shell."""
