@@ -105,6 +105,7 @@ if TYPE_CHECKING:
     from ipcluster_ext.protocol.standins import Reference
 
 _HOMES = {
+    "jupyter.extension": ("_jupyter_server_extension_points", "_load_jupyter_server_extension"),
     "client.serialize": (
         "deserialize_object",
         "pack_apply_message",
@@ -180,8 +181,8 @@ _HOMES = {
         "unwrap_exception",
         "wrap_exception",
     ),
-    "magics.extension": (
     "protocol.postmortem": ("FramesGone",),
+    "magics.extension": (
         "activate_magics",
         "load_ipython_extension",
         "unload_ipython_extension",
@@ -213,8 +214,8 @@ __all__ = [
     "Executor",
     "ForeignTask",
     "ForkedClientError",
-    "HubGone",
     "FramesGone",
+    "HubGone",
     "IPythonError",
     "ImpossibleDependency",
     "InvalidDependency",
