@@ -218,6 +218,15 @@ def note(words: str, *, bad: bool) -> str:
     return f'<div role="status" style="{_FONT}; {colour}">{text(words)}</div>' if words else ""
 
 
+def folded(title: str, inside: str, *, opened: bool) -> str:
+    """Draw something that can be folded up under its title, without anybody's help."""
+    state = " open" if opened else ""
+    return (
+        f'<details{state}><summary style="{_FONT}; {_DIM}; cursor: pointer">{text(title)}'
+        f"</summary>{inside}</details>"
+    )
+
+
 def stacked(*parts: str) -> str:
     """Draw things one below the other."""
     return "<div>" + "".join(part for part in parts if part) + "</div>"

@@ -1,7 +1,8 @@
 """Something shown live: drawn anew while somebody looks, and left in a readable state.
 
 What is drawn is a tree of ipywidgets' own widgets. With it go a line of text and a piece of HTML,
-for whoever draws no widgets: a terminal, a saved notebook, a page made of one. Changes are drawn
+for whoever draws no widgets: a terminal, a page made of a notebook. In the end these take its
+place. Changes are drawn
 at most ten times a second, on the thread of `display.pulse`; whoever changes something himself
 may call `refresh`, on any thread. Where the front end is closed nothing fails: what is sent to
 nobody is dropped.
@@ -41,6 +42,7 @@ class Live(ABC):
         self._pulse = pulse
         self._lock = threading.RLock()
         self._shown: tuple[Cell, str] | None = None
+        self._last: dict[str, str] = {}
         self._seen = False
 
     # ------------------------------------------------------------ what others say
@@ -71,7 +73,7 @@ class Live(ABC):
         return self._forms()
 
     def show(self, cell: Cell) -> None:
-        """Show it in a cell; in the end what stands beside the widget there is renewed."""
+        """Show it in a cell; in the end text and HTML take its place there, see `settle`."""
         shown = uuid4().hex
         cell.display(self.bundle(), display_id=shown)
         with self._lock:
@@ -94,12 +96,18 @@ class Live(ABC):
         return goes_on
 
     def settle(self) -> None:
-        """Have the output say the same as the widget: what a saved notebook will show."""
+        """Have HTML take the widget's place where it was shown: nothing will change any more.
+
+        A notebook that is saved and opened again shows that; a widget it could not, as the kernel
+        that had it is gone.
+        """
         with self._lock:
-            shown, self._shown = self._shown, None
-        if shown is not None:
-            cell, display_id = shown
-            cell.update(self._forms(), display_id=display_id)
+            shown, last = self._shown, {"text/plain": self.plain(), "text/html": self.html()}
+            if shown is None or not shown[0].updates or last == self._last:
+                return
+            self._last = last
+        shown[0].update(dict(last), display_id=shown[1])
+        close(self.root)
 
     def _forms(self) -> dict[str, Any]:
         view = {"version_major": 2, "version_minor": 0, "model_id": self.root.model_id}
@@ -137,3 +145,11 @@ def hear_beside(*widgets: Any) -> None:
     for widget in widgets:
         if hasattr(widget.comm, "_reply_subshell_for"):
             widget.comm._reply_subshell_for = None  # noqa: SLF001 - it is asked for no other way
+
+
+def close(widget: Any) -> None:  # noqa: ANN401 - ipywidgets is not typed
+    """Close a widget and all that it is made of."""
+    for part in (*getattr(widget, "children", ()), widget.layout, getattr(widget, "style", None)):
+        if part is not None:
+            close(part) if hasattr(part, "layout") else part.close()
+    widget.close()

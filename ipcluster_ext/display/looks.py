@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+_READY = frozenset({"ready", "idle", "busy"})
+
 
 class Step(NamedTuple):
     """How far one task says that it is; ``total`` is None if it does not know."""
@@ -101,7 +103,7 @@ class EngineLook:
     Attributes
     ----------
     engine, state
-        Its id, and how it is: 'ready', 'starting', 'unresponsive', ...
+        Its id, and how it is: 'starting', 'ready' (or 'idle' or 'busy'), 'unresponsive', ...
     host, pid
         Where it runs.
     busy, task, busy_for
@@ -170,7 +172,7 @@ class ClusterLook:
     @property
     def ready(self) -> int:
         """How many engines are ready."""
-        return sum(engine.state == "ready" for engine in self.engines)
+        return sum(engine.state in _READY for engine in self.engines)
 
     @property
     def busy(self) -> int:

@@ -44,6 +44,7 @@ class Progress(Live):
         super().__init__(pulse)
         self._cell = cell
         self._work = work
+        self._has_shares = controls
         self._meter = Meter(work, clock)
         self._build(controls=controls)
         self._actions = Actions(self._say, self.button, spawn=spawn)
@@ -98,7 +99,13 @@ class Progress(Live):
 
     def html(self) -> str:
         """Draw it for those who draw no widgets."""
-        return self._meter.html()
+        look = self._meter.look
+        rows = drawing.shares(self._work.shares()) if self._has_shares and look.over else ""
+        return drawing.stacked(
+            self._meter.html(),
+            self.said.value,
+            drawing.folded("Engines", rows, opened=bool(self.toggle.value)) if rows else "",
+        )
 
     def _say(self, words: str, *, bad: bool) -> None:
         with self._lock:

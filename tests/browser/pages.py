@@ -139,6 +139,7 @@ def open_lab(page: Page, lab: Lab) -> None:
     """Open JupyterLab, and wait until it can be used."""
     page.set_default_timeout(30 * _SECOND)
     page.goto(lab.address("lab"))
+    page.wait_for_function("() => window.jupyterapp !== undefined", timeout=60 * _SECOND)
     page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=60 * _SECOND)
     page.evaluate(
         "async () => { await window.jupyterapp.started; await window.jupyterapp.restored; }"

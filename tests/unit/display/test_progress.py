@@ -122,7 +122,7 @@ class TestTheWidget:
         forms = shown.bundle()
 
         assert forms["text/plain"] == shown.plain()
-        assert forms["text/html"] == shown.html()
+        assert "1 of 100 done" in forms["text/html"]
         view = forms["application/vnd.jupyter.widget-view+json"]
         assert view["model_id"] == shown.root.model_id
 
@@ -239,6 +239,21 @@ class TestShowing:
             work.be(done=100, over=True)
 
         assert page.texts == ["<AsyncMapResult fit: 100 of 100 done, in 0.0 s>"]
+        assert [list(forms) for forms in page.shown.values()] == [["text/plain", "text/html"]]
+
+    def test_leaves_what_each_engine_had_and_what_was_done_about_it(self, clock: Clock) -> None:
+        page, work = Page(), ScriptedWork(label="fit")
+        work.rows = [Share(engine=3, done=4, failed=1)]
+        shown = Progress(work, page, clock=clock, pulse=Pulse(every=60), spawn=at_once)
+        with shown:
+            shown.button.click()
+            work.be(done=100, over=True)
+
+        (html,) = (forms["text/html"] for forms in page.shown.values())
+        assert "cancelled 7 items" in html
+        assert "<details><summary" in html
+        assert ">3</span>" in html or ">3</td>" in html
+        assert shown.root.comm is None
 
     def test_without_widgets_is_text_that_is_renewed_now_and_then(self, clock: Clock) -> None:
         page, work = Page(), ScriptedWork(label="fit")
