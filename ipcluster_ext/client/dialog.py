@@ -28,6 +28,8 @@ GATHER = 0.05
 """So long, in seconds, a question waits for those of engines that come before its own."""
 NOTICE_AFTER = 0.5
 """A question that nobody was asked for so long, in seconds, is announced."""
+HUSHED_FOR = 1.0
+"""So long, in seconds, tasks are asked nothing for after they were interrupted."""
 KEPT = 16
 """So many answers to a task are kept, in case that they have to be sent once more."""
 
@@ -100,6 +102,7 @@ class Questions:
         self._answers: dict[TaskId, dict[int, InputReply]] = {}
         self._resting: list[threading.Condition] = []
         self._announced: set[TaskId] = set()
+        self._hushed: dict[TaskId, float] = {}
 
     # ------------------------------------------------------------ from whoever receives
 
@@ -111,7 +114,9 @@ class Questions:
                 known = {(each.task, each.number) for each in self._waiting}
                 if (question.task, question.number) in known:
                     return
-                if not (refusal := _why_nobody(question.connection.reader)):
+                if self._hushed.get(question.task, 0.0) > time.monotonic():
+                    before = InputReply(question.task, question.number, how="interrupt")
+                elif not (refusal := _why_nobody(question.connection.reader)):
                     self._waiting.append(question)
         if before is not None:
             question.connection.say([before])
@@ -146,6 +151,15 @@ class Questions:
             f"engine {question.engine} asks for input ({question.prompt.strip()!r}) in task "
             f"{task_text(question.task)}; you are asked when you wait for it, as with its get()"
         )
+
+    def hush(self, tasks: Iterable[TaskId]) -> None:
+        """Ask nothing for tasks that are being interrupted; what is on its way ends like they."""
+        hushed = set(tasks)
+        until = time.monotonic() + HUSHED_FOR
+        with self._lock:
+            self._waiting = [each for each in self._waiting if each.task not in hushed]
+            now = {task: when for task, when in self._hushed.items() if when > until - HUSHED_FOR}
+            self._hushed = now | dict.fromkeys(hushed, until)
 
     def ended(self, outcomes: Iterable[Outcome]) -> None:
         """Ask nothing any more for tasks that have ended."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from typing import Any
 
+from ipcluster_ext.client.dialog import questions
 from ipcluster_ext.client.hearing import Hearing
 from ipcluster_ext.errors import HubGone
 from ipcluster_ext.protocol.frames import Frame
@@ -67,6 +68,7 @@ class Questions(Hearing):
         HubGone, ClientError, RuntimeError
             As for `request`.
         """
+        questions.hush(tasks)
         reply = self.request(lambda number: Interrupt(tasks, number, list(graces)))
         cancelled: list[TaskId] = reply.ids
         return cancelled
