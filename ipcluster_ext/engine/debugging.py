@@ -30,12 +30,20 @@ class Debugging:
         Of its front ends.
     prepare
         Starts what threads of the engine there may be later.
+    loaded
+        Called when debugpy listens.
     """
 
     def __init__(
-        self, kernel: FrontKernel, session: Session, prepare: Callable[[], object]
+        self,
+        kernel: FrontKernel,
+        session: Session,
+        *,
+        prepare: Callable[[], object],
+        loaded: Callable[[], None],
     ) -> None:
         self._prepare = prepare
+        self._loaded = loaded
         self._kernel = kernel
         self._session = session
         self._stream: Stream | None = None
@@ -94,6 +102,7 @@ class Debugging:
         host, port = debugger.debugpy_client.get_host_port()
         debugpy.listen((host, int(port)))
         debugger.debugpy_initialized = True
+        self._loaded()
 
     async def _watch(self) -> None:
         while True:

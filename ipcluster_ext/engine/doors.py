@@ -152,13 +152,20 @@ class OpenDoors:
         self._reception = Reception(
             kernel, session, self.outbox, self.visits, host=host, may_end=may_end
         )
-        self._debugging = Debugging(kernel, session, insides.client)
+        self._debugging = Debugging(
+            kernel, session, prepare=insides.client, loaded=self._be_first_to_close
+        )
         kernel.debug = self._debugging.answer
         self._take_kernel(kernel, session, insides)
         for thread in (self._control, self._shell):
             thread.start()
         self._control.call(self._hear_control)
         self._shell.call(self._hear_shell)
+        atexit.register(self.close)
+
+    def _be_first_to_close(self) -> None:
+        """Close before debugpy does at the engine's end, which may be killed while it tries."""
+        atexit.unregister(self.close)
         atexit.register(self.close)
 
     def _take_kernel(self, kernel: EngineKernel, session: Session, insides: Insides) -> None:

@@ -33,6 +33,12 @@ def modules_of_visitors() -> list[str]:
     return [name for name in wanted if name in sys.modules]
 
 
+def waiting_at(gate: Gate) -> str:
+    """Return a line of code that goes on when the gate is open."""
+    path = f"__import__('pathlib').Path({str(gate.path)!r})"
+    return f"from tests.support.gates import pass_through; _ = pass_through({path})"
+
+
 class TestTheConnectionFile:
     def test_is_private_and_names_sockets_that_are_files(self, rc: ipp.Client) -> None:
         path = Path(rc[0].connection_file())
@@ -116,9 +122,14 @@ class TestWhoEnters:
         assert ran.kinds == ["execute_input", "error"]
         assert "1" in "\n".join(ran.reply["traceback"])
 
-    def test_has_cells_that_come_after_a_failed_one_aborted(self, rc: ipp.Client) -> None:
+    def test_has_cells_that_wait_behind_a_failing_one_aborted(
+        self, rc: ipp.Client, gate: Gate
+    ) -> None:
         with entered(rc[0].connection_file()) as console:
-            failing, following = console.send("1 / 0"), console.send("'never'")
+            failing = console.send(f"{waiting_at(gate)}; 1 / 0")
+            following = console.send("'never'")
+            console.wait_for(following, "status")
+            gate.open()
             assert console.reply(failing)["status"] == "error"
             assert console.reply(following)["status"] == "aborted"
             assert console.run("'now'").value == "'now'"
@@ -189,10 +200,7 @@ class TestWhileATaskRuns:
 
     def test_other_engines_work_on(self, rc: ipp.Client, gate: Gate) -> None:
         with entered(rc[0].connection_file()) as console:
-            request = console.send(
-                "from tests.support.gates import pass_through; from pathlib import Path\n"
-                f"pass_through(Path({str(gate.path)!r}))"
-            )
+            request = console.send(waiting_at(gate))
             console.wait_for(request, "execute_input")
             assert rc.load_balanced_view().map_sync(abs, range(-100, 0)) == list(range(100, 0, -1))
             gate.open()
@@ -308,3 +316,5 @@ class TestADebugger:
             assert console.reply(request)["status"] == "ok"
             assert console.debug("disconnect", terminateDebuggee=False)["success"]
         assert client[0]["c"] == 12
+        client.stop_engines(0)
+        wait_until(lambda: not Path(path).exists())
