@@ -14,6 +14,7 @@ from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
+from traitlets.config import Config
 
 from tests.support.cells import plain
 from tests.support.kernels import own_folder
@@ -33,7 +34,8 @@ _METADATA = {
 _CHANGING = (
     (re.compile(r"\b\d+(\.\d+)?(?= ?(ns|µs|ms|s|min|MB|it/s|/s)\b)"), "#"),
     (re.compile(r"\b[0-9a-f]{16}\b"), "<id>"),
-    (re.compile(r"0x[0-9a-f]+"), "<address>"),
+    (re.compile(r"(?<![0-9])0x[0-9a-f]+"), "<address>"),
+    (re.compile(r"(?<=\[engine )\d+"), "#"),
 )
 
 Said = list[tuple[str, ...]]
@@ -65,7 +67,9 @@ def executed(notebook: Any) -> Any:
     """
     notebook = deepcopy(notebook)
     with own_folder() as (folder, environment):
-        client = NotebookClient(notebook, timeout=_LONGEST, kernel_name="python3")
+        connection = str(folder / "kernel" / "kernel.json")
+        config = Config(KernelManager={"transport": "ipc", "connection_file": connection})
+        client = NotebookClient(notebook, kernel_name="python3", timeout=_LONGEST, config=config)
         client.execute(env=environment, cwd=str(folder))
         wait_until(lambda: not leftovers_of(folder / "clusters"))
     _normalize(notebook)

@@ -4,6 +4,7 @@ import pytest
 
 from tests.examples.notebooks import executed, names, said, saved
 
+WIDGET = "application/vnd.jupyter.widget-view+json"
 _LARGEST = 400_000
 
 
@@ -26,7 +27,7 @@ def test_a_saved_notebook_needs_no_widget_and_is_small(name: str) -> None:
     notebook = saved(name)
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
 
-    assert [output for output in outputs if "widget" in str(output.get("data", ""))] == []
+    assert [output for output in outputs if WIDGET in output.get("data", {})] == []
     assert len(str(notebook)) < _LARGEST
 
 
