@@ -60,6 +60,8 @@ class Engine:
         Tasks for this very engine that wait for it to come up.
     known
         The functions it has.
+    prepared
+        The marks of the preparations that it was sent.
     asked
         What it was asked to give back and has not answered, oldest first: a withdrawal, or None
         for a recall.
@@ -122,6 +124,7 @@ class Engine:
     unfinished: dict[TaskId, Task] = field(default_factory=dict)
     held: list[Task] = field(default_factory=list)
     known: set[bytes] = field(default_factory=set)
+    prepared: set[bytes] = field(default_factory=set)
     asked: deque[Withdrawal | None] = field(default_factory=deque)
     progress: float = 0.0
     stalled: bool = False
@@ -232,6 +235,7 @@ class Engine:
     def dropped(self) -> None:
         """Forget what its process had: it is gone."""
         self.known.clear()
+        self.prepared.clear()
         self.values.clear()
         self.unneeded.clear()
         self.unsure.clear()

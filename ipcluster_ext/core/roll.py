@@ -179,7 +179,8 @@ class Roll:
         line.say(Welcome(place.pid, place.host, place.blobs))
         if hello.again or not state.recovered.settled:
             self._recovery.engine_is_back(engine, hello.held, now)
-        self._tasks.prepare(engine, now, done=hello.prepared)
+        engine.prepared = set(hello.prepared)
+        self._tasks.prepare(engine, now)
         self._tasks.give_held(engine, now)
         state.changed.add(engine)
         state.tell_clients([engine.info])

@@ -15,6 +15,7 @@ from ipcluster_ext.protocol.ids import (
     client_of,
     first_task,
 )
+from ipcluster_ext.protocol.labour import mark_of
 from ipcluster_ext.protocol.messages import (
     Need,
     Prepare,
@@ -244,7 +245,7 @@ class Tasks(Assignments):
         state.preparations[message.name] = kept
         for engine in list(state.engines.values()):
             if engine.id not in message.engines and engine.status is EngineStatus.READY:
-                self._prepare(engine, kept, now)
+                self._prepare(engine, kept, now)  # unless the hub before did
 
     def drop_preparation(self, name: str) -> None:
         """Have engines run something first no longer."""
@@ -272,13 +273,18 @@ class Tasks(Assignments):
                 owner.line.say(Need(kept.function.digest))
         return awaited
 
-    def prepare(self, engine: Engine, now: float, *, done: int = 0) -> None:
-        """Have an engine run first what every engine has to, but for so many that it was sent."""
-        every = self._state.preparations.values()
-        for preparation in [each for each in every if engine.boot not in each.told][done:]:
-            self._prepare(engine, preparation, now)
+    def prepare(self, engine: Engine, now: float) -> None:
+        """Have an engine run first what every engine has to."""
+        for preparation in self._state.preparations.values():
+            if engine.boot not in preparation.told:
+                self._prepare(engine, preparation, now)
 
     def _prepare(self, engine: Engine, preparation: Preparation, now: float) -> None:
+        """Have an engine run a preparation, unless this life of it has been sent that."""
+        mark = mark_of(preparation.spec, preparation.item)
+        if mark in engine.prepared:
+            return
+        engine.prepared.add(mark)
         state, function = self._state, preparation.function
         task_id = first_task(THE_HUB, state.next_task)
         state.next_task += 1

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 from msgspec import structs
 
 from ipcluster_ext.protocol.ids import TaskId, client_of
+from ipcluster_ext.protocol.labour import mark_of
 from ipcluster_ext.protocol.messages import Done, EngineHello, Returned, Waiting
-from ipcluster_ext.protocol.parts import ResultItem, TaskItem
+from ipcluster_ext.protocol.parts import ResultItem, TaskItem, TaskSpec
 from ipcluster_ext.transport.channel import Said
 
 _THE_HUB = 0
@@ -28,20 +29,20 @@ class Holdings:
 
     def __init__(self) -> None:
         self._needs: dict[TaskId, tuple[TaskId, ...]] = {}
-        self._prepared = 0
+        self._prepared: list[bytes] = []
 
     @property
     def needed(self) -> set[TaskId]:
         """The tasks whose values stand among the arguments of these."""
         return {need for needs in self._needs.values() for need in needs}
 
-    def came(self, items: Sequence[TaskItem]) -> None:
+    def came(self, spec: TaskSpec, items: Sequence[TaskItem]) -> None:
         """Note tasks of one kind."""
         needs = self._needs
         for item in items:
             needs[item.id] = item.needs
         if items and client_of(items[0].id) == _THE_HUB:
-            self._prepared += len(items)
+            self._prepared += [mark_of(spec, item) for item in items]
 
     def ended(self, items: Iterable[ResultItem]) -> None:
         """Note that outcomes were said."""

@@ -391,7 +391,7 @@ class Wire:
         for message in messages:
             if isinstance(message, Run):
                 spec = message.spec
-                self._holdings.came(message.items)
+                self._holdings.came(spec, message.items)
                 at_once = spec.options is not None and self._orders.at_once(spec)
                 taken: list[Assignment] = [] if at_once else assignments
                 for item in message.items:

@@ -3,10 +3,14 @@
 They are part of the wire as `protocol.messages` describes it.
 """
 
+import hashlib
+
 import msgspec
 
 from ipcluster_ext.protocol.ids import EngineId, TaskId
 from ipcluster_ext.protocol.parts import Life, ResultItem, TaskItem, TaskSpec
+
+MARK_NBYTES = 12
 
 
 class _Message(msgspec.Struct, frozen=True, array_like=True, gc=False, tag_field="t"):
@@ -66,8 +70,8 @@ class EngineHello(_Message, frozen=True, tag=50):
     """Introduce an engine. ``agent`` names the agent that started it, ``boot`` this life of it.
 
     ``again`` says that this life knew the hub before this one: then ``held`` are the tasks that it
-    has or whose outcomes that hub may have missed, in order, and ``prepared`` is how many
-    preparations it was sent.
+    has or whose outcomes that hub may have missed, in order, and ``prepared`` are the marks of the
+    preparations that it was sent (`mark_of`).
     """
 
     engine: EngineId
@@ -79,7 +83,13 @@ class EngineHello(_Message, frozen=True, tag=50):
     resources: dict[str, float] = {}
     again: bool = False
     held: list[TaskId] = []
-    prepared: int = 0
+    prepared: list[bytes] = []
+
+
+def mark_of(spec: TaskSpec, item: TaskItem) -> bytes:
+    """Return what tells a preparation from others: its name, what it calls, and with what."""
+    facts = msgspec.msgpack.encode((spec.label, spec.function, item.inline, item.buffers))
+    return hashlib.blake2b(facts, digest_size=MARK_NBYTES).digest()
 
 
 class Done(_Message, frozen=True, tag=51):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ipcluster_ext.protocol.frames import Frame, encode_failure, frames_of
 from ipcluster_ext.protocol.ids import EngineId, TaskId, client_of, engine_owner
+from ipcluster_ext.protocol.labour import mark_of
 from ipcluster_ext.protocol.messages import (
     Define,
     Done,
@@ -75,7 +76,7 @@ class Engine(Process):
     ended
         The tasks that it has ended, or refused.
     prepared, sent_preparations
-        What it was prepared with, and how often it was sent something of the kind.
+        What it was prepared with, and the marks of all that it was sent of the kind.
     """
 
     def __init__(self, agent: "Agent", number: EngineId, boot: int) -> None:
@@ -95,7 +96,7 @@ class Engine(Process):
         self.unsaid: list[tuple[ResultItem, list[Frame]]] = []
         self.ended: set[TaskId] = set()
         self.prepared: set[bytes] = set()
-        self.sent_preparations = 0
+        self.sent_preparations: list[bytes] = []
         self.renewing = self.estranged = False
         self.resources = {"gpu": 1.0} if number % 2 else {}
         super().__init__(agent.world, Address(ENGINES, b"e%d-%x" % (number, boot)), boot)
@@ -185,7 +186,8 @@ class Engine(Process):
             taken = [next(frames) for _ in range(frames_of(item.buffers))]
             hold(taken == frames_for(item), "the frames of a task are another's:", item.id)
             hold(self.values.keys() >= set(item.needs), "a value did not come first:", item.id)
-            self.sent_preparations += client_of(item.id) == THE_HUB
+            if client_of(item.id) == THE_HUB:
+                self.sent_preparations.append(mark_of(message.spec, item))
             self.lane.append((spec, item))
         if spec.options is not None and spec.options.awaits:
             self.early += [entry for entry in self.lane if entry[0] is spec]
@@ -270,8 +272,7 @@ class Engine(Process):
             return
         world.truth.begins(self, spec, item)
         if client_of(task) == THE_HUB:
-            once = item.inline not in self.prepared or world.truth.hub_deaths
-            hold(once, "it is prepared twice:", self.id, item.inline)
+            hold(item.inline not in self.prepared, "it is prepared twice:", self.id, item.inline)
             self.prepared.add(item.inline)
         for need in item.needs:
             for name in blobs_of(self.values[need]):

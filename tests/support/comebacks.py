@@ -26,14 +26,17 @@ def return_agent(agent: Agent, engines: Sequence[Engine], *also: Message) -> Non
 
 
 def return_engine(
-    engine: Engine, held: Sequence[TaskId] | None = None, *also: Message, prepared: int = 0
+    engine: Engine,
+    held: Sequence[TaskId] | None = None,
+    *also: Message,
+    prepared: Sequence[bytes] = (),
 ) -> None:
     """Have an engine come back that holds these tasks, or all it was sent."""
     engine.come()
     engine.functions.clear()
     ids = engine.ids if held is None else list(held)
     engine.todo = [item for item in engine.todo if item.id in ids]
-    greeting = structs.replace(engine.greeting(), again=True, held=ids, prepared=prepared)
+    greeting = structs.replace(engine.greeting(), again=True, held=ids, prepared=list(prepared))
     engine.say(greeting, *also)
 
 

@@ -396,7 +396,8 @@ class TestPreparations:
     ) -> None:
         other = stage.client()
         for number, who in enumerate((client, other)):
-            who.say(Prepare(str(number), self.SPEC, TaskItem(who.next_ids(1)[0], b"in"), []))
+            spec = TaskSpec(Kind.APPLY, b"f", label=str(number), balanced=False)
+            who.say(Prepare(str(number), spec, TaskItem(who.next_ids(1)[0], b"in"), []))
 
         client.leave()
         asked = other.needed

@@ -6,10 +6,11 @@ from ipcluster_ext.core.absent import PEEK_WITHIN
 from ipcluster_ext.core.recovery import FORGET_AFTER, PATIENCE
 from ipcluster_ext.protocol.frames import decode_failure
 from ipcluster_ext.protocol.ids import EngineId, TaskId
-from ipcluster_ext.protocol.labour import EngineExited
+from ipcluster_ext.protocol.labour import EngineExited, mark_of
 from ipcluster_ext.protocol.messages import (
     Awaiting,
     ClientHello,
+    Define,
     Done,
     Drop,
     Fetch,
@@ -944,13 +945,29 @@ class TestEngines:
         spec = TaskSpec(Kind.APPLY, b"f", balanced=False)
         client.define(b"f")
         client.say(Prepare("p", spec, TaskItem(TaskId(0), b"in"), []))
+        client.say(Prepare("q", spec, TaskItem(TaskId(0), b"other"), []))
+        first, second = (mark_of(spec, TaskItem(TaskId(0), inline)) for inline in (b"in", b"other"))
         for engine in engines:
-            engine.finish()
+            engine.finish(2)
 
         stage.crash()
         return_agent(agent, engines)
-        return_engine(engines[0], [], prepared=1)
-        return_engine(engines[1], [], prepared=0)
+        return_engine(engines[0], [], prepared=[first, second])
+        return_engine(engines[1], [], prepared=[second])
+
+        assert [[item.inline for item in engine.todo] for engine in engines] == [[], [b"in"]]
+
+    def test_run_no_more_than_once_what_is_said_again(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        spec = TaskSpec(Kind.APPLY, b"f", balanced=False)
+        prepare = Prepare("p", spec, TaskItem(TaskId(0), b"in"), [])
+        client.define(b"f")
+        stage.crash()
+        return_agent(agent, engines)
+        return_engine(engines[0], [], prepared=[mark_of(spec, prepare.item)])
+        return_engine(engines[1], [])
+        return_client(client, Define(b"f", b"pickled"), prepare)
 
         assert [len(engine.ids) for engine in engines] == [0, 1]
 
@@ -964,8 +981,8 @@ class TestEngines:
 
         stage.crash()
         return_agent(agent, engines)
-        return_engine(engines[0], [], prepared=0)
-        return_engine(engines[1], [], prepared=1)
+        return_engine(engines[0], [])
+        return_engine(engines[1], [], prepared=[mark_of(spec, TaskItem(TaskId(0), b"in"))])
         before = [len(engine.ids) for engine in engines]
         engines[0].die()
         successor = agent.start(ZERO)
