@@ -35,8 +35,8 @@ class NotRunning(ClusterError):
 class Browser(Protocol):
     """One browser that watches."""
 
-    def tell(self, message: ToBrowser) -> None:
-        """Send it a message."""
+    def tell(self, message: ToBrowser) -> int:
+        """Send it a message; return how many bytes that is."""
 
 
 class Manager:
@@ -201,7 +201,7 @@ class Manager:
         self._browsers[browser] = None
         if self._looking is None:
             self._looking = asyncio.ensure_future(self._look())
-        browser.tell(ClustersNow(clusters=self._clusters()))
+        browser.tell(self._news())
 
     def leave(self, browser: Browser) -> None:
         """Tell a browser nothing more."""
@@ -226,7 +226,7 @@ class Manager:
                 return
             if browser in self._browsers:
                 self._browsers[browser] = sight
-                sight.join(browser)
+                sight.join(browser, wish.interval)
 
     async def _look(self) -> None:
         """See clusters come and go, as long as somebody watches."""
@@ -252,9 +252,12 @@ class Manager:
 
     def _tell(self) -> None:
         self._telling = None
-        message = ClustersNow(clusters=self._clusters())
+        message = self._news()
         for browser in list(self._browsers):
             browser.tell(message)
+
+    def _news(self) -> ClustersNow:
+        return ClustersNow(at=Sight.now(), clusters=self._clusters())
 
     async def close(self) -> None:
         """Let go of all clusters; they go on."""

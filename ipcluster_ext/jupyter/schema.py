@@ -176,8 +176,9 @@ class Select(_Body, frozen=True, tag="select"):
 
 
 class ClustersNow(_Json, frozen=True, tag="clusters"):
-    """To the browser: all clusters, whenever something of them changes."""
+    """To the browser: all clusters, whenever something of them changes; ``at`` what time it is."""
 
+    at: float
     clusters: list[Cluster]
 
 

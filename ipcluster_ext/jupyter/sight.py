@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -25,7 +26,31 @@ Phase = Literal["starting", "running", "stopping", "failed", "over"]
 
 INTERVAL = 0.1
 """A cluster's hub tells once in so many seconds at most."""
+MOST_A_SECOND = 40_000
+"""So many bytes a second a browser is told of a cluster, in the long run."""
 _FIRST_WORD_WITHIN = 10.0
+
+
+@dataclass(slots=True)
+class Audience:
+    """A browser that watches a cluster.
+
+    Attributes
+    ----------
+    interval
+        It is told once in so many seconds at most.
+    told
+        What it knows.
+    due
+        When it may be told again, by the loop's clock.
+    timer
+        Tells it then, if something waits.
+    """
+
+    interval: float
+    told: ClusterStatus | None = None
+    due: float = 0.0
+    timer: asyncio.TimerHandle | None = None
 
 
 class Sight:
@@ -55,7 +80,7 @@ class Sight:
         self._client: Client | None = None
         self._snapshot: ClusterStatus | None = None
         self._word = asyncio.Event()
-        self._browsers: dict[Browser, ClusterStatus | None] = {}
+        self._browsers: dict[Browser, Audience] = {}
         self.cluster = schema.Cluster(
             id=cluster.cluster_id,
             state="starting",
@@ -199,21 +224,36 @@ class Sight:
 
     # ------------------------------------------------------------ who watches
 
-    def join(self, browser: "Browser") -> None:
-        """Tell a browser everything, now and as it changes."""
-        self._browsers[browser] = None
+    def join(self, browser: "Browser", interval: float) -> None:
+        """Tell a browser everything, now and as it changes, as often as it likes."""
+        self._browsers[browser] = Audience(interval)
         self._tell(browser)
 
     def leave(self, browser: "Browser") -> None:
         """Tell a browser nothing more."""
-        self._browsers.pop(browser, None)
+        audience = self._browsers.pop(browser, None)
+        if audience is not None and audience.timer is not None:
+            audience.timer.cancel()
 
     def _tell(self, browser: "Browser") -> None:
-        now, before = self._snapshot, self._browsers[browser]
-        if now is None:
+        """Tell a browser what it does not know, now or as soon as it is due."""
+        audience, loop = self._browsers[browser], asyncio.get_running_loop()
+        if self._snapshot is None or audience.timer is not None:
             return
-        if before is None:
-            browser.tell(whole(self.cluster.id, now))
-        elif (message := difference(self.cluster.id, before, now)) is not None:
-            browser.tell(message)
-        self._browsers[browser] = now
+        if loop.time() < audience.due:
+            audience.timer = loop.call_at(audience.due, self._tell_late, browser)
+            return
+        message = self._news_for(audience, self._snapshot)
+        audience.told = self._snapshot
+        if message is not None:
+            nbytes = browser.tell(message)
+            audience.due = loop.time() + max(audience.interval, nbytes / MOST_A_SECOND)
+
+    def _tell_late(self, browser: "Browser") -> None:
+        self._browsers[browser].timer = None
+        self._tell(browser)
+
+    def _news_for(self, audience: Audience, now: ClusterStatus) -> schema.StatusNow | None:
+        if audience.told is None:
+            return whole(self.cluster.id, now)
+        return difference(self.cluster.id, audience.told, now)

@@ -75,7 +75,9 @@ class FeedSocket(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler):
         super().on_close()
         self._manager.leave(self)
 
-    def tell(self, message: ToBrowser) -> None:
-        """Send a message, unless the browser is gone."""
+    def tell(self, message: ToBrowser) -> int:
+        """Send a message, unless the browser is gone; return how many bytes that is."""
+        text = msgspec.json.encode(message)
         if self.ws_connection is not None and not self.ws_connection.is_closing():
-            self.write_message(msgspec.json.encode(message).decode())
+            self.write_message(text.decode())
+        return len(text)

@@ -120,9 +120,10 @@ export interface INew {
   readonly n?: number;
 }
 
-/** All clusters, whenever something of them changes. */
+/** All clusters, whenever something of them changes; `at` is what time it is on the server. */
 export interface IClustersNow {
   readonly type: 'clusters';
+  readonly at: number;
   readonly clusters: readonly ICluster[];
 }
 
@@ -254,6 +255,7 @@ export const isConsole = isShaped<IConsole>({ kernel: isString, name: isString }
 
 const isClustersNow = isShaped<IClustersNow>({
   type: isOneOf(['clusters'] as const),
+  at: isNumber,
   clusters: isListOf(isCluster)
 });
 
