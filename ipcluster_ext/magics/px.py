@@ -25,7 +25,7 @@ from ipcluster_ext.magics.options import (
 )
 from ipcluster_ext.magics.running import attend, conclude
 from ipcluster_ext.magics.settings import Settings
-from ipcluster_ext.magics.stopping import STOPPED_WAITING, short
+from ipcluster_ext.magics.stopping import STOPPED_WAITING, held_back, short
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -253,12 +253,7 @@ class Px:
             view = self.aim.view(profile=said.profile, count=said.engines)
         except KeyboardInterrupt:
             raise short("stopped before the code was sent") from None
-        targets = said.targets
-        if targets is None and said.engines is not None:
-            targets = client_of(view).ids[: said.engines]
-        result: AsyncResult = view.execute(
-            code, silent=False, targets=targets, block=False, label=said.label or None
-        )
+        result, stopped = _submitted(view, code, said)
         self._last = result
         self._store(said, result)
         if settings.verbose:
@@ -274,6 +269,7 @@ class Px:
             settings,
             group_by=said.group_outputs,
             here=(lambda: self._run_here(code)) if said.local else None,
+            stopped=stopped,
         )
         return None
 
@@ -299,6 +295,26 @@ class Px:
             f"%px{self.suffix} runs on engines {where}\n"
             f"%pxconfig{self.suffix} {block} --targets {self.aim.targets_text} {self._settings}"
         )
+
+
+def _submitted(view: "DirectView", code: str, said: Said) -> "tuple[AsyncResult, bool]":
+    """Have code run on the engines; return the answer, and whether an interrupt came meanwhile."""
+    targets = said.targets
+    if targets is None and said.engines is not None:
+        targets = client_of(view).ids[: said.engines]
+    sent: list[AsyncResult] = []
+    try:
+        with held_back():
+            sent.append(
+                view.execute(
+                    code, silent=False, targets=targets, block=False, label=said.label or None
+                )
+            )
+    except KeyboardInterrupt:
+        if not sent:
+            raise
+        return sent[0], True
+    return sent[0], False
 
 
 @contextmanager

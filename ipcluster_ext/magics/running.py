@@ -27,6 +27,7 @@ def attend(
     *,
     group_by: GroupBy | None = None,
     here: Here | None = None,
+    stopped: bool = False,
 ) -> None:
     """Wait until a cell has ended, and show what there is to show.
 
@@ -42,6 +43,8 @@ def attend(
         How output is put together; as it comes, or by type, if not given.
     here
         Runs the cell in this process meanwhile, if it is to run here, too.
+    stopped
+        Whether the cell was interrupted already.
 
     Raises
     ------
@@ -54,21 +57,25 @@ def attend(
     """
     local: BaseException | None = None
     interrupt: KeyboardInterrupt | None = None
-    with _live(result, settings, group_by) as failures:
-        try:
-            local = None if here is None else here()
-            if isinstance(local, KeyboardInterrupt):
-                raise local
-            with showing(result, after=settings.progress_after):
-                result.wait()
-        except KeyboardInterrupt:
-            if failures is not None:
-                failures.be_silent()
-            interrupt = stop(client, result, settings.signal_on_interrupt)
+    failures = Failures(result) if settings.stream else None
+    try:
+        with _live(result, failures, group_by):
+            try:
+                local = KeyboardInterrupt() if stopped else here() if here is not None else None
+                if isinstance(local, KeyboardInterrupt):
+                    raise local
+                with showing(result, after=settings.progress_after):
+                    result.wait()
+            except KeyboardInterrupt:
+                if failures is not None:
+                    failures.be_silent()
+                interrupt = stop(client, result, settings.signal_on_interrupt)
+        if interrupt is None and failures is None:
+            result.display_outputs(group_by or "type")
+    except KeyboardInterrupt:  # before it was waited for, or while the last of it was shown
+        interrupt = interrupt or stop(client, result, settings.signal_on_interrupt)
     if interrupt is not None:
         raise interrupt from None
-    if failures is None:
-        result.display_outputs(group_by or "type")
     conclude(result, shown=failures is not None, debug=settings.debug)
     if local is not None:
         raise AlreadyDisplayedError(local)
@@ -76,18 +83,16 @@ def attend(
 
 @contextmanager
 def _live(
-    result: "AsyncResult", settings: Settings, group_by: GroupBy | None
-) -> Iterator[Failures | None]:
+    result: "AsyncResult", failures: Failures | None, group_by: GroupBy | None
+) -> Iterator[None]:
     """Show output and errors as they come, if that is wanted."""
-    if not settings.stream:
-        yield None
+    if failures is None:
+        yield
         return
-    failures = Failures(result)
-    options = {} if group_by is None else {"groupby": group_by}
-    with result.stream_output(**options):
+    with result.stream_output(group_by or "order"):
         result.listen(failures)
         try:
-            yield failures
+            yield
         finally:
             result.unlisten(failures)
     failures.conclude()

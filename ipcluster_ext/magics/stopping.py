@@ -1,8 +1,10 @@
 """What the stop button does to a cell that waits: it stops what the cell started, and no more."""
 
+from contextlib import AbstractContextManager
 from signal import SIGINT
 from typing import TYPE_CHECKING
 
+from ipcluster_ext.client.interrupts import deferred_interrupts
 from ipcluster_ext.client.joining import say
 from ipcluster_ext.magics.naming import engines_text
 from ipcluster_ext.protocol.ids import EngineId
@@ -36,9 +38,12 @@ def stop(client: "Client", result: "AsyncResult", signum: int) -> KeyboardInterr
     if not signum:
         return short(STOPPED_WAITING)
     waited = _unended(result)
+    if not waited:
+        return short("the code had ended; %pxresult shows what it had to show")
     try:
         if signum == SIGINT:
-            result.interrupt()
+            with held_back():
+                result.interrupt()
         else:
             result.cancel_unbegun()
             busy = list(_unended(result).values())
@@ -67,6 +72,11 @@ def _unended(result: "AsyncResult") -> dict[int, EngineId]:
 def _never_began(result: "AsyncResult", place: int) -> bool:
     outcome = result.outcome_at(place)
     return outcome is not None and outcome.item.status is TaskStatus.CANCELLED
+
+
+def held_back() -> AbstractContextManager[object]:
+    """Hold SIGINT back until a ``with`` block ends, in which something is sent as a whole."""
+    return deferred_interrupts(lambda: None)
 
 
 def short(text: str) -> KeyboardInterrupt:
