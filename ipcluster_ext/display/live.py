@@ -107,7 +107,6 @@ class Live(ABC):
                 return
             self._last = last
         shown[0].update(dict(last), display_id=shown[1])
-        close(self.root)
 
     def _forms(self) -> dict[str, Any]:
         view = {"version_major": 2, "version_minor": 0, "model_id": self.root.model_id}
@@ -133,6 +132,13 @@ class Live(ABC):
         elif change["old"]:
             self._pulse.remove(self.refresh)
             self.closed()
+            if self._last:
+                self._pulse.add(self._close)
+
+    def _close(self) -> bool:
+        """Give the widget up: the front end has put something else in its place."""
+        close(self.root)
+        return False
 
 
 def hear_beside(*widgets: Any) -> None:

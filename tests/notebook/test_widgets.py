@@ -43,11 +43,13 @@ class TestWhoDrawsWidgets:
         cell = notebook.ok(slow(gate, 6) + "\nar")
         (root,) = front.shown(cell)
         assert cell.displays[0]["text/plain"].startswith("<AsyncMapResult fit: 0 of 6 done")
+        front.set(root, _view_count=1).wait()
         notebook.ok("1 + 1")
 
         gate.open()
         notebook.wait_for(lambda: "6 of 6 done, in" in cell.displays[0]["text/plain"])
         assert [set(shown) for shown in cell.displays] == [{"text/plain", "text/html"}]
+        front.set(root, _view_count=0).wait()
         notebook.wait_for(lambda: root.closed)
 
     def test_cancels_with_the_button_and_then_interrupts(
