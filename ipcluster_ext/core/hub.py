@@ -53,6 +53,7 @@ from ipcluster_ext.protocol.messages import (
     Fetch,
     Fetched,
     HistoryQuery,
+    InputReply,
     Interrupt,
     Message,
     More,
@@ -176,6 +177,8 @@ class Hub:
             self._record_staff()
         if self.state.laggards:
             self._lagging.go_on()
+        if self._talk.asking:
+            self._talk.look()
         if self._feed.on:
             self._feed.look(events, now)
 
@@ -344,6 +347,8 @@ class Hub:
         match message:
             case More():
                 self._pass_to_engine(client, message)
+            case InputReply():
+                self._talk.answer(client, message)
             case Watch():
                 self._feed.watch(client, message)
             case _:

@@ -6,6 +6,8 @@ buffers follow as frames of their own (`frames`). Messages decode straight into 
 what does not fit is refused before anybody thinks about it.
 """
 
+from typing import Literal
+
 import msgspec
 
 from ipcluster_ext.protocol.feed import (
@@ -282,6 +284,20 @@ class Awaiting(_Message, frozen=True, tag=75):
     counts: list[int]
 
 
+class InputReply(_Message, frozen=True, tag=76):
+    """What a user says to a task that asked (`News` of topic 'input'). To the hub, and on to it.
+
+    ``number`` is that of the question, 0 for all that the task has asked. ``how`` is 'text', 'end'
+    for the end of the input, 'interrupt' for Ctrl-C; where there is nobody to ask it is 'refused',
+    and ``text`` says why.
+    """
+
+    id: TaskId
+    number: int
+    text: str = ""
+    how: Literal["text", "end", "interrupt", "refused"] = "text"
+
+
 # ---------------------------------------------------------------- hub to client
 
 
@@ -374,8 +390,8 @@ class Started(_Message, frozen=True, tag=29):
 class News(_Message, frozen=True, tag=30):
     """Something a running task has to say; from engine and hub alike.
 
-    ``topic`` is 'item' (of a stream, the payload being ``(number, value)``), 'display', 'data' or
-    'progress'; ``number`` is as for `Output`.
+    ``topic`` is 'item' (of a stream, the payload being ``(number, value)``), 'input' (a question),
+    'display', 'data' or 'progress'; ``number`` is as for `Output`.
     """
 
     id: TaskId
@@ -424,7 +440,7 @@ Message = (
     Ping | Pong | Bye | Define
     | ClientHello | Submit | SubmitEach | Cancel | Steer | QueueQuery | Interrupt | Supply
     | Release | Fetch | HistoryQuery | Purge | Resubmit | More | Prepare | Awaiting
-    | Watch
+    | Watch | InputReply
     | Welcome | Refused | Engines | Results | Output | Cancelled | Steered | QueueReply | Need
     | Started | News | Lack | Fetched | Records | Purged | Notice
     | Status
@@ -436,7 +452,7 @@ Message = (
 
 FROM_CLIENT = (
     ClientHello, Define, Submit, SubmitEach, Cancel, Steer, QueueQuery, Interrupt, Supply, Release,
-    Fetch, HistoryQuery, Purge, Resubmit, More, Prepare, Awaiting, Watch, Bye,
+    Fetch, HistoryQuery, Purge, Resubmit, More, Prepare, Awaiting, Watch, InputReply, Bye,
 )  # fmt: skip
 FROM_ENGINE = (EngineHello, Done, Returned, Output, Started, News, Waiting, Bye)
 FROM_AGENT = (AgentHello, EngineExited, Peeked, Vitals, Bye)
