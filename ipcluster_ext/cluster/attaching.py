@@ -39,7 +39,7 @@ class Attaching:
         >>> again.running, again.n
         (True, 2)
         """
-        return cls.of(register.entry(cluster_id))
+        return cls._of(register.entry(cluster_id))
 
     @classmethod
     def from_file(
@@ -71,12 +71,12 @@ class Attaching:
         True
         """
         if cluster_file is not None:
-            return cls.of(register.entry_of(Path(cluster_file)))
+            return cls._of(register.entry_of(Path(cluster_file)))
         if cluster_id:
             return cls.from_id(cluster_id)
         for each in register.entries():
             if profile in {None, each.about.profile}:
-                return cls.of(each)
+                return cls._of(each)
         which = "" if profile is None else f" of profile {profile!r}"
         msg = f"no cluster{which} is running in {runtime_folder()}"
         raise ClusterError(msg)
@@ -93,13 +93,13 @@ class Attaching:
         found: list[Any] = []
         for each in register.entries():
             try:
-                found.append(cls.of(each))
+                found.append(cls._of(each))
             except ClusterError:
                 continue  # it has ended since
         return found
 
     @classmethod
-    def of(cls, entry: register.Entry) -> Self:
+    def _of(cls, entry: register.Entry) -> Self:
         """Take hold of a cluster that was found.
 
         Raises

@@ -96,7 +96,7 @@ class Sight:
     @classmethod
     def of(cls, entry: Entry, changed: "Callable[[Sight], None]") -> Self:
         """See a cluster that runs already."""
-        return cls(Cluster.of(entry), entry.about, changed, "running")
+        return cls(Cluster.from_id(entry.deed.cluster), entry.about, changed, "running")
 
     @classmethod
     def new(cls, cluster: Cluster, changed: "Callable[[Sight], None]") -> Self:
