@@ -101,12 +101,14 @@ class Dialog:
         StdinNotImplementedError
             There is nobody to ask.
         """
+        __tracebackhide__ = True  # IPython shows the caller's line only
         return self.ask("input()", prompt=str(prompt), password=False)
 
     def getpass(
         self, prompt: str = "Password: ", stream: object = None, *, echo_char: str | None = None
     ) -> str:
         """Ask for a password, as `getpass.getpass` does; raises what `input` does."""
+        __tracebackhide__ = True
         del stream, echo_char  # mean something in a terminal only
         return self.ask("getpass()", prompt=str(prompt), password=True)
 
@@ -125,6 +127,7 @@ class Dialog:
         EOFError, KeyboardInterrupt, StdinNotImplementedError
             As for `input`.
         """
+        __tracebackhide__ = True
         assignment = self._surroundings.assignment
         if assignment is None:
             raise self._refusal(what, "no task runs that could ask anybody")
@@ -157,6 +160,7 @@ class Dialog:
         self._flush()
 
     def _meaning(self, what: str, reply: InputReply | None) -> str:
+        __tracebackhide__ = True
         if reply is None:  # what ended the wait has been raised
             raise KeyboardInterrupt
         if reply.how == "end":
