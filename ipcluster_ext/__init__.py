@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ipcluster_ext.client.dependency import Dependency
     from ipcluster_ext.client.direct import BroadcastView, DirectView
     from ipcluster_ext.client.executor import Executor, ViewExecutor
+    from ipcluster_ext.client.feed import StatusFeed
     from ipcluster_ext.client.fetching import AsyncHubResult
     from ipcluster_ext.client.functional import ParallelFunction, RemoteFunction, parallel, remote
     from ipcluster_ext.client.joining import connect, use_cluster
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ipcluster_ext.client.metadata import Metadata
     from ipcluster_ext.client.options import Retry
     from ipcluster_ext.client.partition import Map, RoundRobinMap
+    from ipcluster_ext.client.picture import ClusterStatus
     from ipcluster_ext.client.remote import RemoteValue
     from ipcluster_ext.client.replies import ExecuteReply
     from ipcluster_ext.client.requirements import depend, dependent, interactive, require
@@ -131,6 +133,8 @@ _HOMES = {
     "client.fetching": ("AsyncHubResult",),
     "client.records": ("TaskRecord",),
     "client.maps": ("AsyncMapResult",),
+    "client.feed": ("StatusFeed",),
+    "client.picture": ("ClusterStatus",),
     "client.replies": ("ExecuteReply",),
     "client.result": ("AsyncResult",),
     "cluster.cluster": ("Cluster",),
@@ -203,6 +207,7 @@ __all__ = [
     "ClientError",
     "Cluster",
     "ClusterError",
+    "ClusterStatus",
     "ClusterStopped",
     "CompositeError",
     "Dependency",
@@ -242,6 +247,7 @@ __all__ = [
     "SerializationError",
     "SoftTimeLimit",
     "StartupError",
+    "StatusFeed",
     "TaskAborted",
     "TaskExpired",
     "TaskInterrupted",

@@ -21,6 +21,7 @@ from ipcluster_ext.agent.wakeups import SignalPipe, end_of
 from ipcluster_ext.protocol.messages import (
     AgentHello,
     FreeBlobs,
+    Measure,
     Message,
     Peek,
     Refused,
@@ -186,6 +187,8 @@ class Agent:
                 self._engines.signal(message.engines, message.signum)
             case Peek():
                 self._engines.peek(message)
+            case Measure():
+                self._engines.measure(message.every)
             case FreeBlobs():
                 free_blobs(Path(self._config.blobs), message.names, on_error=log.warning)
             case SweepBlobs():
@@ -218,8 +221,10 @@ class Agent:
     def _greeting(self, unheard: list[Said]) -> list[Said]:
         """Make the greeting for a hub that remembers nothing, with what the last one missed.
 
-        All in one packet: what is neither among the engines nor among the deaths never was.
+        All in one packet: what is neither among the engines nor among the deaths never was. It has
+        to say itself whether anybody watches.
         """
+        self._engines.measure(0.0)
         hello = AgentHello(
             self._hello.agent,
             self._hello.host,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ipcluster_ext.agent.leavings import black_box, engine_log, excerpt, last_lines, size_of
 from ipcluster_ext.agent.memory import MemoryWatch
 from ipcluster_ext.agent.roster import Death, Launch
-from ipcluster_ext.agent.vitals import Vitals, in_words
+from ipcluster_ext.agent.vitals import LOOK_EVERY, Vitals, in_words
 from ipcluster_ext.transport import kernelfiles
 from ipcluster_ext.transport.blackbox import Begun, begun_in
 from ipcluster_ext.transport.processes import Exit
@@ -30,14 +30,20 @@ class Autopsy:
         The cluster's folder; logs are there.
     boxes
         Where black boxes are, as long as there is room.
+
+    Attributes
+    ----------
+    vitals
+        What living engines use.
     """
 
     def __init__(self, folder: Path, boxes: Path) -> None:
         self._folder = folder
         self._boxes = boxes
         self._births: dict[int, _Birth] = {}
-        self._vitals = Vitals()
+        self.vitals = Vitals()
         self._memory = MemoryWatch()
+        self._look_at = 0.0
 
     def box(self, life: Launch) -> Path:
         """Return where the black box of a life is to be."""
@@ -47,11 +53,20 @@ class Autopsy:
         """Note that a life is about to begin."""
         self._births[life.boot] = _Birth(now, size_of(engine_log(self._folder, life.engine)))
 
-    def look(self, pids: Sequence[int], now: float) -> None:
-        """Look at living engines, unless that was done a moment ago."""
-        if self._vitals.due(now):
-            self._vitals.look(pids, now)
+    def look(self, pids: Sequence[int], now: float) -> bool:
+        """Look at living engines, unless that was done a moment ago; tell whether it was not."""
+        if now >= self._look_at:
+            self._look_at = now + LOOK_EVERY
             self._memory.look()
+        if not self.vitals.due(now):
+            return False
+        self.vitals.look(pids, now)
+        return True
+
+    @property
+    def limit(self) -> int:
+        """How much memory the engines of this host may have together, in bytes."""
+        return self._memory.limit
 
     def begun(self, life: Launch) -> Begun:
         """Tell which tasks a life has begun, whether it has ended or not."""
@@ -70,7 +85,7 @@ class Autopsy:
         begun, up = begun_in(box), box.exists()
         box.unlink(missing_ok=True)
         kernelfiles.sweep(self._folder, life.engine)
-        seen = self._vitals.of(exited.pid)
+        seen = self.vitals.of(exited.pid)
         nbytes = max(exited.used.nbytes, 0 if seen is None else seen.nbytes)
         killed = exited.code == -signal.SIGKILL
         return Death(

@@ -13,7 +13,14 @@ from ipcluster_ext.agent.leavings import engine_log
 from ipcluster_ext.agent.nursery import Nursery
 from ipcluster_ext.agent.roster import STOP_GRACE, Effect, Kill, Launch, Roster
 from ipcluster_ext.protocol.ids import EngineId
-from ipcluster_ext.protocol.messages import EngineExited, Message, Peek, Peeked, StopEngines
+from ipcluster_ext.protocol.messages import (
+    EngineExited,
+    Message,
+    Peek,
+    Peeked,
+    StopEngines,
+    Vitals,
+)
 from ipcluster_ext.protocol.parts import Life
 from ipcluster_ext.protocol.process import (
     AgentConfig,
@@ -68,7 +75,8 @@ class Engines:
     @property
     def deadline(self) -> float | None:
         """When `tick` has something to do."""
-        return self._roster.deadline
+        due = [self._roster.deadline, self._autopsy.vitals.deadline]
+        return min((at for at in due if at is not None), default=None)
 
     @property
     def nursery_fd(self) -> int:
@@ -123,7 +131,18 @@ class Engines:
         """Do what has become due."""
         now = time.monotonic()
         self._carry(self._roster.tick(now=now))
-        self._autopsy.look(list(self._roster.pids), now)
+        if self._autopsy.look(list(self._roster.pids), now) and self._autopsy.vitals.measures:
+            self._tell_vitals()
+
+    def measure(self, every: float) -> None:
+        """Tell the hub every so many seconds what engines use now; 0 ends that."""
+        self._autopsy.vitals.measure(every)
+
+    def _tell_vitals(self) -> None:
+        lives = {pid: self._roster.engine_of(pid) for pid in self._roster.pids}
+        engines = {pid: life.engine for pid, life in lives.items() if life is not None}
+        if news := self._autopsy.vitals.news(engines):
+            self._say([Vitals(news, self._autopsy.limit)])
 
     def close(self) -> None:
         """Start no more engines, and let the zygote end."""

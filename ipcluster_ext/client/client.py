@@ -32,7 +32,7 @@ from ipcluster_ext.client.opened import note_opened
 from ipcluster_ext.client.overseeing import WatchedClient
 from ipcluster_ext.client.preparing import Preparing
 from ipcluster_ext.client.purging import Purging
-from ipcluster_ext.client.steer import Steering
+from ipcluster_ext.client.scaling import Scaling
 from ipcluster_ext.client.targets import Targets, resolve
 from ipcluster_ext.client.versions import Versioned
 from ipcluster_ext.display.card import Card, still
@@ -50,7 +50,7 @@ _HEARD_WITHIN = 5.0
 _LOOK_EVERY = 0.02
 
 
-class Client(Jobbing, Purging, Steering, Preparing, Becoming, Versioned):
+class Client(Jobbing, Purging, Scaling, Preparing, Becoming, Versioned):
     """A connection to a cluster. May be used from any thread.
 
     Parameters

@@ -478,5 +478,6 @@ class Connection(Reunion):
         if outermost:
             self._callers.discard(threading.get_ident())
         self._requests.fail(error)
+        self.feeds.fail(error)
         self.roster.fail(error)
         self._welcomed.set()

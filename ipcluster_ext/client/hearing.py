@@ -12,6 +12,7 @@ from typing import Any
 
 from ipcluster_ext.client.definitions import Definitions
 from ipcluster_ext.client.dialog import Ask, question_of, questions
+from ipcluster_ext.client.feed import Feeds
 from ipcluster_ext.client.lending import Lending, supply
 from ipcluster_ext.client.news import COMM, INPUT, Take, show_notice, tell
 from ipcluster_ext.client.pending import Outcome, Owner, Payload, Pending
@@ -41,6 +42,7 @@ from ipcluster_ext.protocol.messages import (
     Refused,
     Results,
     Started,
+    Status,
     Steered,
     Welcome,
 )
@@ -74,6 +76,8 @@ class Hearing(ABC):
         What is owed to whom, and what was submitted lately.
     roster
         The engines.
+    feeds
+        The status feeds.
     blobs
         This host's shared memory, as far as the hub's cluster has any.
     hub_pid, hub_versions
@@ -101,6 +105,7 @@ class Hearing(ABC):
         self._defined = Definitions()
         self.submitted = Submitted()
         self._requests = Requests()
+        self.feeds = Feeds()
         self._lending = Lending(self.pending, self.submitted)
         self._words = Words()
         self._welcomed = threading.Event()
@@ -242,6 +247,9 @@ class Hearing(ABC):
                 self._requests.answered(message)
             case Engines():
                 self.roster.update(message.engines)
+            case Status():
+                if (wish := self.feeds.hear(message)) is not None:
+                    self._channel.say([wish])
             case FreeBlobs():
                 self.blobs.recycle(message.names)
             case Notice():

@@ -23,6 +23,7 @@ from ipcluster_ext.protocol.messages import (
     Resubmit,
     Submit,
     SubmitEach,
+    Watch,
 )
 from ipcluster_ext.transport.channel import Channel, Said
 
@@ -134,6 +135,8 @@ class Reunion(Questions):
         if self._estranged:
             firsts, counts = self.pending.said_ranges()
             said.append(([*self._words.granted.values(), Awaiting(firsts, counts)], ()))
+        if wishes := self.feeds.wishes:
+            said.append(([*wishes], ()))
         return said
 
     def _note_said(self, messages: Sequence[Message]) -> None:
@@ -156,7 +159,8 @@ class Reunion(Questions):
 def wanted_still(unheard: Iterable[Said], is_open: IsOpen) -> list[Said]:
     """Return what is to be said again.
 
-    Greetings are not, and neither are submissions of tasks that have ended: they would run twice.
+    What a hub that is new to a client hears anyway is not, greetings among it, and neither are
+    submissions of tasks that have ended: they would run twice.
 
     Parameters
     ----------
@@ -183,7 +187,7 @@ def wanted_still(unheard: Iterable[Said], is_open: IsOpen) -> list[Said]:
 def _parts(message: Message, frames: list[Frame], is_open: IsOpen) -> Iterator[_Part]:
     """Yield what is left of a message."""
     match message:
-        case ClientHello() | Awaiting():
+        case ClientHello() | Awaiting() | Watch():
             return
         case Submit():
             yield from _submission(message, frames, is_open)

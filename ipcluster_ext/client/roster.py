@@ -84,6 +84,12 @@ class Roster:
         infos = list(self._engines.values())
         return sum(1 for info in infos if info.status is _READY)
 
+    @property
+    def known(self) -> list[EngineId]:
+        """All engines that there are, whatever they are doing, in order."""
+        with self._changed:
+            return sorted(self._engines)
+
     def get(self, engine: EngineId) -> EngineInfo | None:
         """Return what is known of an engine, None if there is no such engine."""
         return self._engines.get(engine)
@@ -97,7 +103,7 @@ class Roster:
                 else:
                     self._engines[info.id] = info
             infos = self._engines.values()
-            self._ready = sorted(info.id for info in infos if info.status is _READY or info.pid)
+            self._ready = sorted(info.id for info in infos if _can_be_addressed(info))
             self._hosts = frozenset(info.host for info in infos)
             self.mismatch = self._find_mismatch()
             self._changed.notify_all()
@@ -200,3 +206,10 @@ class Roster:
                 if not self._waiting:
                     self._gone.clear()
         return True
+
+
+def _can_be_addressed(info: EngineInfo) -> bool:
+    """Tell whether an engine is ready or about to come back; one that retires takes no more."""
+    if info.status is EngineStatus.RETIRING:
+        return False
+    return info.status is _READY or bool(info.pid)

@@ -168,7 +168,7 @@ class Steering(Base, ABC):
         >>> rc.stop_engines(more)
         """
         count, have = operator.index(n), dict(resources or {})
-        return _steered(
+        return steered(
             self.connection.request(lambda number: Steer(number, "start", [], count, 0, have))
         )
 
@@ -255,7 +255,7 @@ class Steering(Base, ABC):
         self, action: str, engines: list[EngineId], *, signum: int = 0, block: bool | None = None
     ) -> "Future[list[EngineId]]":
         answer = self.connection.ask(lambda number: Steer(number, action, engines, 0, signum))
-        return self._or_wait(converted(answer, _steered), block=block)
+        return self._or_wait(converted(answer, steered), block=block)
 
     def shutdown(
         self,
@@ -333,7 +333,14 @@ class Steering(Base, ABC):
         )
 
 
-def _steered(reply: Steered) -> list[EngineId]:
+def steered(reply: Steered) -> list[EngineId]:
+    """Return the engines that a request to do something with engines concerns.
+
+    Raises
+    ------
+    EngineError
+        The hub refused.
+    """
     if reply.refused:
         raise EngineError(reply.refused)
     return list(reply.engines)

@@ -68,6 +68,79 @@ class Steering(ABC):
         with closing(self.connect_client_sync()) as client:
             return client.start_engines(n, resources=check_resources(resources))
 
+    async def scale(
+        self,
+        n: int,
+        *,
+        force: bool = False,
+        wait: bool = False,
+        timeout: float | None = None,  # noqa: ASYNC109 - a thread waits, and would go on waiting
+        resources: Mapping[str, float] | None = None,
+    ) -> list[EngineId]:
+        """Have so many engines: start some, or stop some when they have finished what they have.
+
+        Parameters
+        ----------
+        n
+            How many; 0 for none.
+        force
+            Whether engines that are too many are stopped at once, whatever they do.
+        wait, timeout
+            Whether to wait until so many are ready and the others are gone, and how long, in
+            seconds; None for ever.
+        resources
+            What each that is started has, as ``{"gpu": 1}``; what the cluster's others have if
+            not given.
+
+        Returns
+        -------
+        The ids of those that stay and those that come, in order.
+
+        Raises
+        ------
+        ValueError
+            There can be no such number, or no such amount of a resource.
+        EngineError
+            The hub refused, or one of them failed to start.
+        TimeoutError
+            They were not all there, or the others not gone, when the time was up.
+        ClusterStopped
+            The cluster is not running.
+
+        Examples
+        --------
+        >>> import asyncio
+        >>> len(asyncio.run(rc.cluster.scale(3)))
+        3
+        >>> asyncio.run(rc.cluster.scale(2, wait=True, timeout=60))
+        [0, 1]
+        """
+        return await in_thread(
+            lambda: self.scale_sync(n, force=force, wait=wait, timeout=timeout, resources=resources)
+        )
+
+    def scale_sync(
+        self,
+        n: int,
+        *,
+        force: bool = False,
+        wait: bool = False,
+        timeout: float | None = None,
+        resources: Mapping[str, float] | None = None,
+    ) -> list[EngineId]:
+        """As `scale`, blocking.
+
+        Examples
+        --------
+        >>> len(rc.cluster.scale_sync(3, wait=True, timeout=60))
+        3
+        >>> rc.cluster.scale_sync(2, wait=True, timeout=60)
+        [0, 1]
+        """
+        have = check_resources(resources)
+        with closing(self.connect_client_sync()) as client:
+            return client.scale(n, force=force, wait=wait, timeout=timeout, resources=have)
+
     async def stop_engines(self, ids: Sequence[int] | None = None) -> None:
         """Stop engines for good; the tasks they had not begun go to others.
 

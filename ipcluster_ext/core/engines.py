@@ -215,7 +215,7 @@ class Engine:
         status = self.status
         if status is EngineStatus.READY and self.silent_since is not None:
             status = EngineStatus.UNRESPONSIVE
-        elif status is EngineStatus.READY and self.retiring:
+        elif self.retiring and status in {EngineStatus.READY, EngineStatus.STARTING}:
             status = EngineStatus.RETIRING
         return EngineInfo(
             self.id, status, self.host, self.pid, self.reason, self.python, self.resources

@@ -17,7 +17,7 @@ from ipcluster_ext.core.engines import Agent, Engine
 from ipcluster_ext.core.events import Delivered, Event, PeerId
 from ipcluster_ext.core.state import Client, State
 from ipcluster_ext.core.task import Task
-from ipcluster_ext.core.works import Work
+from ipcluster_ext.core.work import Work
 from ipcluster_ext.protocol.feed import (
     LEAST_INTERVAL,
     ClusterState,
@@ -311,12 +311,12 @@ def _title(spec: TaskSpec) -> str:
 
 
 def _state_of(engine: Engine) -> EngineState:
-    if engine.status is EngineStatus.STARTING:
-        return "starting"
     if engine.silent_since is not None:
         return "unresponsive"
     if engine.leaving:
         return "retiring"
+    if engine.status is EngineStatus.STARTING:
+        return "starting"
     return "busy" if engine.unfinished else "idle"
 
 

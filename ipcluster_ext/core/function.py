@@ -7,10 +7,8 @@ ahead, so that an engine need not wait for the hub between two of them.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ipcluster_ext.core.works import Work
+from ipcluster_ext.core.work import Work
 
 HORIZON = 0.005
 ONE_AHEAD = 0.025
@@ -43,7 +41,7 @@ class Function:
     live: int = 0
     seconds: float | None = None
     row: int = 0
-    work: "Work | None" = None
+    work: Work | None = None
 
     def took(self, seconds: float) -> None:
         """Learn from a task that ended, by a clock that may have jumped meanwhile."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ipcluster_ext.core.function import Function
-from ipcluster_ext.core.works import NOTHING, Work
+from ipcluster_ext.core.work import NOTHING, Work
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import EngineId, TaskId
 from ipcluster_ext.protocol.parts import Options, TaskItem, TaskSpec

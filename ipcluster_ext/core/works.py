@@ -11,86 +11,21 @@ to know of it is found out when somebody looks (`core.feed`).
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 
 from ipcluster_ext.core.function import Function
-from ipcluster_ext.errors import ProtocolError
-from ipcluster_ext.protocol.frames import decode_failure
+from ipcluster_ext.core.work import Key, Work
 from ipcluster_ext.protocol.ids import ClientId
-from ipcluster_ext.protocol.parts import ResultItem, TaskSpec
-from ipcluster_ext.protocol.status import Kind, TaskStatus
-from ipcluster_ext.protocol.text import legible
+from ipcluster_ext.protocol.parts import TaskSpec
+from ipcluster_ext.protocol.status import Kind
 
 LULL = 5.0
 """So long after its last task ended, in seconds, a work is over for good."""
 MOST_IDLE = 128
 MOST_KEPT = 32
 """So many works that are over are remembered."""
-MOST_ERROR = 300
-"""So many characters of an error are kept."""
 
 _MAPS = frozenset({Kind.MAP, Kind.STARMAP})
-_NONE = ClientId(0)
-
-_Key = tuple[ClientId, str, bytes, Kind]
-
-
-@dataclass(slots=True, eq=False)
-class Work:
-    """Tasks that belong together.
-
-    Attributes
-    ----------
-    number
-        Its own, from 1.
-    began, ended
-        When its first task came, and when the last of those ended that there were, by the hub's
-        monotonic clock.
-    lull
-        So long after that, it may go on.
-    total
-        How many tasks came, as far as this hub knows.
-    live
-        How many of them have not ended.
-    failed, cancelled
-        How many failed or were lost, and will never run as nobody wants them.
-    error
-        What the first of those that failed says.
-    """
-
-    number: int
-    client: ClientId
-    label: str
-    name: str
-    digest: bytes
-    kind: Kind
-    began: float
-    lull: float
-    ended: float = 0.0
-    total: int = 0
-    live: int = 0
-    failed: int = 0
-    cancelled: int = 0
-    error: str = ""
-
-    @property
-    def key(self) -> _Key:
-        """What its tasks have in common."""
-        return self.client, self.label, self.digest, self.kind
-
-    def note(self, outcome: ResultItem) -> None:
-        """Count a task that ended otherwise than well."""
-        if outcome.status is TaskStatus.CANCELLED:
-            self.cancelled += 1
-            return
-        self.failed += 1
-        if not self.error:
-            self.error = _words_of(outcome)
-
-
-NOTHING = Work(0, _NONE, "", "", b"", Kind.APPLY, 0.0, -1.0)
-"""The work of tasks that nobody counts."""
 
 
 class Works:
@@ -103,7 +38,7 @@ class Works:
     """
 
     def __init__(self) -> None:
-        self._works: dict[_Key, Work] = {}
+        self._works: dict[Key, Work] = {}
         self._idle: list[Work] = []
         self._past: deque[Work] = deque(maxlen=MOST_KEPT)
         self._last = 0
@@ -193,13 +128,3 @@ class Works:
 
 def _end(work: Work) -> tuple[float, int]:
     return work.ended, work.number
-
-
-def _words_of(outcome: ResultItem) -> str:
-    """Return what a failure says, in one line."""
-    try:
-        failure = decode_failure(outcome.inline)
-    except ProtocolError:
-        return outcome.status.name.lower()
-    text = f"{failure.ename}: {failure.evalue}" if failure.evalue else failure.ename
-    return legible(" ".join(text[: 2 * MOST_ERROR].split()))[:MOST_ERROR]

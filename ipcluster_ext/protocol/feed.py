@@ -80,6 +80,21 @@ class WorkRow(Part, frozen=True):
     ended: float = 0.0
     error: str = ""
 
+    @property
+    def title(self) -> str:
+        """What it is called: its label, or else its function, or what engines do."""
+        return self.label or self.name or self.kind
+
+    @property
+    def total(self) -> int:
+        """How many tasks there are, as far as they were submitted."""
+        return self.done + self.failed + self.cancelled + self.running + self.queued
+
+    @property
+    def over(self) -> int:
+        """How many of them will not run any more."""
+        return self.done + self.failed + self.cancelled
+
 
 class Totals(Part, frozen=True):
     """The whole cluster.

@@ -1,6 +1,7 @@
 import os
 
 from ipcluster_ext.agent.vitals import LOOK_EVERY, Sample, Vitals, in_words
+from ipcluster_ext.protocol.ids import EngineId
 from ipcluster_ext.transport.processes import Usage
 
 MIB = 1 << 20
@@ -33,6 +34,40 @@ def test_who_is_gone_is_forgotten() -> None:
     vitals.look([], 1.0)
 
     assert vitals.of(os.getpid()) is None
+
+
+def test_nobody_waits_for_a_look_unless_somebody_watches() -> None:
+    vitals = Vitals()
+    before = vitals.deadline
+
+    vitals.measure(1.0)
+    vitals.due(100.0)
+    during = vitals.deadline
+    vitals.measure(0.0)
+
+    assert (before, during, vitals.deadline) == (None, 101.0, None)
+
+
+def test_a_watcher_cannot_have_it_looked_at_all_the_time() -> None:
+    vitals = Vitals()
+
+    vitals.measure(0.001)
+
+    assert [vitals.due(at) for at in (100.0, 100.1, 100.5)] == [True, False, True]
+
+
+def test_whoever_watches_is_told_what_has_changed() -> None:
+    vitals, engines = Vitals(), {os.getpid(): EngineId(3)}
+    vitals.measure(1.0)
+    vitals.look([os.getpid()], 0.0)
+
+    [vital] = vitals.news(engines)
+    again = vitals.news(engines)
+    vitals.measure(1.0)
+    anew = vitals.news(engines)
+
+    assert (vital.engine, vital.cpu, vital.nbytes % MIB) == (3, None, 0)
+    assert (again, anew) == ([], [vital])
 
 
 def test_what_was_used_is_told_in_words() -> None:

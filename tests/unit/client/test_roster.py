@@ -11,6 +11,7 @@ from ipcluster_ext.protocol.parts import EngineInfo
 from ipcluster_ext.protocol.status import EngineStatus
 
 STARTING, READY, STOPPED = EngineStatus.STARTING, EngineStatus.READY, EngineStatus.STOPPED
+RETIRING = EngineStatus.RETIRING
 
 
 def info(number: int, status: EngineStatus, *, pid: int = 0, reason: str = "") -> EngineInfo:
@@ -40,6 +41,12 @@ class TestTheIds:
 
         assert roster.ids == [1]
         assert roster.get(EngineId(0)) is None
+
+    def test_are_not_those_of_engines_that_retire(self, roster: Roster) -> None:
+        roster.update([info(0, READY, pid=10), info(1, READY, pid=11)])
+        roster.update([info(0, RETIRING, pid=10)])
+
+        assert (roster.ids, roster.known, roster.count_ready) == ([1], [0, 1], 1)
 
     def test_cannot_be_changed_by_who_gets_them(self, roster: Roster) -> None:
         roster.update([info(0, READY, pid=10)])
@@ -77,6 +84,13 @@ class TestWaiting:
         roster.update([info(0, READY), info(1, READY)])
 
         assert roster.wait_for(2, None)
+
+    def test_is_not_for_those_that_were_not_wanted_any_more_before_they_were_up(
+        self, roster: Roster
+    ) -> None:
+        roster.update([info(0, READY, pid=10), info(1, RETIRING), info(1, STOPPED)])
+
+        assert not roster.wait_for(2, 0.0)
 
     def test_ends_when_the_time_is_up(self, roster: Roster) -> None:
         roster.update([info(0, READY), info(1, STARTING, pid=11)])
