@@ -80,13 +80,11 @@ def connect(
         client = ipcluster_ext.Client(found, timeout=timeout, session=session)
         say(_welcome(client, named=bool(named)))
         return client
-    recipe = profile if is_profile(profile) else ""
-    started = ipcluster_ext.Cluster(n=n, profile=recipe, cluster_id=cluster_id, **options)
+    options["profile"] = profile if is_profile(profile) else ""
+    started = ipcluster_ext.Cluster(n=n, cluster_id=cluster_id, **options)
     client = _named(started.start_and_connect_sync(), session)
-    say(
-        f"no cluster {named}was running: started {client.cluster_id} with {_engines(client)}; "
-        "it ends with this process"
-    )
+    what = f"started {client.cluster_id} with {_engines(client)}; it ends with this process"
+    say(f"no cluster {named}was running: {what}")
     return client
 
 
