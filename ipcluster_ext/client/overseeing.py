@@ -4,24 +4,23 @@ import signal
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Protocol
 
 from ipcluster_ext.client.connection import Connection
+from ipcluster_ext.client.feed import StatusFeed
 from ipcluster_ext.client.hearing import STOPPED
 from ipcluster_ext.display.figures import noun
 from ipcluster_ext.display.looks import ClusterLook, EngineLook
 from ipcluster_ext.errors import ClientError, HubGone
+from ipcluster_ext.protocol.feed import EngineRow, Totals
 from ipcluster_ext.protocol.ids import EngineId
-from ipcluster_ext.protocol.messages import QueueQuery, QueueReply
 from ipcluster_ext.protocol.parts import EngineInfo
 
-if TYPE_CHECKING:
-    from concurrent.futures import Future
-
-_ASK_EVERY = 0.5
 CONTROLS = frozenset({"scale", "restart", "interrupt", "stop"})
 _GONE = "the client is gone"
+_RECOVERS = "its hub was started again, and takes over"
 
 
 class Connected(Protocol):
@@ -29,7 +28,6 @@ class Connected(Protocol):
 
     connection: Connection
     cluster_id: str
-    cluster: Any
 
     @property
     def closed(self) -> bool:
@@ -39,11 +37,11 @@ class Connected(Protocol):
     def ids(self) -> list[EngineId]:
         """The engines that can be used."""
 
-    def start_engines(self, n: int) -> list[EngineId]:
-        """Start some."""
+    def status_feed(self) -> StatusFeed:
+        """Have the hub tell what the cluster does."""
 
-    def stop_engines(self, targets: Any) -> None:
-        """Stop some."""
+    def scale(self, n: int) -> list[EngineId]:
+        """Have so many engines."""
 
     def restart_engines(self) -> None:
         """Restart all."""
@@ -58,7 +56,8 @@ class Connected(Protocol):
 class WatchedClient:
     """A client's cluster, for those who show it; see `display.looks.Overseen`.
 
-    It does not keep the client alive.
+    The hub tells what the cluster does only while somebody looks. It does not keep the client
+    alive.
 
     Parameters
     ----------
@@ -70,58 +69,71 @@ class WatchedClient:
         self._client = weakref.ref(client)
         self._title = f"cluster {client.cluster_id}"
         self._lock = threading.Lock()
-        self._open = False
-        self._asked_at = 0.0
-        self._answer: Future[QueueReply] | None = None
-        self._queues: QueueReply | None = None
+        self._feed: StatusFeed | None = None
 
     def open(self) -> None:
-        """Begin to ask the hub."""
-        self._open = True
+        """Have the hub tell."""
+        client = self._client()
+        with self._lock:
+            if self._feed is None and client is not None and not client.closed:
+                with suppress(ClientError):  # `look` tells why
+                    self._feed = client.status_feed()
 
     def close(self) -> None:
-        """Ask no more."""
-        self._open = False
+        """Have it tell no more."""
+        with self._lock:
+            feed, self._feed = self._feed, None
+        if feed is not None:
+            feed.close()
 
     # ------------------------------------------------------------ looking
 
     def look(self) -> ClusterLook:
         """Return what is known."""
-        client = self._client()
+        client, feed = self._client(), self._feed
         if client is None or client.closed:
             return ClusterLook(title=self._title, state="closed", lasting=True)
         try:
             client.connection.check()
-            self._ask(client.connection)
         except HubGone as error:
             return self._ended("" if error.reason == STOPPED else error.reason or str(error))
         except ClientError as error:
             return self._ended(str(error))
-        engines, queues = client.connection.roster.infos, self._queues
+        status = None if feed is None else feed.latest
+        if status is None or status.totals is None:
+            return self._known(client.connection.roster.infos)
+        return self._told(status.engines, status.totals)
+
+    def _ended(self, why: str) -> ClusterLook:
+        return ClusterLook(title=self._title, state="stopped", lasting=True, trouble=why)
+
+    def _known(self, engines: Sequence[EngineInfo]) -> ClusterLook:
+        """Return what every client knows."""
+        rows = (
+            EngineLook(engine=e.id, state=e.status.name.lower(), host=e.host, pid=e.pid)
+            for e in engines
+        )
         return ClusterLook(
             title=self._title,
             state="running",
             controls=CONTROLS,
             wanted=len(engines),
-            queued=None if queues is None else queues.queued,
-            done=None if queues is None else sum(queues.ended.values()),
-            engines=tuple(_engines(engines, queues)),
+            engines=tuple(rows),
         )
 
-    def _ended(self, why: str) -> ClusterLook:
-        return ClusterLook(title=self._title, state="stopped", lasting=True, trouble=why)
-
-    def _ask(self, connection: Connection) -> None:
-        """Ask the hub anew if it is time; take its answer if it has come."""
-        with self._lock:
-            if self._answer is not None and self._answer.done():
-                answer, self._answer = self._answer, None
-                if answer.exception() is None:
-                    self._queues = answer.result()
-            now = time.monotonic()
-            if self._open and self._answer is None and now - self._asked_at >= _ASK_EVERY:
-                self._asked_at = now
-                self._answer = connection.ask(QueueQuery)
+    def _told(self, engines: Iterable[EngineRow], totals: Totals) -> ClusterLook:
+        """Return what the hub tells."""
+        return ClusterLook(
+            title=self._title,
+            state="running",
+            controls=CONTROLS,
+            wanted=totals.wanted,
+            queued=totals.queued,
+            done=totals.ended - totals.failed,
+            failed=totals.failed,
+            trouble=_RECOVERS if totals.state == "recovering" else "",
+            engines=tuple(map(_engine, engines)),
+        )
 
     # ------------------------------------------------------------ doing
 
@@ -136,16 +148,16 @@ class WatchedClient:
         return "it runs already"
 
     def scale(self, n: int) -> str:
-        """Start or stop engines."""
+        """Have so many engines."""
         client = self._alive()
-        ids = client.ids
-        if n > len(ids):
-            client.start_engines(n - len(ids))
-            return f"starting {noun(n - len(ids), 'engine')}"
-        if n < len(ids):
-            client.stop_engines(ids[n:])
-            return f"stopped {noun(len(ids) - n, 'engine')}"
-        return f"there are {noun(n, 'engine')} already"
+        before = len(client.ids)
+        client.scale(n)
+        if n == before:
+            return f"there are {noun(n, 'engine')} already"
+        if n > before:
+            return f"starting {noun(n - before, 'engine')}"
+        stops = noun(before - n, "engine stops, once it has", "engines stop, once they have")
+        return f"{stops} nothing to do"
 
     def restart(self) -> str:
         """Restart all engines."""
@@ -165,15 +177,20 @@ class WatchedClient:
         return "stopped"
 
 
-def _engines(engines: Iterable[EngineInfo], queues: QueueReply | None) -> Iterator[EngineLook]:
-    for info in engines:
-        has = 0 if queues is None else queues.engines.get(info.id, 0)
-        yield EngineLook(
-            engine=info.id,
-            state=info.status.name.lower(),
-            host=info.host,
-            pid=info.pid,
-            busy=has > 0,
-            queued=max(0, has - 1),
-            done=None if queues is None else queues.ended.get(info.id, 0),
-        )
+def _engine(row: EngineRow) -> EngineLook:
+    """Make a row of what the hub tells; its clock is taken to be that of this host."""
+    busy = row.task != 0
+    return EngineLook(
+        engine=row.id,
+        state=row.state,
+        host=row.host,
+        pid=row.pid,
+        busy=busy,
+        task=row.label if busy else "",
+        busy_for=max(0.0, time.time_ns() / 1e9 - row.since) if busy else None,
+        queued=row.queued,
+        done=row.ended - row.failed,
+        failed=row.failed,
+        cpu=row.cpu,
+        memory=row.nbytes,
+    )

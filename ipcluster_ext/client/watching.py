@@ -8,18 +8,37 @@ alive: once nobody else has the answer, what was known last stands.
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 from ipcluster_ext.client.awaited import Awaited
+from ipcluster_ext.client.connection import Connection
+from ipcluster_ext.client.feed import StatusFeed
 from ipcluster_ext.client.notes import Notes
 from ipcluster_ext.client.pending import Outcome
+from ipcluster_ext.client.picture import ClusterStatus
 from ipcluster_ext.display.figures import noun
 from ipcluster_ext.display.looks import Share, Step, WorkLook
+from ipcluster_ext.errors import ClientError
+from ipcluster_ext.protocol.feed import LEAST_INTERVAL
 from ipcluster_ext.protocol.status import TaskStatus
 
 _TAIL = 400
 """In so many characters the last line of output is looked for."""
+_UNASKED = 20
+"""After so many looks that ask for no engines the hub need not tell of them any more."""
 _OVER = "it has ended already"
+
+
+class Told(Protocol):
+    """What the hub tells of engines; a `StatusFeed`, as far as it is used."""
+
+    @property
+    def latest(self) -> ClusterStatus:
+        """What is known."""
+
+    def close(self) -> None:
+        """Have it tell no more."""
 
 
 class WatchedAnswer:
@@ -29,10 +48,17 @@ class WatchedAnswer:
     ----------
     answer
         The answer.
+    feed
+        Has the hub tell which engine runs which task, while somebody wants to know.
     """
 
-    def __init__(self, answer: Awaited) -> None:
+    def __init__(
+        self, answer: Awaited, feed: Callable[[Connection], Told | None] | None = None
+    ) -> None:
         self._answer = weakref.ref(answer)
+        self._feed = feed or _feed
+        self._told: Told | None = None
+        self._unasked = 0
         self._lock = threading.Lock()
         self._batches = 0
         self._begun = 0
@@ -51,6 +77,10 @@ class WatchedAnswer:
         if answer is not None:
             with self._lock:
                 self._last = self._look(answer)
+                self._unasked += 1
+        if self._told is not None and (self._last.over or self._unasked > _UNASKED):
+            self._told.close()
+            self._told = None
         return self._last
 
     def _look(self, answer: Awaited) -> WorkLook:
@@ -100,9 +130,17 @@ class WatchedAnswer:
             running: dict[int, list[Notes]] = {}
         else:
             self.look()
-            running = _running(answer)
+            running = _running(answer, self._where(answer))
         engines = {*running, *self._done, *(answer.engines if answer is not None else ())}
         return [self._share(engine, running.get(engine, [])) for engine in sorted(engines)]
+
+    def _where(self, answer: Awaited) -> Mapping[int, int]:
+        """Return which engines run which tasks, as far as that is known."""
+        self._unasked = 0
+        if self._told is None and not self._last.over:
+            self._told = self._feed(answer.connection)
+        rows = () if self._told is None else self._told.latest.engines
+        return {row.task: row.id for row in rows if row.task}
 
     def _share(self, engine: int, notes: list[Notes]) -> Share:
         said = next((notes_of for notes_of in reversed(notes) if notes_of.progress), None)
@@ -148,11 +186,20 @@ def _trouble(answer: Awaited, *, over: bool) -> str:
     return ""
 
 
-def _running(answer: Awaited) -> dict[int, list[Notes]]:
+def _feed(connection: Connection) -> Told | None:
+    """Have the hub tell of engines, if it can be asked."""
+    try:
+        return StatusFeed(connection, LEAST_INTERVAL, ["engines"])
+    except ClientError:
+        return None
+
+
+def _running(answer: Awaited, where: Mapping[int, int]) -> dict[int, list[Notes]]:
     """Return what the tasks that run have said, by engine; -1 where that is not known."""
     found: dict[int, list[Notes]] = {}
     for place in _places(answer):
-        engine = answer.engines[place] if place < len(answer.engines) else -1
+        known = answer.engines[place] if place < len(answer.engines) else -1
+        engine = where.get(answer.task_at(place), known)
         found.setdefault(engine, []).append(answer.notes_at(place))
     return found
 

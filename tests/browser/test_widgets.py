@@ -39,8 +39,9 @@ def themed(notebook: NotebookPage, theme: str) -> None:
     expect(notebook.page.locator("#jupyterlab-splash")).to_have_count(0)
 
 
-def test_a_card_scales_its_cluster_and_stops_it(open_notebook: OpenNotebook) -> None:
-    notebook = open_notebook(TWO, "cluster", "len(rc)", STOP)
+def test_a_card_scales_its_cluster_and_stops_it(open_notebook: OpenNotebook, gate: Gate) -> None:
+    failing = "bad = lv.map_async(lambda x: 1 / x, [0, 1, 2, 0], chunksize=1); bad.wait();"
+    notebook = open_notebook(TWO, "cluster", failing + "len(rc)", slow(gate, 12), STOP)
     notebook.run(0)
     card = notebook.run(1).locator(CARD)
     expect(card).to_contain_text("2 engines ready · 0 busy · 0 queued")
@@ -50,8 +51,12 @@ def test_a_card_scales_its_cluster_and_stops_it(open_notebook: OpenNotebook) -> 
     button(card, "Scale").click()
     expect(card).to_contain_text("3 engines ready")
     expect(notebook.run(2)).to_contain_text("3")
+    expect(card).to_contain_text("2 failed")
+    notebook.run(3)
     button(card, "▸ Engines").click()
     expect(card.locator("tbody tr")).to_have_count(3)
+    expect(card.get_by_text("fit <b>")).to_have_count(3)
+    expect(card).to_contain_text("MiB")
     themed(notebook, "JupyterLab Dark")
     notebook.shoot("dark")
 
@@ -61,7 +66,7 @@ def test_a_card_scales_its_cluster_and_stops_it(open_notebook: OpenNotebook) -> 
     expect(card).to_contain_text("stopped")
     notebook.shoot("stopped")
     themed(notebook, "JupyterLab Light")
-    notebook.run(3)
+    notebook.run(4)
 
 
 def test_an_answer_can_be_cancelled_while_its_cell_waits(
@@ -73,7 +78,7 @@ def test_an_answer_can_be_cancelled_while_its_cell_waits(
     bar = notebook.output(1).locator(BAR)
     expect(bar).to_contain_text("2 running")
     button(bar, "▸ Engines").click()
-    expect(bar).to_contain_text("step 4")
+    expect(bar.get_by_text("step 4")).to_have_count(2)
     notebook.shoot("light")
     themed(notebook, "JupyterLab Dark")
     notebook.shoot("dark")
@@ -84,7 +89,9 @@ def test_an_answer_can_be_cancelled_while_its_cell_waits(
     button(bar, "Interrupt").click()
 
     notebook.wait(1)
-    expect(bar).to_contain_text("38 cancelled")
+    expect(bar).to_have_count(0)
+    expect(notebook.output(1)).to_contain_text("38 cancelled")
+    expect(notebook.output(1).locator("details tbody tr")).to_have_count(2)
     notebook.shoot("over")
     notebook.run(2)
     notebook.shoot("still")

@@ -4,10 +4,12 @@ import weakref
 import pytest
 
 from ipcluster_ext.client.maps import AsyncMapResult
+from ipcluster_ext.client.picture import ClusterStatus
 from ipcluster_ext.client.result import AsyncResult
 from ipcluster_ext.client.watching import WatchedAnswer
 from ipcluster_ext.display.looks import Share, Step
 from ipcluster_ext.errors import HubGone
+from ipcluster_ext.protocol.feed import EngineRow
 from ipcluster_ext.protocol.ids import EngineId
 from ipcluster_ext.protocol.parts import EngineInfo
 from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
@@ -17,6 +19,17 @@ from tests.support.wires import Wire, deliver, error, value
 @pytest.fixture
 def wire() -> Wire:
     return Wire()
+
+
+class Feed:
+    """What the hub tells, as the test says."""
+
+    def __init__(self) -> None:
+        self.latest = ClusterStatus()
+        self.closed = 0
+
+    def close(self) -> None:
+        self.closed += 1
 
 
 class TestHowFar:
@@ -104,7 +117,7 @@ class TestEngines:
     def test_have_what_they_ended_and_what_they_run(self, wire: Wire) -> None:
         result = AsyncResult(wire.connection, 3)
         result.engines = [EngineId(0), EngineId(1), EngineId(4)]
-        work = WatchedAnswer(result)
+        work = WatchedAnswer(result, lambda _: None)
         value(result, 0, "a", engine=0)
         error(result, 1, ValueError("no"), engine=1)
         result.note_started(result.task_at(2))
@@ -117,12 +130,30 @@ class TestEngines:
             Share(engine=4, running=1, step=Step(3, 4, "epoch"), line="60%"),
         ]
 
-    def test_of_balanced_tasks_that_run_are_not_known(self, wire: Wire) -> None:
-        result = AsyncResult(wire.connection, 2)
-        work = WatchedAnswer(result)
+    def test_of_balanced_tasks_that_run_are_known_once_the_hub_tells(self, wire: Wire) -> None:
+        result, told = AsyncResult(wire.connection, 2), Feed()
+        work = WatchedAnswer(result, lambda _: told)
         result.note_started(result.task_at(0))
-
         assert work.shares() == [Share(engine=None, running=1)]
+
+        row = EngineRow(EngineId(3), "busy", task=result.task_at(0))
+        told.latest = ClusterStatus(1, (row, EngineRow(EngineId(4), "idle")))
+
+        assert work.shares() == [Share(engine=3, running=1)]
+
+    def test_are_asked_for_only_while_somebody_wants_to_know(self, wire: Wire) -> None:
+        result, told = AsyncResult(wire.connection, 2), Feed()
+        work = WatchedAnswer(result, lambda _: told)
+        work.shares()
+        for _ in range(30):
+            work.look()
+        assert told.closed == 1
+
+        work.shares()
+        value(result, 0, "a")
+        value(result, 1, "b")
+
+        assert told.closed == 2
 
 
 class TestCancelling:
