@@ -66,7 +66,7 @@ class Speaker:
         """Say what was printed, with the rest of what a task did that has ended."""
         with self._saying:
             self._say(self._printed.end_task(task))
-            self._said_at = time.monotonic()
+            self._said_at = 0.0  # pauses are made within a task: the next one's first text goes out
 
     def _say_waiting(self) -> None:
         self._say(self._printed.take())

@@ -72,3 +72,14 @@ def test_nothing_is_said_by_a_fork(stage: Stage, monkeypatch: pytest.MonkeyPatch
         stage.printed.write("stdout", "x" * MUCH)
 
     assert stage.said == []
+
+
+def test_a_task_says_its_first_text_without_the_pause_of_the_one_before(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ipcluster_ext.engine.speaker.WINDOW", 3600.0)
+    stage.printed.write("stdout", "a")
+    stage.speaker.end_task(TASK)
+    stage.printed.write("stdout", "b")
+
+    wait_until(lambda: stage.text == "ab")
