@@ -64,15 +64,16 @@ class Actions:
         self._spawn(lambda: self._run(action, then))
 
     def _run(self, action: Callable[[], str], then: Callable[[], object]) -> None:
-        said, bad = "", False
+        said, bad = "", True
         try:
-            said = action()
-            then()
+            said, bad = action(), False
         except (IpclusterError, OSError, RuntimeError, ValueError) as error:
-            said, bad = f"{type(error).__name__}: {error}", True
+            said = f"{type(error).__name__}: {error}"
         finally:
             self._enable(on=True)
             self._busy.release()
+            if not bad:  # only now: what it offers can be done at once
+                then()
             self._say(said, bad=bad)
 
     def _enable(self, *, on: bool) -> None:
