@@ -327,7 +327,7 @@ class Recovery:
         exits, recovered.exits = recovered.exits, []
         deaths: dict[TaskId, list[tuple[Engine, EngineExited]]] = {}
         for engine, exited in exits:
-            for task_id in dict.fromkeys([*exited.ran, *exited.others]):
+            for task_id in (*exited.ran, *exited.others):  # perhaps more than once in one life
                 deaths.setdefault(task_id, []).append((engine, exited))
         for task_id, times in deaths.items():
             engine, exited = times[-1]

@@ -11,6 +11,7 @@ from ipcluster_ext.protocol.messages import (
     Cancelled,
     Done,
     Drop,
+    EngineExited,
     Halt,
     Interrupt,
     Lack,
@@ -446,3 +447,21 @@ class TestAnEngineThatIsStoppedWhileTheHubDies:
         assert cancelled == [Cancelled(request, []), Cancelled(99, [])]
         assert stopped.of(Halt) == [Halt([first])]
         assert client.statuses == {}
+
+
+class TestATaskThatADeadEngineHadBegunTwice:
+    def test_has_been_tried_twice(
+        self, stage: Stage, client: Client, agent: Agent, engine: Engine
+    ) -> None:
+        [task] = client.submit(retries=1)
+        ran = [task, task]
+        exited = EngineExited(engine.number, engine.boot, "killed", task, again=True, ran=ran)
+
+        stage.crash()
+        successor = agent.fork(EngineId(0))
+        return_agent(agent, [successor], exited)
+        successor.hello()
+        return_client(client, waits=[task])
+
+        assert successor.ids == []
+        assert client.statuses == {task: LOST}
