@@ -26,6 +26,7 @@ from ipcluster_ext.protocol.messages import (
     Peek,
     Refused,
     SignalEngines,
+    Signalled,
     StartEngines,
     StopEngines,
     SweepBlobs,
@@ -185,6 +186,7 @@ class Agent:
                 self._engines.stop(message)
             case SignalEngines():
                 self._engines.signal(message.engines, message.signum)
+                self._channel.say([Signalled(message.mark)])
             case Peek():
                 self._engines.peek(message)
             case Measure():

@@ -67,6 +67,7 @@ from ipcluster_ext.protocol.messages import (
     Release,
     Resubmit,
     Returned,
+    Signalled,
     Started,
     Steer,
     Submit,
@@ -279,6 +280,8 @@ class Hub:
                     self._silence.peeked(message, now)
             elif isinstance(message, Vitals):
                 self._feed.measured(who, message)
+            elif isinstance(message, Signalled):
+                self._roll.signals.sent(who, message.mark)
         else:
             self._stranger_said(peer, message, now)
 

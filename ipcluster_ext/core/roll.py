@@ -7,6 +7,7 @@ from ipcluster_ext.core.engines import Agent, Engine
 from ipcluster_ext.core.events import PeerId
 from ipcluster_ext.core.recovery import Recovery
 from ipcluster_ext.core.retirement import Retirement
+from ipcluster_ext.core.signals import Signals
 from ipcluster_ext.core.state import Client, State
 from ipcluster_ext.core.tasks import Tasks
 from ipcluster_ext.protocol.ids import EngineId, TaskId, client_owner, engine_owner
@@ -16,7 +17,6 @@ from ipcluster_ext.protocol.messages import (
     EngineExited,
     EngineHello,
     Refused,
-    SignalEngines,
     StartEngines,
     Steer,
     Steered,
@@ -57,6 +57,7 @@ class Roll:
         self._tasks = tasks
         self._recovery = recovery
         self.retirement = Retirement(state)
+        self.signals = Signals(state)
 
     def client(self, peer: PeerId, hello: ClientHello, now: float) -> None:
         """Admit a client, or refuse one whose number is taken."""
@@ -209,6 +210,8 @@ class Roll:
         engine.stalled = engine.restarting = False
         engine.reason = message.cause
         engine.leaving = engine.retiring or (engine.leaving and not message.again)
+        if engine.retiring and message.again:  # it died before it heard that it is to stop
+            state.retiring[engine.id] = engine
         engine.status = EngineStatus.STARTING if message.again else EngineStatus.STOPPED
         self._tasks.engine_lost(engine, message, now)
         state.changed.add(engine)
@@ -260,6 +263,7 @@ class Roll:
                 who.successor = None
         elif isinstance(who, Agent):
             state.agents.pop(who.id, None)
+            self.signals.agent_left(who)
             state.journal.agent_left(who.id)
             for engine_id in sorted(who.engines):
                 engine = state.engines[engine_id]
@@ -289,13 +293,13 @@ class Roll:
         elif message.action in {"stop", "restart"}:
             self._stop(engines, again=message.action == "restart")
         elif message.action == "signal":
-            for agent, ids in self._by_agent(engines):
-                agent.line.order(SignalEngines(ids, message.signum))
+            self.signals.send(client.id, message, self._by_agent(engines))
         else:
             refused = f"unknown action {message.action!r}"
         boots = [state.engines[e].boot for e in engines if e in state.engines]
         state.journal.steered(client.id, message, engines, boots, refused)
-        client.line.say(Steered(message.request, engines, refused))
+        if refused or message.action != "signal":
+            client.line.say(Steered(message.request, engines, refused))
 
     def _start_more(self, count: int, resources: dict[str, float]) -> tuple[list[EngineId], str]:
         agent = next(iter(self._state.agents.values()), None)

@@ -190,10 +190,17 @@ class Peek(_Message, frozen=True, tag=67):
 
 
 class SignalEngines(_Message, frozen=True, tag=64):
-    """Send a signal to these engines."""
+    """Send a signal to these engines; answered by `Signalled` with ``mark``."""
 
     engines: list[EngineId]
     signum: int
+    mark: int = 0
+
+
+class Signalled(_Message, frozen=True, tag=78):
+    """From an agent: the signal of this mark has been sent."""
+
+    mark: int
 
 
 class FreeBlobs(_Message, frozen=True, tag=65):

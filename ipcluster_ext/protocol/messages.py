@@ -66,6 +66,9 @@ from ipcluster_ext.protocol.labour import (
     SignalEngines as SignalEngines,
 )
 from ipcluster_ext.protocol.labour import (
+    Signalled as Signalled,
+)
+from ipcluster_ext.protocol.labour import (
     StartEngines as StartEngines,
 )
 from ipcluster_ext.protocol.labour import (
@@ -447,7 +450,7 @@ Message = (
     | Run | Recall | Drop | Undefine | Values | Forget | Halt
     | EngineHello | Done | Returned | Waiting | FreeBlobs | SweepBlobs
     | AgentHello | EngineExited | Peeked | StartEngines | StopEngines | SignalEngines | Peek
-    | Measure | Vitals
+    | Measure | Vitals | Signalled
 )  # fmt: skip
 
 FROM_CLIENT = (
@@ -455,7 +458,7 @@ FROM_CLIENT = (
     Fetch, HistoryQuery, Purge, Resubmit, More, Prepare, Awaiting, Watch, InputReply, Bye,
 )  # fmt: skip
 FROM_ENGINE = (EngineHello, Done, Returned, Output, Started, News, Waiting, Bye)
-FROM_AGENT = (AgentHello, EngineExited, Peeked, Vitals, Bye)
+FROM_AGENT = (AgentHello, EngineExited, Peeked, Vitals, Signalled, Bye)
 """What clients, engines and agents may say to the hub, beside `Ping` and `Pong`."""
 
 

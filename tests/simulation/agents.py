@@ -14,6 +14,7 @@ from ipcluster_ext.protocol.messages import (
     Peeked,
     Refused,
     SignalEngines,
+    Signalled,
     StartEngines,
     StopEngines,
     SweepBlobs,
@@ -85,7 +86,9 @@ class Agent(Process):
                 blobs = self.world.truth.blobs
                 swept = {name for name in blobs if owner_of_blob(name) == message.owner}
                 self.world.truth.blobs = blobs - (swept - set(message.keep))
-            case Welcome() | SignalEngines() | Refused():
+            case SignalEngines():
+                self.line.say(Signalled(message.mark))
+            case Welcome() | Refused():
                 return
             case _:
                 raise AssertionError(message)

@@ -14,6 +14,7 @@ from ipcluster_ext.protocol.messages import (
     Message,
     Refused,
     SignalEngines,
+    Signalled,
     StartEngines,
     StopEngines,
     SweepBlobs,
@@ -56,7 +57,9 @@ class Agent(Process):
             case Measure():
                 vitals = [Vital(engine.id, 0.5, self.world.number()) for engine in self.engines]
                 self.say(Vitals(vitals if message.every else [], 1 << 30))
-            case Welcome() | SignalEngines() | Refused():
+            case SignalEngines():
+                self.say(Signalled(message.mark))
+            case Welcome() | Refused():
                 pass
             case _:
                 raise AssertionError(message)

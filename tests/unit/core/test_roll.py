@@ -6,6 +6,7 @@ from ipcluster_ext.protocol.messages import (
     Engines,
     Refused,
     SignalEngines,
+    Signalled,
     StartEngines,
     Steered,
     StopEngines,
@@ -400,8 +401,39 @@ class TestSteering:
 
         client.steer("signal", [0, 2], signum=2)
 
-        assert one[0].agent.of(SignalEngines) == [SignalEngines([EngineId(0)], 2)]
-        assert other[0].agent.of(SignalEngines) == [SignalEngines([EngineId(2)], 2)]
+        assert one[0].agent.of(SignalEngines) == [SignalEngines([EngineId(0)], 2, 1)]
+        assert other[0].agent.of(SignalEngines) == [SignalEngines([EngineId(2)], 2, 1)]
+
+    def test_who_asked_for_a_signal_hears_when_every_agent_has_sent_it(
+        self, stage: Stage, client: Client
+    ) -> None:
+        one, other = stage.engines(1), stage.engines(2)
+        request = client.steer("signal", [0, 2], signum=2)
+
+        one[0].agent.say(Signalled(1))
+        early = client.of(Steered)
+        other[0].agent.say(Signalled(1))
+
+        assert early == []
+        assert client.of(Steered) == [Steered(request, [EngineId(0), EngineId(2)])]
+
+    def test_nobody_waits_for_the_signal_of_an_agent_that_is_gone(
+        self, stage: Stage, client: Client
+    ) -> None:
+        one, other = stage.engines(1), stage.engines(1)
+        request = client.steer("signal", [0, 1], signum=2)
+
+        other[0].agent.say(Signalled(1))
+        one[0].agent.leave()
+
+        assert client.of(Steered) == [Steered(request, [EngineId(0), EngineId(1)])]
+
+    def test_a_signal_that_nobody_sent_is_no_answer(self, stage: Stage, client: Client) -> None:
+        (engine,) = stage.engines(1)
+
+        engine.agent.say(Signalled(7))
+
+        assert client.of(Steered) == []
 
     @pytest.mark.parametrize(
         ("action", "engines", "count", "refused"),
