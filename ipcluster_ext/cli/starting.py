@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from ipcluster_ext.cli.choice import choose
+from ipcluster_ext.display.figures import noun
 from ipcluster_ext.errors import ClusterError
 from ipcluster_ext.protocol.process import POLICIES
 
@@ -102,7 +103,7 @@ def _start(options: argparse.Namespace) -> int:
     # Whoever stops this command stops the cluster, at any moment.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        _say(f"starting {cluster.n} engines …")
+        _say(f"starting {noun(cluster.n, 'engine')} …")
         client = cluster.start_and_connect_sync()
         client.close()
         _tell(cluster)
@@ -116,7 +117,7 @@ def _start(options: argparse.Namespace) -> int:
 
 
 def _tell(cluster: "Cluster") -> None:
-    _say(f"cluster {cluster.cluster_id}: {cluster.n} engines are ready")
+    _say(f"cluster {cluster.cluster_id}: {noun(cluster.n, 'engine')} ready")
     _say(f'in Python: ipcluster_ext.connect("{cluster.cluster_id}")')
     if cluster.engine_file.exists():
         _say(f"from other hosts: ipcluster_ext.Client(file), with a copy of {_file(cluster)}")

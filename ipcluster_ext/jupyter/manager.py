@@ -8,15 +8,16 @@ import asyncio
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from ipcluster_ext.cluster import profiles, register
 from ipcluster_ext.cluster.cluster import Cluster
 from ipcluster_ext.errors import ClusterError
 from ipcluster_ext.jupyter import consoles, schema
+from ipcluster_ext.jupyter.browser import Browser
 from ipcluster_ext.jupyter.deltas import engine_of, work_of
 from ipcluster_ext.jupyter.logs import cluster_log, engine_log
-from ipcluster_ext.jupyter.schema import ClustersNow, Select, ToBrowser
+from ipcluster_ext.jupyter.schema import ClustersNow, Select
 from ipcluster_ext.jupyter.sight import Sight
 from ipcluster_ext.transport.files import runtime_folder
 
@@ -30,13 +31,6 @@ T = TypeVar("T")
 
 class NotRunning(ClusterError):
     """There is no such cluster."""
-
-
-class Browser(Protocol):
-    """One browser that watches."""
-
-    def tell(self, message: ToBrowser) -> int:
-        """Send it a message; return how many bytes that is."""
 
 
 class Manager:

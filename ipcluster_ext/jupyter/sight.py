@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ipcluster_ext import Client
-    from ipcluster_ext.jupyter.manager import Browser
+    from ipcluster_ext.jupyter.browser import Browser
 
 Phase = Literal["starting", "running", "stopping", "failed", "over"]
 

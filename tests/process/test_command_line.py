@@ -41,7 +41,7 @@ class TestStart:
             rest = process.stdout.read()
 
         assert lines[1:] == [
-            "cluster shell: 1 engines are ready\n",
+            "cluster shell: 1 engine ready\n",
             'in Python: ipcluster_ext.connect("shell")\n',
             "Ctrl-C stops it\n",
         ]

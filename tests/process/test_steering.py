@@ -232,7 +232,7 @@ class TestConnecting:
     ) -> None:
         with ipp.connect(n=1, cluster_id="mine") as client:
             assert client[:].apply_sync(abs, -1) == [1]
-            said = "no cluster mine was running: started mine with 1 engines"
+            said = "no cluster mine was running: started mine with 1 engine; "
             assert said in capsys.readouterr().err
             with ipp.connect(n=1, cluster_id="mine") as again:
                 assert again.hub_pid == client.hub_pid
