@@ -37,6 +37,12 @@ export class Feed implements IDisposable {
     this._follow();
   }
 
+  /** Whether engines and work of the selected cluster are told, or nothing but all clusters. */
+  set isAttentive(attentive: boolean) {
+    this._attentive = attentive;
+    this._follow();
+  }
+
   dispose(): void {
     if (this._disposed) {
       return;
@@ -91,7 +97,7 @@ export class Feed implements IDisposable {
 
   /** Ask for the cluster that is selected, unless that was asked already. */
   private _follow(): void {
-    const cluster = this._model.selected?.id ?? null;
+    const cluster = this._attentive ? (this._model.selected?.id ?? null) : null;
     if (cluster === this._asked || this._socket?.readyState !== WebSocket.OPEN) {
       return;
     }
@@ -106,6 +112,7 @@ export class Feed implements IDisposable {
   private _socket: WebSocket | null = null;
   /** What was asked for; undefined if nothing was. */
   private _asked: string | null | undefined = undefined;
+  private _attentive = true;
   private _tries = 0;
   private _timer: ReturnType<typeof setTimeout> | undefined = undefined;
   private _disposed = false;

@@ -110,8 +110,11 @@ export function engineStateText(state: EngineState, trans: TranslationBundle): s
   }
 }
 
+/** What a line tells of. */
+type Counts = Pick<ICluster, 'wanted' | 'ready' | 'busy' | 'queued'>;
+
 /** A cluster on one line: `4 engines · 2 busy · 37 queued`. */
-export function clusterLine(cluster: ICluster, trans: TranslationBundle): string {
+export function clusterLine(cluster: Counts, trans: TranslationBundle): string {
   const engines =
     cluster.ready === cluster.wanted
       ? trans._n('%1 engine', '%1 engines', cluster.ready)
@@ -124,4 +127,27 @@ export function clusterLine(cluster: ICluster, trans: TranslationBundle): string
     parts.push(trans.__('%1 queued', cluster.queued));
   }
   return parts.join(' · ');
+}
+
+/** All clusters together on one line, empty if there is none that runs. */
+export function totalLine(clusters: readonly ICluster[], trans: TranslationBundle): string {
+  const running = clusters.filter(cluster => cluster.state !== 'failed');
+  const sum = (key: keyof Counts): number =>
+    running.reduce((total, cluster) => total + cluster[key], 0);
+  const counts = {
+    wanted: sum('wanted'),
+    ready: sum('ready'),
+    busy: sum('busy'),
+    queued: sum('queued')
+  };
+  return running.length === 0 ? '' : clusterLine(counts, trans);
+}
+
+/** When something began: the time of day, with the date if that was not today. */
+export function moment(seconds: number, now: number): string {
+  const [then, today] = [new Date(1000 * seconds), new Date(1000 * now)];
+  const time = then.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+  return then.toDateString() === today.toDateString()
+    ? time
+    : `${then.toLocaleDateString()} ${time}`;
 }

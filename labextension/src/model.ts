@@ -36,6 +36,14 @@ export class ClusterModel {
     return this._workList;
   }
 
+  /** Whether something is shown that changes with the time alone. */
+  get isAtWork(): boolean {
+    return (
+      this._engineList.some(engine => engine.state === 'busy') ||
+      this._workList.some(work => work.ended === 0)
+    );
+  }
+
   get reach(): Reach {
     return this._reach;
   }

@@ -5,6 +5,9 @@
 /** How many engines the dialog proposes. */
 export const USUAL_ENGINES = 4;
 
+/** More engines than this no cluster is started with. */
+export const MOST_ENGINES = 10_000;
+
 const IMPORT = 'import ipcluster_ext as ipp';
 
 /**
@@ -22,9 +25,14 @@ export function clusterCode(engines: number): string {
   );
 }
 
-/** Code that attaches to the cluster that runs already, and takes a view of all its engines. */
-export function connectCode(): string {
-  return lines(IMPORT, '', 'rc = ipp.Client()', 'view = rc[:]', 'rc.ids');
+/**
+ * Code that attaches to a cluster that runs already, and takes a view of all its engines.
+ *
+ * @param cluster - Its id; without one it is the cluster that runs.
+ */
+export function connectCode(cluster = ''): string {
+  const client = cluster === '' ? 'ipp.Client()' : `ipp.connect(${JSON.stringify(cluster)})`;
+  return lines(IMPORT, '', `rc = ${client}`, 'view = rc[:]', 'rc.ids');
 }
 
 /** Whether `value` can be a number of engines: a whole number, at least one. */

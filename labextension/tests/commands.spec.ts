@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 
 import schema from '../schema/plugin.json';
-import { CommandIDs } from '../src/commands';
+import { CodeCommandIDs } from '../src/commands';
 
-describe('CommandIDs', () => {
+describe('commands that insert code', () => {
   it('are what the context menu of the schema offers', () => {
     const offered = schema['jupyter.lab.menus'].context.flatMap(item => item.command ?? []);
-    expect(offered).toEqual(Object.values(CommandIDs));
+    expect(offered).toEqual(Object.values(CodeCommandIDs));
   });
 });

@@ -85,7 +85,9 @@ describe('work', () => {
   });
 
   it('is called by its label, else by its function, else by what is done', () => {
-    expect(titleOf({ ...WORK, label: 'search' })).toBe('search');
+    const label = 'search';
+
+    expect(titleOf({ ...WORK, label })).toBe('search');
     expect(titleOf(WORK)).toBe('fit');
     expect(titleOf({ ...WORK, name: '' })).toBe('apply');
   });

@@ -24,6 +24,10 @@ describe('connectCode', () => {
       'rc.ids'
     ]);
   });
+
+  it('attaches to the cluster that is named', () => {
+    expect(connectCode('demo')).toContain('rc = ipp.connect("demo")');
+  });
 });
 
 describe('isEngineCount', () => {
