@@ -78,7 +78,8 @@ class Retirement:
     def _has_finished(self, engine: Engine) -> bool:
         if engine.unfinished or engine.held:
             return False
-        return not any(claim.engine is engine for claim in self._state.claims.values())
+        claims = self._state.claims.values()  # what it ended is over, though nobody has named it
+        return not any(c.engine is engine and c.outcome is None for c in claims)
 
 
 def _dispensable(engine: Engine) -> tuple[bool, int, int]:

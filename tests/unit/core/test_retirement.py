@@ -151,6 +151,16 @@ class TestRetiring:
 
         assert stopped(agent) == [1]
 
+    def test_one_that_died_before_it_heard_that_it_is_to_stop_is_told_again(
+        self, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        client.steer("retire", [1])
+
+        engines[1].die()
+        agent.start(EngineId(1))
+
+        assert stopped(agent) == [1, 1]
+
     def test_a_retry_stays_with_its_engine(
         self, client: Client, agent: Agent, engines: list[Engine]
     ) -> None:
@@ -335,6 +345,31 @@ class TestAnotherHub:
 
         assert (before, stopped(agent)) == ([], [0])
         assert client.statuses == {task: DONE}
+
+    def test_does_not_wait_until_somebody_names_what_an_engine_has_ended(
+        self, stage: Stage, client: Client
+    ) -> None:
+        agent = stage.agent(1)
+        engine = agent.start(EngineId(0))
+        client.submit_each([0])
+        client.steer("retire", [0])
+        stage.crash(unwritten=2)
+        agent.come()
+        engine.come()
+        lives = [Life(engine.number, engine.boot, up=True)]
+        agent.say(AgentHello(agent.number, "here", 10, 1, again=True, engines=lives))
+        engine.say(
+            EngineHello(
+                engine.number, engine.boot, agent.number, "here", 1, again=True, held=engine.ids
+            )
+        )
+        other = stage.client()
+        other.steer("retire", [0])
+        agent.forget()
+
+        engine.finish()
+
+        assert stopped(agent) == [0]
 
     def test_stops_those_that_had_finished(self, stage: Stage, client: Client) -> None:
         agent = stage.agent(1)
