@@ -201,18 +201,7 @@ class Roll:
         if engine.status is EngineStatus.READY and engine.boot != message.boot:
             return
         successor, engine.successor = engine.successor, None
-        if engine.line is None:
-            state.sweep_after(engine_owner(engine.id, message.boot))  # it served the hub before
-        else:
-            state.forget_maker(engine_owner(engine.id, engine.boot))
-            state.dismiss(engine.line.peer)
-            engine.line = None
-        engine.stalled = engine.restarting = False
-        engine.reason = message.cause
-        engine.leaving = engine.retiring or (engine.leaving and not message.again)
-        if engine.retiring and message.again:  # it died before it heard that it is to stop
-            state.retiring[engine.id] = engine
-        engine.status = EngineStatus.STARTING if message.again else EngineStatus.STOPPED
+        self._bury(engine, message)
         self._tasks.engine_lost(engine, message, now)
         state.changed.add(engine)
         if message.warning:
@@ -226,6 +215,22 @@ class Roll:
                 successor[1].say(Refused(f"engine {engine.id} was struck off: {message.cause}"))
                 state.dismiss(successor[1].peer)
             self._strike_off(engine)
+
+    def _bury(self, engine: Engine, message: EngineExited) -> None:
+        """Note that an engine's life is over."""
+        state = self._state
+        if engine.line is None:
+            state.sweep_after(engine_owner(engine.id, message.boot))  # it served the hub before
+        else:
+            state.forget_maker(engine_owner(engine.id, engine.boot))
+            state.dismiss(engine.line.peer)
+            engine.line = None
+        engine.stalled = engine.restarting = False
+        engine.reason = message.cause
+        engine.leaving = engine.retiring or (engine.leaving and not message.again)
+        if engine.retiring and message.again:  # it died before it heard that it is to stop
+            state.retiring[engine.id] = engine
+        engine.status = EngineStatus.STARTING if message.again else EngineStatus.STOPPED
 
     def _strike_off(self, engine: Engine) -> None:
         state = self._state

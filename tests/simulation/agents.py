@@ -68,13 +68,7 @@ class Agent(Process):
     def took(self, message: Message, frames: Iterator[Frame]) -> None:
         match message:
             case StartEngines():
-                self.started.update(message.engines)
-                truth = self.world.truth
-                most = self.count + truth.starts
-                hold(len(self.started) <= most, "it is given engines twice:", self.started)
-                for engine in message.engines:
-                    if engine not in self.engines:
-                        self._start(engine)
+                self._begin(message.engines)
             case StopEngines():
                 for engine in message.engines:
                     self._stop(engine, again=message.again)
@@ -92,6 +86,14 @@ class Agent(Process):
                 return
             case _:
                 raise AssertionError(message)
+
+    def _begin(self, engines: list[EngineId]) -> None:
+        self.started.update(engines)
+        most = self.count + self.world.truth.starts
+        hold(len(self.started) <= most, "it is given engines twice:", self.started)
+        for engine in engines:
+            if engine not in self.engines:
+                self._start(engine)
 
     def _start(self, engine: EngineId) -> None:
         self.due[engine] = None
