@@ -214,13 +214,15 @@ class World:
     def _excuse(self, message: EngineExited, engine: KnownEngine | None) -> None:
         """Excuse tasks of which nobody can know whether they had begun.
 
-        That is so where the black box names a task that this life has run before, and where the
-        engine gave tasks back and died before the hub heard of it.
+        That is so where the black box names a task that this life has run before, where the engine
+        gave tasks back and died before the hub heard of it, and where it refused one likewise.
         """
         if engine is not None and message.began in self._ended_in.get(message.boot, ()):
             self.excused |= set(engine.unfinished)
         elif engine is not None:
-            self.excused |= self._given_back_by.get(message.boot, set()) & set(engine.unfinished)
+            given_back = self._given_back_by.get(message.boot, set())
+            unsaid = given_back | self._ended_in.get(message.boot, set())
+            self.excused |= unsaid & set(engine.unfinished)
 
     # ------------------------------------------------------------ what may never happen
 
