@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_jupyter.jupyter_server import *  # noqa: F403 - fixtures and hooks, for this folder only
 from tornado.httpclient import HTTPResponse
 
 from tests.support.leftovers import leftovers_of
 from tests.support.waiting import wait_until
-
-pytest_plugins = ["pytest_jupyter.jupyter_server"]
 
 Fetch = Callable[..., Awaitable[HTTPResponse]]
 
@@ -29,7 +28,7 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-@pytest.fixture
+@pytest.fixture  # type: ignore[no-redef] # ours in place of the imported one
 def jp_server_config() -> dict[str, Any]:
     """Enable the extension, as its installation does."""
     return {"ServerApp": {"jpserver_extensions": {"ipcluster_ext": True}}}
