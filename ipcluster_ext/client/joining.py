@@ -50,8 +50,8 @@ def connect(
 
     Returns
     -------
-    A client, with its engines ready if it has started them. A cluster that was started here ends
-    with this process.
+    A client, with its engines ready if it has started them; its ``cluster`` stops and scales it,
+    whoever started it. A cluster that was started here ends with this process.
 
     Raises
     ------
@@ -78,6 +78,7 @@ def connect(
     found, named = _wanted(cluster_id, profile)
     if found is not None:
         client = ipcluster_ext.Client(found, timeout=timeout, session=session)
+        client.cluster = ipcluster_ext.Cluster.from_file(found)
         say(_welcome(client, named=bool(named)))
         return client
     options["profile"] = profile if is_profile(profile) else ""

@@ -49,9 +49,7 @@ class Signals:
     ) -> None:
         """Have agents send a signal to some of their engines."""
         self._last += 1
-        signal = Signal(
-            client, message.request, message.engines, {agent.id for agent, _ in groups}
-        )
+        signal = Signal(client, message.request, message.engines, {agent.id for agent, _ in groups})
         self._under_way[self._last] = signal
         for agent, ids in groups:
             agent.line.say(SignalEngines(ids, message.signum, self._last))

@@ -75,7 +75,10 @@ class Lines:
         self._release()
         self._bars.show(self._names)
         if self._left_out:
-            self._cell.write("stdout", f"[{self._left_out:,} characters are not shown here]\n")
+            self._cell.write(
+                "stdout",
+                f"[{self._left_out:,} characters are not shown here: see ar.stdout, ar.stderr]\n",
+            )
 
     # ------------------------------------------------------------ from words to parts
 

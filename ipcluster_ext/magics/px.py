@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ipcluster_ext import AsyncResult, DirectView
 
 F = TypeVar("F", bound=Callable[..., object])
+_DEBUG = "--debug"
 _FRAMES_TO_USER = 2
 """From a magic to the code that uses it: IPython's frame is between."""
 _LINES = {
@@ -111,8 +112,8 @@ class Px:
 
         ``%px <code>`` runs the rest of the line on each engine, as if it were a cell of its own:
         IPython's magics work there, too (``%px %matplotlib inline``). What it prints and displays
-        is shown with the engine's number; so is the value of an expression. It takes no options:
-        what ``%pxconfig`` says holds.
+        is shown with the engine's number; so is the value of an expression. What ``%pxconfig`` says
+        holds; of the options, ``--debug`` alone may stand before the code.
 
         ``$name`` and ``{expression}`` are replaced by values of this notebook, as in IPython's
         other magics; ``{{`` stands for a brace. Braces that are Python's own, those of dicts, of
@@ -131,11 +132,13 @@ class Px:
             %px os.getpid()
             %px seed = {my_seed}
         """
-        code = line
-        if is_to_be_filled_in(line):
-            code = self._shell.var_expand(line, _FRAMES_TO_USER)
+        option, _, rest = line.partition(" ")
+        debug = option == _DEBUG and bool(rest.strip())
+        code = rest if debug else line
+        if is_to_be_filled_in(code):
+            code = self._shell.var_expand(code, _FRAMES_TO_USER)
         with _for_users():
-            return self._run(code, Said())
+            return self._run(code, Said(debug=True) if debug else Said())
 
     @_explained("cell")
     def cell(self, line: str, cell: str) -> object:

@@ -13,15 +13,15 @@ import type { IDraft, IQuestion, View } from './view';
 /** What the panel wants of JupyterLab. */
 export interface IDoors {
   /** Put code into the notebook in front of the user. Answers false where there is none. */
-  insert(code: string): boolean;
+  readonly insert: (code: string) => boolean;
   /** Open a console on a kernel of the server. */
-  openConsole(kernel: string, name: string): Promise<void>;
+  readonly openConsole: (kernel: string, name: string) => Promise<void>;
   /** What the form proposes: what was chosen last, else what the settings say. */
-  proposal(): Promise<Partial<IDraft>>;
+  readonly proposal: () => Promise<Partial<IDraft>>;
   /** Keep what was chosen for the next time. */
-  remember(draft: IDraft): Promise<void>;
+  readonly remember: (draft: IDraft) => Promise<void>;
   /** Whether one is asked before engines lose what they hold. */
-  confirms(): boolean;
+  readonly confirms: () => boolean;
 }
 
 export type Asks = Pick<

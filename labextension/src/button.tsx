@@ -33,6 +33,7 @@ export function TextButton(props: {
   icon?: IconName;
   mod?: 'accept' | 'warn';
   autoFocus?: boolean;
+  disabled?: boolean;
 }): React.JSX.Element {
   const mod = props.mod === undefined ? '' : ` jp-mod-${props.mod}`;
   return (
@@ -40,6 +41,7 @@ export function TextButton(props: {
       type="button"
       className={`jp-Ipcluster-button${mod}`}
       autoFocus={props.autoFocus ?? false}
+      disabled={props.disabled ?? false}
       onClick={() => {
         props.onClick();
       }}

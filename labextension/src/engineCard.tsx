@@ -39,7 +39,11 @@ export function EngineCard(props: IProps): React.JSX.Element {
         />
       </header>
       {engine.label !== '' && <code className="jp-Ipcluster-what">{engine.label}</code>}
-      <p className="jp-Ipcluster-meta">{factLine(engine, trans)}</p>
+      <p className="jp-Ipcluster-meta">
+        {factsOf(engine, trans).map(fact => (
+          <span key={fact}>{fact}</span>
+        ))}
+      </p>
       {engine.reason !== '' && <p className="jp-Ipcluster-error">{engine.reason}</p>}
       <Tools {...props} />
       {question?.cluster === cluster && question.engine === engine.id && (
@@ -61,13 +65,12 @@ function Tools({ cluster, engine, actions, trans }: IProps): React.JSX.Element {
   const ask = (what: 'restart' | 'stop') => () => actions.ask({ cluster, engine: engine.id, what });
   return (
     <div className="jp-Ipcluster-buttons" role="toolbar" aria-label={trans.__('Engine')}>
-      {engine.state === 'busy' && (
-        <TextButton
-          icon="interrupt"
-          label={trans.__('Interrupt')}
-          onClick={() => actions.act(cluster, engine.id, 'interrupt')}
-        />
-      )}
+      <TextButton
+        icon="interrupt"
+        label={trans.__('Interrupt')}
+        disabled={engine.state !== 'busy'}
+        onClick={() => actions.act(cluster, engine.id, 'interrupt')}
+      />
       <TextButton
         icon="console"
         label={trans.__('Console')}
@@ -89,7 +92,7 @@ function stateLine({ engine, now, trans }: IProps): string {
   return engine.state === 'busy' ? trans.__('%1 for %2', state, span(now - engine.since)) : state;
 }
 
-function factLine(engine: IEngine, trans: TranslationBundle): string {
+function factsOf(engine: IEngine, trans: TranslationBundle): string[] {
   const facts = [engine.host];
   if (engine.pid > 0) {
     facts.push(trans.__('process %1', engine.pid));
@@ -100,7 +103,7 @@ function factLine(engine: IEngine, trans: TranslationBundle): string {
   if (engine.nbytes !== null && engine.limit > 0) {
     facts.push(trans.__('%1 of %2', size(engine.nbytes), size(engine.limit)));
   }
-  return facts.filter(fact => fact !== '').join(' · ');
+  return facts.filter(fact => fact !== '');
 }
 
 function questionText(id: number, what: 'restart' | 'stop', trans: TranslationBundle): string {

@@ -50,11 +50,11 @@ export function EngineTable(props: IProps): React.JSX.Element {
   );
 }
 
-/** In place of rows that are not drawn. */
+/** In place of rows that are not drawn. One cell: the style sheet hides columns. */
 function Gap({ rows }: { rows: number }): React.JSX.Element | null {
   return rows <= 0 ? null : (
     <tr aria-hidden="true" style={{ height: rows * ROW_HEIGHT }}>
-      <td colSpan={COLUMNS.length} />
+      <td />
     </tr>
   );
 }
@@ -121,10 +121,10 @@ function Row(props: IProps & { engine: IEngine; index: number }): React.JSX.Elem
       </td>
       <td className="jp-Ipcluster-label" title={engine.label}>
         {engine.state === 'busy' && (
-          <>
+          <div>
             <span className="jp-Ipcluster-what">{engine.label}</span>
             <span className="jp-Ipcluster-span">{span(now - engine.since)}</span>
-          </>
+          </div>
         )}
       </td>
       <td className="jp-Ipcluster-ended">

@@ -29,7 +29,7 @@ export function size(nbytes: number): string {
     amount /= 1024;
     unit += 1;
   }
-  return `${amount.toFixed(unit > 0 && amount < 100 ? 1 : 0)} ${units[unit] ?? ''}`;
+  return `${amount.toFixed(unit > 0 && amount < 10 ? 1 : 0)} ${units[unit] ?? ''}`;
 }
 
 /** A fraction as a percentage. */

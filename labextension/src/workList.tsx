@@ -50,7 +50,7 @@ function WorkItem(props: {
         {work.failed > 0 && (
           <span className="jp-Ipcluster-failed">{trans.__('%1 failed', work.failed)}</span>
         )}
-        <span>{paceLine(work, far, trans)}</span>
+        <span className="jp-Ipcluster-pace">{paceLine(work, far, trans)}</span>
         <span className="jp-Ipcluster-session" title={work.session}>
           {work.session}
         </span>
@@ -89,7 +89,8 @@ function Bar({ work, far, title }: { work: IWork; far: IFar; title: string }): R
 /** How fast it goes and how long it will take, or how long it took. */
 function paceLine(work: IWork, far: IFar, trans: TranslationBundle): string {
   if (work.ended > 0) {
-    const lasted = span(work.ended - work.began);
+    const seconds = work.ended - work.began;
+    const lasted = seconds < 1 ? trans.__('less than a second') : span(seconds);
     return work.cancelled > 0
       ? trans.__('%1 cancelled, ended after %2', work.cancelled, lasted)
       : trans.__('in %1', lasted);

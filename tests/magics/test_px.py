@@ -229,6 +229,15 @@ class TestDebugging:
         assert "('x is', 0)" in cell.text
         assert cell.text.endswith("1 error\n")
 
+    def test_a_line_that_fails_does_too(self, four_in_notebook: Notebook) -> None:
+        cell = four_in_notebook.run(
+            "%px --debug divmod(1, 0)", answers=("p 'it raised', __exception__[0].__name__", "q")
+        )
+
+        assert cell.error is not None
+        assert "ZeroDivisionError" in cell.text
+        assert len(cell.prompts) == 2
+
     def test_a_cell_that_succeeds_is_not_debugged(self, four_in_notebook: Notebook) -> None:
         assert four_in_notebook.ok("%%px -t 1 --debug\n1 / 1").prompts == []
 

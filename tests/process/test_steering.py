@@ -236,6 +236,7 @@ class TestConnecting:
             assert said in capsys.readouterr().err
             with ipp.connect(n=1, cluster_id="mine") as again:
                 assert again.hub_pid == client.hub_pid
+                assert again.cluster.cluster_id == "mine"
             client.shutdown(hub=True, block=True)
         wait_until(lambda: leftovers_of(runtime) == [])
 

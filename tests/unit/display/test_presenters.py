@@ -239,7 +239,7 @@ class TestLines:
         lines.finish()
 
         assert len(sheet.text) < SHOWN_PER_CELL + 100
-        assert sheet.text.endswith("characters are not shown here]\n")
+        assert sheet.text.endswith("characters are not shown here: see ar.stdout, ar.stderr]\n")
 
 
 class TestBlocks:
