@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+
+import type { IEngine } from '../src/contract';
+import { drawn, sorted, sortedNext } from '../src/rows';
+
+function engine(id: number, figures: Partial<IEngine>): IEngine {
+  return {
+    id,
+    state: 'idle',
+    host: '',
+    pid: 1,
+    label: '',
+    since: 0,
+    queued: 0,
+    ended: 0,
+    failed: 0,
+    cpu: null,
+    nbytes: null,
+    limit: 0,
+    reason: '',
+    ...figures
+  };
+}
+
+describe('engines', () => {
+  it('are sorted by figures, those nobody knows being the least', () => {
+    const engines = [engine(0, { cpu: 0.5 }), engine(1, {}), engine(2, { cpu: 0 })];
+
+    expect(sorted(engines, { by: 'cpu', down: false }).map(each => each.id)).toEqual([1, 2, 0]);
+    expect(sorted(engines, { by: 'cpu', down: true }).map(each => each.id)).toEqual([0, 2, 1]);
+  });
+
+  it('that are equal stand by their ids, whichever way they are sorted', () => {
+    const engines = [engine(2, {}), engine(0, { state: 'busy' }), engine(1, {})];
+
+    expect(sorted(engines, { by: 'state', down: true }).map(each => each.id)).toEqual([1, 2, 0]);
+  });
+
+  it('are sorted the other way round by a second click', () => {
+    const once = sortedNext({ by: 'id', down: false }, 'nbytes');
+
+    expect([once, sortedNext(once, 'nbytes')]).toEqual([
+      { by: 'nbytes', down: false },
+      { by: 'nbytes', down: true }
+    ]);
+  });
+});
+
+describe('the rows that are drawn', () => {
+  it.each([
+    [0, 0, { first: 0, end: 0 }],
+    [5, 0, { first: 0, end: 5 }],
+    [200, 0, { first: 0, end: 22 }],
+    [200, 50, { first: 42, end: 72 }],
+    [200, 199, { first: 178, end: 200 }]
+  ])('of %d, scrolled to %d, are those in sight and some beside', (count, top, rows) => {
+    expect(drawn(count, top)).toEqual(rows);
+  });
+});
