@@ -25,7 +25,11 @@ export function EngineCard(props: IProps): React.JSX.Element {
   const { cluster, engine, view, actions, trans } = props;
   const { question, log } = view;
   return (
-    <section className="jp-Ipcluster-card" aria-label={trans.__('Engine %1', engine.id)}>
+    <section
+      ref={reveal}
+      className="jp-Ipcluster-card"
+      aria-label={trans.__('Engine %1', engine.id)}
+    >
       <header>
         <span className={`jp-Ipcluster-dot jp-mod-${engine.state}`} aria-hidden="true" />
         <span className="jp-Ipcluster-name">{trans.__('Engine %1', engine.id)}</span>
@@ -59,6 +63,11 @@ export function EngineCard(props: IProps): React.JSX.Element {
       )}
     </section>
   );
+}
+
+/** Have it in sight when it appears; it may be below a long table. */
+function reveal(card: HTMLElement | null): void {
+  card?.scrollIntoView({ block: 'nearest' });
 }
 
 function Tools({ cluster, engine, actions, trans }: IProps): React.JSX.Element {

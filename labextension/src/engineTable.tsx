@@ -115,7 +115,7 @@ function Row(props: IProps & { engine: IEngine; index: number }): React.JSX.Elem
           {engine.id}
         </button>
       </td>
-      <td className="jp-Ipcluster-state">
+      <td className="jp-Ipcluster-state" title={engineStateText(engine.state, trans)}>
         <span className={`jp-Ipcluster-dot jp-mod-${engine.state}`} aria-hidden="true" />
         {engineStateText(engine.state, trans)}
       </td>

@@ -134,6 +134,7 @@ function Engines(props: IPanelProps & { cluster: string }): React.JSX.Element {
       )}
       {chosen !== undefined && (
         <EngineCard
+          key={`${cluster} ${String(chosen.id)}`}
           cluster={cluster}
           engine={chosen}
           view={view}

@@ -128,14 +128,19 @@ function activate(
   managers?.add(running);
 
   if (registry !== null) {
-    void registry.load(PLUGIN_ID).then(settings => {
-      const update = (): void => {
-        options = readOptions(settings.composite);
-        feed.interval = options.interval;
-      };
-      settings.changed.connect(update);
-      update();
-    });
+    registry.load(PLUGIN_ID).then(
+      settings => {
+        const update = (): void => {
+          options = readOptions(settings.composite);
+          feed.interval = options.interval;
+        };
+        settings.changed.connect(update);
+        update();
+      },
+      (reason: unknown) => {
+        console.warn('ipcluster-ext: everything is as usual, the settings cannot be read', reason);
+      }
+    );
   }
 
   sidebar.disposed.connect(() => {

@@ -14,7 +14,7 @@ export interface ISort {
 /** The height of a row in pixels; the style sheet has it, too. */
 export const ROW_HEIGHT = 24;
 /** So many rows are in sight at most. */
-export const ROWS_IN_SIGHT = 14;
+export const ROWS_IN_SIGHT = 10;
 /** So many more are drawn above and below, for the time until a scroll is answered. */
 const SPARE = 8;
 

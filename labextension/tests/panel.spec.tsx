@@ -179,7 +179,7 @@ describe('an engine', () => {
     const html = markup({ ...shown, engines });
 
     expect(html.match(/jp-Ipcluster-square/g)).toHaveLength(200);
-    expect(html.match(/aria-rowindex/g)).toHaveLength(1 + 22);
+    expect(html.match(/aria-rowindex/g)).toHaveLength(1 + 18);
     expect(html).toContain('aria-rowcount="201"');
   });
 });

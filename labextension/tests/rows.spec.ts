@@ -50,9 +50,9 @@ describe('the rows that are drawn', () => {
   it.each([
     [0, 0, { first: 0, end: 0 }],
     [5, 0, { first: 0, end: 5 }],
-    [200, 0, { first: 0, end: 22 }],
-    [200, 50, { first: 42, end: 72 }],
-    [200, 199, { first: 178, end: 200 }]
+    [200, 0, { first: 0, end: 18 }],
+    [200, 50, { first: 42, end: 68 }],
+    [200, 199, { first: 182, end: 200 }]
   ])('of %d, scrolled to %d, are those in sight and some beside', (count, top, rows) => {
     expect(drawn(count, top)).toEqual(rows);
   });

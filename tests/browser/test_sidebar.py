@@ -231,10 +231,22 @@ def test_of_many_engines_a_few_rows_are_drawn_at_a_time(page: Page, lab: Lab) ->
     expect(failed.get_by_role("alert")).to_contain_text("no module named 'numpy'")
     panel.choose(1)
     panel.shoot("many")
+    expect(table.get_by_role("columnheader", name="CPU")).to_be_hidden()
+    drag(many, 285, 460)
+    expect(table.get_by_role("columnheader", name="CPU")).to_be_visible()
+    panel.shoot("wide")
     table.evaluate("node => node.scrollTo(0, node.scrollHeight)")
     expect(panel.engines.last).to_contain_text("199")
     assert panel.engines.count() < 40
     many.close()
+
+
+def drag(page: Page, start: int, end: int) -> None:
+    """Drag the border of the panel."""
+    page.mouse.move(start, 600)
+    page.mouse.down()
+    page.mouse.move(end, 600, steps=3)
+    page.mouse.up()
 
 
 def tell_of_many(socket: WebSocketRoute) -> None:
