@@ -87,6 +87,8 @@ class Assignments(ABC):
         task.move(_ASSIGNED)
         task.engine = engine.id
         engine.unfinished[task.id] = task
+        if engine.standing:
+            engine.standing.pop(task.id, None)  # it had it before, and has it now behind the others
         if task.item.needs:
             self._state.store.bring(engine, task)
         if task.spec.options is not None:

@@ -67,8 +67,20 @@ class Dependencies:
         if lacking and client is not None:
             client.line.say(Lack(lacking))
         elif lacking and client_of(task.id) in state.recovered.left:
+            self._wait_no_longer(task, lacking)
             return Verdict(task, TaskStatus.LOST, _failure("ClientClosed", ""))
         return self.verdict(task)
+
+    def _wait_no_longer(self, task: Task, lacking: Sequence[TaskId]) -> None:
+        """Undo that a task waits for what nobody will tell."""
+        state = self._state
+        for other in lacking:
+            needing = [one for one in state.dependents.pop(other, ()) if one is not task]
+            if needing:
+                state.dependents[other] = needing
+            waiting = [entry for entry in state.awaiting.pop(other, ()) if entry[0] is not task]
+            if waiting:
+                state.awaiting[other] = waiting
 
     def ask_again(self, client: Client) -> None:
         """Ask a client that has come back for what its tasks need and nobody else knows."""

@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass, field
+from math import inf
 
 from ipcluster_ext.core.effects import Line
 from ipcluster_ext.core.task import Task
@@ -174,8 +175,7 @@ class Engine:
         """Its unfinished tasks, in the order in which it does them."""
         tasks = list(self.unfinished.values())
         if self.standing:
-            last = len(self.standing)
-            tasks.sort(key=lambda task: self.standing.get(task.id, last))
+            tasks.sort(key=lambda task: self.standing.get(task.id, inf))
         return tasks
 
     @property

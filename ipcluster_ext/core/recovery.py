@@ -171,7 +171,8 @@ class Recovery:
         state, recovered = self._state, self._state.recovered
         elsewhere: list[TaskId] = []
         adopted: list[Task] = []
-        if recovered.lives.get(engine.id) == engine.boot:  # else the one before it has died
+        was_awaited = recovered.lives.get(engine.id) == engine.boot  # else that one has died
+        if was_awaited:
             del recovered.lives[engine.id]
         engine.standing = {task_id: place for place, task_id in enumerate(held)}
         for task_id in held:
@@ -193,7 +194,7 @@ class Recovery:
             engine.open_line.say(Drop(elsewhere))
             engine.settling = Withdrawal(engine.open_line, 0)  # it is not sent them before that
             engine.asked.append(engine.settling)
-        if recovered.settled and engine.id in recovered.begun:
+        if recovered.settled and was_awaited:
             self.absent.back(engine, held)
         self._tasks.withdrawals.resume(engine, adopted)
 
@@ -212,11 +213,12 @@ class Recovery:
         recovered.dead.add(exited.boot)
         if engine.boot == exited.boot:
             recovered.rivals = [rival for rival in recovered.rivals if rival[0] != engine.id]
-        if recovered.lives.get(engine.id) == exited.boot:
+        was_awaited = recovered.lives.get(engine.id) == exited.boot
+        if was_awaited:
             del recovered.lives[engine.id]
         if not recovered.settled and (exited.ran or exited.others):
             recovered.exits.append((engine, exited))
-        if recovered.settled and engine.line is None:
+        if recovered.settled and was_awaited:  # the next one may have greeted by now
             self.absent.died(engine, exited)
         if engine.boot != exited.boot:
             return  # it is not this life that claims anything

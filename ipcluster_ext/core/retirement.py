@@ -73,7 +73,7 @@ class Retirement:
                 del state.retiring[engine.id]
                 done.setdefault(engine.agent.id, []).append(engine)
         for engines in done.values():
-            engines[0].agent.line.say(StopEngines([engine.id for engine in engines]))
+            engines[0].agent.line.order(StopEngines([engine.id for engine in engines]))
 
     def _has_finished(self, engine: Engine) -> bool:
         if engine.unfinished or engine.held:

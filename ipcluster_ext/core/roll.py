@@ -113,6 +113,7 @@ class Roll:
         agent.line = line
         state.peers[peer] = agent
         agent.line.say(Welcome(place.pid, place.host, place.blobs))
+        state.sweep_late(agent)
         if hello.again or hello.agent in state.recovered.posted:
             self._recovery.begin(now)
             self._recovery.agent_is_back(agent, hello.engines)

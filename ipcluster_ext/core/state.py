@@ -134,6 +134,8 @@ class State:
     laggards, owed, wanted_pages
         The clients that lag behind (`core.lagging`), the blobs of outcomes that they are owed, and
         the pages of the journal to be read for them.
+    unswept
+        Who made blobs and is gone, as no agent was there to be told.
     now
         The hub's monotonic clock, at this batch.
     """
@@ -174,6 +176,7 @@ class State:
     laggards: set[Client] = field(default_factory=set)
     owed: dict[TaskId, list[str]] = field(default_factory=dict)
     wanted_pages: list[int] = field(default_factory=list)
+    unswept: list[str] = field(default_factory=list)
     history: History = field(init=False)
     store: Store = field(init=False)
     next_engine: int = 0
@@ -335,6 +338,17 @@ class State:
 
     def sweep_after(self, owner: str) -> None:
         """Have the agents delete what a process that is gone made, but for what is needed."""
-        keep = [name for name in self.blobs.counts if owner_of_blob(name) == owner]
         for agent in self.agents.values():
-            agent.line.say(SweepBlobs(owner, keep))
+            self._sweep(agent.line, owner)
+        if not self.agents:
+            self.unswept.append(owner)
+
+    def sweep_late(self, agent: Agent) -> None:
+        """Have an agent that has come delete what nobody was there to delete."""
+        unswept, self.unswept = self.unswept, []
+        for owner in unswept:
+            self._sweep(agent.line, owner)
+
+    def _sweep(self, line: Line, owner: str) -> None:
+        keep = [name for name in self.blobs.counts if owner_of_blob(name) == owner]
+        line.say(SweepBlobs(owner, keep))
