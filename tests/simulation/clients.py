@@ -171,7 +171,7 @@ class Client(Process):
         """Do something of a sort, once the hub has answered."""
         if self.line.gone or self.world.healed:
             return
-        if not self.welcome:
+        if not self.welcome or self.line.stopped is not None:
             self.after(0.1, self.do, what)
             return
         chance = self.world.random

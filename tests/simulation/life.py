@@ -9,6 +9,7 @@ from ipcluster_ext.core.hub import Hub
 from ipcluster_ext.core.invariants import check
 from ipcluster_ext.core.library import Library
 from ipcluster_ext.hub.ports import Ports
+from ipcluster_ext.protocol.ids import TaskId
 from ipcluster_ext.protocol.messages import Done, Interrupt
 from ipcluster_ext.protocol.status import TaskStatus
 from tests.simulation.truth import WrongHistory, hold
@@ -68,9 +69,11 @@ class Life:
             if "refuse" in world.traits and hub.settled:
                 self._note_refusals(events)
             effects = hub.handle(events, now=now)
-            if hub.settled and ("interrupt" in world.traits or "endless" in world.traits):
-                self._note_interrupts(events)
+            halts = hub.settled and ("interrupt" in world.traits or "endless" in world.traits)
+            halted = self._interrupted(events) if halts else {}
             self._record()
+            for task, boot in halted.items():
+                world.truth.halted.setdefault(task, (boot, self._page))
             events = [*ports.carry(effects), *self._read()]
             if not events:
                 events = ports.keep_up(now)
@@ -115,8 +118,9 @@ class Life:
                         if item.status is TaskStatus.REFUSED and item.id in who.unfinished:
                             self.world.truth.refused.setdefault(item.id, set()).add(who.id)
 
-    def _note_interrupts(self, events: Sequence[Event]) -> None:
-        """Note who alone may begin tasks that were interrupted: the engine that has them now."""
+    def _interrupted(self, events: Sequence[Event]) -> dict[TaskId, int]:
+        """Return who alone may begin tasks that were interrupted: the engine that has them now."""
+        halted: dict[TaskId, int] = {}
         for event in events:
             for message in event.messages if isinstance(event, Said) else ():
                 if isinstance(message, Interrupt):
@@ -124,7 +128,8 @@ class Life:
                         task = self.hub.state.tasks.get(number)
                         where = None if task is None or task.engine is None else task.engine
                         boot = 0 if where is None else self.hub.state.engines[where].boot
-                        self.world.truth.halted.setdefault(number, boot)
+                        halted.setdefault(number, boot)
+        return halted
 
     def check(self) -> None:
         """Check the hub's tables."""

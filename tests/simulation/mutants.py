@@ -465,5 +465,11 @@ EQUIVALENT: dict[str, str] = {
     "an agent that greets twice is given engines twice": (
         "whoever has greeted is known by its connection; a second greeting on it is passed over"
     ),
+    "a client is not told of what a dead engine was asked": (
+        "every client is answered after `ANSWER_WITHIN`, whatever engines do; it is only later"
+    ),
+    "a task whose need failed runs nevertheless": (
+        "it is admitted anew, as it lacks what it needs, and refused as that failure is remembered"
+    ),
 }
 """Planted bugs that no history can show, and why."""

@@ -92,7 +92,8 @@ class Truth:
     unwanted
         Tasks that their own clients wanted stopped.
     halted
-        Interrupted tasks, by the only life of an engine that may begin each; 0 for none.
+        Interrupted tasks, by the only life of an engine that may begin each, 0 for none; and the
+        page on which it stands that it was interrupted.
     starts
         How many engines clients have asked for.
     blind
@@ -117,7 +118,7 @@ class Truth:
     contested: set[TaskId] = field(default_factory=set)
     orphaned: set[TaskId] = field(default_factory=set)
     unwanted: set[TaskId] = field(default_factory=set)
-    halted: dict[TaskId, int] = field(default_factory=dict)
+    halted: dict[TaskId, tuple[int, int]] = field(default_factory=dict)
     starts: int = 0
     blind: int = 0
     vague: bool = False
@@ -125,10 +126,10 @@ class Truth:
     agent_deaths: int = 0
     punctual: bool = True
 
-    def hub_died(self) -> None:
-        """Note that the hub died: it may be asked once more to interrupt a task."""
+    def hub_died(self, written: int) -> None:
+        """Note that the hub died: what it had not written it may be asked for once more."""
         self.hub_deaths += 1
-        self.halted.clear()
+        self.halted = {task: how for task, how in self.halted.items() if how[1] <= written}
         self.refused.clear()
 
     def begins(self, engine: "Engine", spec: TaskSpec, item: TaskItem) -> None:
@@ -145,7 +146,8 @@ class Truth:
         hold(spec.engines is None or place in spec.engines, "it is on a wrong engine:", task)
         hold(call.target in {None, place}, "it is on a wrong engine:", task)
         hold(place not in self.refused.get(task, ()), "it is on an engine that refused it:", task)
-        wanted = self.halted.get(task, engine.boot) == engine.boot or self._is_unsure(task)
+        wanted = task not in self.halted or self.halted[task][0] == engine.boot
+        wanted = wanted or self._is_unsure(task)
         hold(wanted, "it was interrupted:", task)
         for name in blobs_of(item):
             told = self.ends.get(task)

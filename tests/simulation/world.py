@@ -7,7 +7,7 @@ must come to rest: every task has ended once, and nothing is left of it in the h
 
 import hashlib
 from random import Random
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from ipcluster_ext.core.roll import NO_PEER
 from ipcluster_ext.protocol.ids import EngineId, client_of
@@ -24,6 +24,9 @@ from tests.simulation.life import Life
 from tests.simulation.network import Network
 from tests.simulation.processes import Process
 from tests.simulation.truth import Truth, WrongHistory, hold
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LARGE = 5_000_000
 ACTIONS = ("cancel", "fetch", "interrupt", "prepare", "release", "steer")
@@ -46,7 +49,7 @@ class World:
 
     def __init__(self, seed: int, *, check_every: int = 8, traced: bool = False) -> None:
         self.random = Random(seed)
-        self.faults: Faults = draw(self.random)
+        self.faults: Faults = draw(self.random, seed=seed)
         self.traits = self.faults.traits
         self._hub_dies = self.faults.kills_the_hub
         self.agenda = Agenda()
@@ -70,12 +73,7 @@ class World:
         faults = self.faults
         late = faults.drop or faults.delay or faults.latency > 0.01 or faults.lag > 0.01
         late = late or "nested" in faults.traits
-        return not late and not faults.blows & {"agent", "cut", "hub", "mid-turn", "stop"}
-
-    @property
-    def _spans(self) -> tuple[float, ...]:
-        """How long engines stand still."""
-        return (0.05, 1.0, 5.0, 15.0, 30.0)
+        return not late and not faults.blows & {"agent", "cut", "hang", "hub", "mid-turn", "stop"}
 
     # ------------------------------------------------------------ chance, for everybody
 
@@ -170,13 +168,14 @@ class World:
         self.agents.append(Agent(self, random.choice((1, 2, 2, 3))))
         if random.random() < 0.1 and not self.faults.kills_the_hub:
             self.agents.append(Agent(self, 1))
-        self.clients += [Client(self) for _ in range(random.choice((1, 1, 1, 2)))]
+        counts = (1, 2, 2) if self.faults.eager else (1, 1, 1, 2)
+        self.clients += [Client(self) for _ in range(random.choice(counts))]
         actions = [action for action in ACTIONS if action in self.traits]
         for client in self.clients:
-            for _ in range(random.choice((1, 1, 2, 3))):
+            for _ in range(random.choice((1, 1, 2, self.faults.eager or 3))):
                 self.agenda.at(0.05 + random.random() * 0.3 * chaos, self._do, (client, "submit"))
         for action in actions:
-            for _ in range(random.randint(1, 2)):
+            for _ in range(random.randint(1, self.faults.eager or 2)):
                 client = random.choice(self.clients)
                 self.agenda.at(0.05 + random.random() * chaos, self._do, (client, action))
         for at, blow in self.faults.times:
@@ -308,8 +307,8 @@ class World:
     def kill_hub(self) -> None:
         """End the hub in the midst of whatever it was doing; another one will follow."""
         self.life = None
-        self.truth.hub_died()
         self.disk.crash(self.random)
+        self.truth.hub_died(self.disk.written)
         self.network.hub_ends()
         self.agenda.after(self.random.choice((0.05, 0.5, 2.0, 14.0)), self._start_hub)
 
@@ -327,13 +326,14 @@ class World:
         if self.healed:
             return
         random = self.random
+        some: Sequence[Process] = self.clients if blow == "hang" else self.engines
         match blow:
             case "cut" if self.processes:
                 self.network.cut(random.choice(self.processes).line)
-            case "stop" if self.engines:
-                engine = random.choice(self.engines)
-                engine.stop()
-                self.agenda.after(random.choice(self._spans), engine.go_on)
+            case "stop" | "hang" if some:
+                process = random.choice(some)
+                process.stop()
+                self.agenda.after(random.choice(self.faults.spans), process.go_on)
             case "kill" | "gone" if self.engines:
                 engine = random.choice(self.engines)
                 engine.agent.kill(engine.id, again=blow == "kill")
