@@ -7,6 +7,8 @@ need no engine, however busy that is.
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 WIDGET = "jupyter.widget"
@@ -95,7 +97,9 @@ def _put(state: dict[str, Any], path: Sequence[Any], buffer: bytes) -> None:
 
 
 def show(mirror: Mirror) -> None:
-    """Have ipywidgets tell of a widget, if it was imported in this process."""
+    """Have ipywidgets tell of a widget; it is imported, as nobody else answers who comes back."""
+    with suppress(ImportError):  # without it there is nobody to tell
+        import_module("ipywidgets")
     known = _known()
     if known is not None:
         known[mirror.model_id] = mirror

@@ -26,6 +26,9 @@ EXAMPLES = ROOT / "examples"
 VARIES = "varies"
 """The tag of cells that say something else each time, of which only the kind is compared."""
 
+LATE = "late"
+"""The tag of cells to which output comes when they have ended, and perhaps the notebook has."""
+
 _LONGEST = 120
 _METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -79,10 +82,15 @@ def executed(notebook: Any) -> Any:
 def said(notebook: Any) -> list[Said]:
     """Return what the code cells say, without what differs from run to run."""
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    return [
-        list(_kinds(cell) if VARIES in cell.metadata.get("tags", []) else _outputs(cell))
-        for cell in cells
-    ]
+    return [list(_compared(cell)) for cell in cells]
+
+
+def _compared(cell: Any) -> Iterator[tuple[str, ...]]:
+    """Yield what is compared of a cell."""
+    tags = cell.metadata.get("tags", [])
+    if LATE in tags:
+        return iter(())
+    return _kinds(cell) if VARIES in tags else _outputs(cell)
 
 
 def _kinds(cell: Any) -> Iterator[tuple[str, ...]]:

@@ -756,7 +756,7 @@ def showing_output(ipp: Any, rc: Any) -> None:
     import contextlib
     import io
 
-    ar = rc[:].execute("print('shown')")
+    ar = rc[:].execute("import os; print('shown', os.getpid())")
     ar.get(10)
     shown = io.StringIO()
     with contextlib.redirect_stdout(shown):

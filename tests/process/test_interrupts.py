@@ -182,7 +182,7 @@ class TestASignalToAnEngine:
         before = rc[0].apply_sync(own_pid)
 
         for _ in range(20):
-            rc.send_signal(signal.SIGINT)
+            rc.send_signal(signal.SIGINT, block=True)
 
         assert rc[0].apply_async(own_pid).get(10) == before
 
@@ -191,7 +191,8 @@ class TestASignalToAnEngine:
         before = rc[0].apply_sync(own_pid)
         results = [rc[0].apply_async(pow, 2, 3) for _ in range(300)]
         for _ in range(100):
-            rc.send_signal(signal.SIGINT, 0)
+            sent = rc.send_signal(signal.SIGINT, 0)
+        sent.result(10)
 
         ends = {getattr(result.exception(10), "ename", "") for result in results}
 
