@@ -21,11 +21,12 @@ def adopt(kernels: Any, file: str) -> str:  # noqa: ANN401 - a kernel manager, u
         The engine's connection file.
     """
     path = Path(file)
-    known: dict[str, Path] = kernels.kernel_id_to_connection_file
-    for kernel, other in known.items():
-        if other == path and kernel in kernels:
-            return kernel
     info = json.loads(path.read_text())
+    known: dict[str, Path] = kernels.kernel_id_to_connection_file
+    for kernel in [kernel for kernel, other in known.items() if other == path]:
+        if kernel in kernels and kernels.get_kernel(kernel).session.key == info["key"].encode():
+            return kernel
+        _drop(kernels, kernel)  # of an earlier life of the engine, which had another key
     kernel = kernels.new_kernel_id()
     manager = kernels.kernel_manager_factory(parent=kernels, log=kernels.log, owns_kernel=False)
     manager.load_connection_info(info)
@@ -39,3 +40,16 @@ def adopt(kernels: Any, file: str) -> str:  # noqa: ANN401 - a kernel manager, u
     known[kernel] = path
     kernels._kernels[kernel] = manager  # noqa: SLF001 - as it does itself for external kernels
     return str(kernel)
+
+
+def forget(kernels: Any, folder: Path) -> None:  # noqa: ANN401 - as above
+    """Have a server's kernel manager forget the engines of a cluster that is over."""
+    known: dict[str, Path] = kernels.kernel_id_to_connection_file
+    for kernel in [kernel for kernel, file in known.items() if file.is_relative_to(folder)]:
+        _drop(kernels, kernel)
+
+
+def _drop(kernels: Any, kernel: str) -> None:  # noqa: ANN401 - as above
+    del kernels.kernel_id_to_connection_file[kernel]
+    if kernel in kernels:
+        kernels.remove_kernel(kernel)

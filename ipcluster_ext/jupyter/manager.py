@@ -123,6 +123,7 @@ class Manager:
             if selected is sight:
                 self._browsers[browser] = None
         if sight is not None:
+            consoles.forget(self._kernels, sight.folder)
             await sight.close()
         self._tell_soon()
 
