@@ -222,7 +222,7 @@ class Cluster(Ending, Context, Steering, Outside, Attaching):
         ValueError
             There can be no such number of engines.
         ClusterError
-            It is running already.
+            It is running already, or its `cwd` is no folder.
         StartupError
             A process did not start; nothing is left of the others.
 
@@ -267,7 +267,7 @@ class Cluster(Ending, Context, Steering, Outside, Attaching):
             msg = f"cluster {self.cluster_id} is running already; stop it first"
             raise ClusterError(msg)
         self.n = self.n if n is None else _count(n)
-        cwd = str(Path(self.cwd or "").absolute())
+        cwd = _folder(self.cwd)
         conduct = Conduct(
             policy=self.policy,
             hwm=self.hwm,
@@ -424,6 +424,21 @@ class Cluster(Ending, Context, Steering, Outside, Attaching):
 def _activated(client: "Client") -> "Client":
     client.activate()
     return client
+
+
+def _folder(cwd: str | None) -> str:
+    """Return where engines are to work.
+
+    Raises
+    ------
+    ClusterError
+        There is no such folder.
+    """
+    folder = Path(cwd or "").expanduser().absolute()
+    if cwd and not folder.is_dir():
+        msg = f"the engines' working folder {folder} is no folder; cwd= or the profile names it"
+        raise ClusterError(msg)
+    return str(folder)
 
 
 def _count(n: int | None) -> int:

@@ -22,6 +22,15 @@ class TestFailures:
             ipp.Cluster(n=1).start_cluster_sync()
         assert leftovers_of(runtime) == []
 
+    def test_to_name_a_folder_to_work_in_are_told_before_anything_starts(
+        self, runtime: Path, tmp_path: Path
+    ) -> None:
+        cluster = ipp.Cluster(n=1, cwd=str(tmp_path / "nowhere"))
+
+        with pytest.raises(ipp.ClusterError, match="nowhere is no folder"):
+            cluster.start_cluster_sync()
+        assert leftovers_of(runtime) == []
+
     def test_of_the_agent_to_start_are_told_with_its_words(
         self, runtime: Path, customized: Path
     ) -> None:
