@@ -69,7 +69,9 @@ class Panel:
 
     def choose(self, engine: int) -> None:
         """Show the details of an engine."""
-        self.press(f"Engine {engine}", within=self.root.locator("tbody"))
+        shown = self.card.all_inner_texts()
+        if not any(f"Engine {engine}" in text for text in shown):  # pressed again it goes away
+            self.press(f"Engine {engine}", within=self.root.locator("tbody"))
         expect(self.card).to_contain_text(f"Engine {engine}")
 
     def stop(self) -> None:
@@ -157,6 +159,46 @@ def test_more_engines_are_had_and_fewer(panel: Panel, cluster: str) -> None:
 
     panel.has_idle(2)
     expect(panel.clusters).to_contain_text("2 engines")
+
+
+def test_all_engines_get_new_processes_once_that_is_confirmed(panel: Panel, rc: ipp.Client) -> None:
+    before = set(rc[:].apply_sync(os.getpid))
+    panel.press("Restart All Engines…")
+    question = panel.root.get_by_role("alertdialog")
+    expect(question.get_by_role("button", name="Restart")).to_be_focused()
+    panel.page.keyboard.press("Escape")
+    expect(question).to_have_count(0)
+    panel.press("Restart All Engines…")
+    expect(question.get_by_role("button", name="Restart")).to_be_focused()
+    panel.page.keyboard.press("Enter")
+
+    panel.choose(0)
+    told = [re.compile(rf"process {pid}\b") for pid in before]
+    for pid in told:
+        expect(panel.card).not_to_contain_text(pid, timeout=START)
+    panel.has_idle(2)
+    assert not before & set(rc[:].apply_sync(os.getpid))
+
+
+def test_a_cluster_that_cannot_start_says_why_until_it_is_dismissed(
+    panel: Panel, lab: Lab, cluster: str
+) -> None:
+    profiles = lab.work.parent / "config/ipcluster_ext/profiles"
+    profiles.mkdir(parents=True)
+    (profiles / "nowhere.toml").write_text('n = 3\ncwd = "/nowhere/to/be/found"\n')
+    panel.press("New")
+    form = panel.root.get_by_role("form", name="New cluster")
+    form.get_by_label("Profile").select_option("nowhere")
+    expect(form.get_by_label("Engines")).to_have_value("3")
+    panel.page.keyboard.press("Tab")
+    panel.press("Start", within=form)
+
+    failure = panel.clusters.get_by_role("alert")
+    expect(failure).to_contain_text("/nowhere/to/be/found", timeout=START)
+    panel.shoot("failure")
+    panel.press("Dismiss", within=failure)
+    expect(panel.clusters).to_have_count(1)
+    expect(panel.clusters).to_contain_text(cluster)
 
 
 def test_a_console_opens_on_an_engine(panel: Panel, rc: ipp.Client) -> None:
