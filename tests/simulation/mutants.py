@@ -428,7 +428,7 @@ MUTANTS = [
     Mutant(
         "what a silent engine may have begun is given away", "core/silence.py",
         "given = self._tasks.give_away(engine, message.began, message.others, now)",
-        "given = self._tasks.give_away(engine, TaskId(0), (), now)",
+        "given = self._tasks.give_away(engine, type(message.began)(0), (), now)",
     ),
     Mutant(
         "an engine that was heard meanwhile loses its tasks", "core/silence.py",
