@@ -6,6 +6,7 @@ import pytest
 
 import ipcluster_ext as ipp
 from ipcluster_ext.display.frontend import shell
+from tests.support.waiting import wait_until
 
 
 class TestTheWorkingFolder:
@@ -23,9 +24,15 @@ class TestTheWorkingFolder:
         with ipp.Cluster(n=1) as client:
             assert client[0].apply_sync(import_all, [*self.NAMES, "mine.py"]) == str(tmp_path)
 
-    def test_that_is_gone_is_no_obstacle(self, tmp_path: Path) -> None:
-        with ipp.Cluster(n=1, cwd=str(tmp_path / "gone")) as client:
-            assert client[0].apply_sync(pow, 2, 3) == 8
+    def test_that_is_gone_is_no_obstacle_to_engines_that_come_back(self, tmp_path: Path) -> None:
+        folder = tmp_path / "gone"
+        folder.mkdir()
+        with ipp.Cluster(n=1, cwd=str(folder)) as client:
+            before = client[0].apply_sync(os.getpid)
+            folder.rmdir()
+            client.restart_engines(0)
+
+            wait_until(lambda: client[0].apply_async(os.getpid).get(10) != before)
 
 
 def import_all(files: list[str]) -> str:
