@@ -57,8 +57,9 @@ def attend(
     """
     local: BaseException | None = None
     interrupt: KeyboardInterrupt | None = None
-    failures = Failures(result) if settings.stream else None
+    failures: Failures | None = None
     try:
+        failures = Failures(result) if settings.stream else None
         with _live(result, failures, group_by):
             try:
                 local = KeyboardInterrupt() if stopped else here() if here is not None else None
