@@ -13,6 +13,9 @@ NODE := $(shell command -v npm >/dev/null && node -e \
   'const [a, b] = process.versions.node.split("."); console.log(+a > 20 || (+a === 20 && +b >= 19) ? "yes" : "")' 2>/dev/null)
 NO_NODE := Node.js 20.19 or newer was not found
 
+# So many test files run at a time; most of them wait for processes most of the time.
+WORKERS ?= 2
+
 BIN := .venv/bin
 PACKAGES := .venv/.packages-installed
 PEERS := .venv/.peers-installed
@@ -21,7 +24,7 @@ NODE_MODULES := labextension/node_modules/.package-lock.json
 PANEL_SOURCES := $(wildcard labextension/*.json labextension/*.py) \
   $(shell find labextension/src labextension/schema labextension/style -type f 2>/dev/null)
 
-.PHONY: help setup demo test check check-style check-types check-imports check-panel lab bench chaos soak clean
+.PHONY: help setup demo test check check-style check-types check-imports check-panel lab docs bench chaos soak clean
 
 help:
 	@echo 'make setup   everything into .venv: the package (editable), its tools, the JupyterLab panel'
@@ -29,6 +32,7 @@ help:
 	@echo 'make test    the checks, then every test'
 	@echo 'make check   style, types, import contracts; the same for TypeScript'
 	@echo 'make lab     JupyterLab with the extension          (ARGS="...")'
+	@echo 'make docs    the reference of the API, into .out/api'
 	@echo 'make bench   the workloads against other systems    (ARGS="...")'
 	@echo 'make chaos   faults at full size, measured         (ARGS="...")'
 	@echo 'make soak    long runs that look for what is rare   (ARGS="...")'
@@ -43,7 +47,7 @@ demo: $(PACKAGES)
 test: setup
 	@failed=; $(MAKE) --keep-going check || failed=yes; \
 	[ -z "$$failed" ] || echo '== the checks FAILED, see above; now the tests'; \
-	$(BIN)/python -m pytest $(ARGS) && [ -z "$$failed" ]
+	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile $(ARGS) && [ -z "$$failed" ]
 
 check: check-style check-types check-imports check-panel
 
@@ -68,6 +72,9 @@ endif
 
 lab: setup
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter lab $(ARGS)
+
+docs: $(PACKAGES)
+	@$(BIN)/python -m tests.examples.reference .out/api
 
 bench: $(PEERS)
 	@$(BIN)/python -m tests.bench $(ARGS)

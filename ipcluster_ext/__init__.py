@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ipcluster_ext.client.stream import AsyncStream
     from ipcluster_ext.client.waiting import as_completed, wait
     from ipcluster_ext.cluster.cluster import Cluster
+    from ipcluster_ext.cluster.managing import ClusterManager
     from ipcluster_ext.engine.context import (
         bind_kernel,
         current_task,
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
         SerializationError,
         SoftTimeLimit,
         StartupError,
+        StartupWarning,
         TaskAborted,
         TaskExpired,
         TaskInterrupted,
@@ -103,6 +105,7 @@ if TYPE_CHECKING:
         unwrap_exception,
         wrap_exception,
     )
+    from ipcluster_ext.protocol.foreman import EngineSet
     from ipcluster_ext.protocol.postmortem import FramesGone
     from ipcluster_ext.protocol.standins import Reference
 
@@ -124,6 +127,7 @@ _HOMES = {
     "client.requirements": ("depend", "dependent", "interactive", "require"),
     "client.stream": ("AsyncStream",),
     "client.waiting": ("as_completed", "wait"),
+    "protocol.foreman": ("EngineSet",),
     "protocol.standins": ("Reference",),
     "client.balanced": ("LoadBalancedView",),
     "client.client": ("Client",),
@@ -138,6 +142,7 @@ _HOMES = {
     "client.replies": ("ExecuteReply",),
     "client.result": ("AsyncResult",),
     "cluster.cluster": ("Cluster",),
+    "cluster.managing": ("ClusterManager",),
     "engine.context": ("bind_kernel", "current_task", "get_client", "progress", "publish"),
     "engine.deliveries": ("deliver_comm",),
     "engine.lookup": ("complete_here", "inspect_here", "list_variables_here"),
@@ -168,6 +173,7 @@ _HOMES = {
         "SerializationError",
         "SoftTimeLimit",
         "StartupError",
+        "StartupWarning",
         "TaskAborted",
         "TaskExpired",
         "TaskInterrupted",
@@ -207,6 +213,7 @@ __all__ = [
     "ClientError",
     "Cluster",
     "ClusterError",
+    "ClusterManager",
     "ClusterStatus",
     "ClusterStopped",
     "CompositeError",
@@ -215,6 +222,7 @@ __all__ = [
     "DirectView",
     "EngineError",
     "EngineLost",
+    "EngineSet",
     "ExecuteReply",
     "Executor",
     "ForeignTask",
@@ -247,6 +255,7 @@ __all__ = [
     "SerializationError",
     "SoftTimeLimit",
     "StartupError",
+    "StartupWarning",
     "StatusFeed",
     "TaskAborted",
     "TaskExpired",

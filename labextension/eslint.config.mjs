@@ -31,8 +31,8 @@ export default defineConfig(
   { plugins: { jupyter } },
   jupyter.configs.recommended,
   {
-    // The line in the status bar and a panel that was open are there from the start.
-    files: ['src/panelPlugin.ts'],
+    // The line in the status bar, a panel that was open and notebooks are there from the start.
+    files: ['src/panelPlugin.ts', 'src/notebookPlugin.ts'],
     rules: { 'jupyter/prefer-lazy-imports': 'off' }
   },
   {

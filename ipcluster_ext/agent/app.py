@@ -1,15 +1,22 @@
-"""The host agent's process: starts the zygote and the hub before it reads its own modules.
+"""The host agent's process: starts foreman, zygote and hub before it reads its own modules.
 
-So the three import at the same time; the zygote, which has the most to import, goes first.
+So they come up at the same time; the foreman, who waits for other hosts, goes first, and then the
+zygote, which has the most to import. With
+``--config FILE``, or ``--config -`` for the standard input, it is an agent whose hub is on another
+host (`agent.far`); ``--home NAME`` names its folder there.
 """
 
+import gc
 import os
 import socket
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from ipcluster_ext.transport import processes
+from ipcluster_ext.agent import birth
+from ipcluster_ext.transport import forks, processes
+from ipcluster_ext.transport.processes import COLD
 
 CLOSED_EARLY = 2
 """The exit code if the configuration never comes."""
@@ -22,15 +29,30 @@ def main() -> int:
     -------
     The exit code.
     """
-    zygote_pid, link = start_zygote()
+    gc.disable()  # until everything is imported, as that leaves nothing behind
+    processes.leave_terminal()
+    if len(sys.argv) > 1:
+        return _far(sys.argv[1:])
+    folder = Path(os.environ[processes.CLUSTER_VARIABLE])
+    ahead = sys.stdin.buffer.readline()
+    # other hosts take longest
+    begun = birth.start_foreman(folder, ahead) if ahead.strip() else None
+    cold = os.environ.pop(COLD, "")
+    zygote_pid, link = (0, None) if cold else start_zygote()
     import msgspec  # the zygote comes first
 
+    from ipcluster_ext.agent.foreman import foreman_for
     from ipcluster_ext.protocol.process import AgentConfig, HubConfig
 
     line = sys.stdin.buffer.readline()
     if not line:
+        from ipcluster_ext.transport import homes
+
+        homes.abandon(folder)
         return CLOSED_EARLY
     config = msgspec.json.decode(line, type=AgentConfig)
+    foreman = foreman_for(config, begun)
+    birth.prepare()
     hub_config = HubConfig(
         cluster=config.cluster,
         folder=config.folder,
@@ -39,21 +61,47 @@ def main() -> int:
         conduct=config.conduct,
     )
     output = Path(config.folder, "hub.log")
-    start = partial(start_hub, output, msgspec.json.encode(hub_config) + b"\n")
-    pid, lifeline = start()
+    start = partial(birth.start_hub, output, msgspec.json.encode(hub_config) + b"\n")
+    first = msgspec.structs.replace(hub_config, first=True)
+    pid, lifeline = birth.start_hub(output, msgspec.json.encode(first) + b"\n")
 
     from ipcluster_ext.agent.agent import Agent
     from ipcluster_ext.agent.hub import HubProcess
     from ipcluster_ext.agent.nursery import Nursery
 
+    _collect_again()
     _detach()
     nursery = Nursery(zygote_pid, link, start_zygote)
     hub = HubProcess(pid, lifeline, start=start, output=output, silence=config.hub_silence)
-    return Agent(config, nursery, hub).run()
+    return Agent(config, nursery, hub, foreman=foreman).run()
 
 
-def start_zygote() -> tuple[int, socket.socket]:
+def _far(arguments: list[str]) -> int:
+    """Run an agent whose hub is on another host: ``--config SOURCE`` and perhaps ``--home NAME``.
+
+    A name for its folder lets the zygote start before anything is known, as it carries that name.
+    """
+    from ipcluster_ext.agent import far  # what this imports, the zygote needs, too
+    from ipcluster_ext.transport import tcpdealer  # noqa: F401 - likewise
+    from ipcluster_ext.transport.sockets import ground
+
+    said = dict(zip(arguments[::2], arguments[1::2], strict=True))
+    name = said.get("--home", "")
+    zygote = None
+    if name and not (home := ground() / name).exists():
+        os.environ[processes.CLUSTER_VARIABLE] = str(home)
+        zygote = start_zygote(forks.fork)
+    _collect_again()
+    return far.main(said["--config"], start_zygote, name=name, zygote=zygote)
+
+
+def start_zygote(start: Callable[..., int] = processes.start) -> tuple[int, socket.socket]:
     """Start the process that engines are forked from.
+
+    Parameters
+    ----------
+    start
+        How: as a process of its own, or as a fork of this one.
 
     Returns
     -------
@@ -62,44 +110,14 @@ def start_zygote() -> tuple[int, socket.socket]:
     ours, theirs = socket.socketpair()
     with theirs:
         fd = theirs.fileno()
-        pid = processes.start("ipcluster_ext.engine.zygote", stdin=fd, stdout=fd, stderr=2)
+        pid = start("ipcluster_ext.engine.zygote", stdin=fd, stdout=fd, stderr=2)
     return pid, ours
 
 
-def start_hub(output: Path, config: bytes) -> tuple[int, int]:
-    """Start a hub.
-
-    Parameters
-    ----------
-    output
-        The file to which it writes its log.
-    config
-        What it is told: a line of JSON.
-
-    Returns
-    -------
-    Its process id and its lifeline: it ends when this is closed.
-
-    Raises
-    ------
-    OSError
-        It cannot be started.
-    """
-    flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW
-    reader, lifeline = os.pipe()
-    try:
-        log = os.open(output, flags, 0o600)
-        try:
-            pid = processes.start("ipcluster_ext.hub", stdin=reader, stdout=log, stderr=log)
-        finally:
-            os.close(log)
-        os.write(lifeline, config)
-    except BaseException:
-        os.close(lifeline)
-        raise
-    finally:
-        os.close(reader)
-    return pid, lifeline
+def _collect_again() -> None:
+    """Let the garbage collector look at what comes from now on; what was imported stays."""
+    gc.freeze()
+    gc.enable()
 
 
 def _detach() -> None:

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ipcluster_ext.agent.leavings import black_box, engine_log, excerpt, last_lines, size_of
+from ipcluster_ext.agent.leavings import black_box, excerpt, last_lines, size_of
 from ipcluster_ext.agent.memory import MemoryWatch
 from ipcluster_ext.agent.roster import Death, Launch
 from ipcluster_ext.agent.vitals import LOOK_EVERY, Vitals, in_words
 from ipcluster_ext.transport import kernelfiles
 from ipcluster_ext.transport.blackbox import Begun, begun_in
+from ipcluster_ext.transport.express import express_socket
+from ipcluster_ext.transport.files import engine_log
 from ipcluster_ext.transport.processes import Exit
 
 
@@ -85,6 +87,7 @@ class Autopsy:
         begun, up = begun_in(box), box.exists()
         box.unlink(missing_ok=True)
         kernelfiles.sweep(self._folder, life.engine)
+        express_socket(self._folder, life.engine).unlink(missing_ok=True)
         seen = self.vitals.of(exited.pid)
         nbytes = max(exited.used.nbytes, 0 if seen is None else seen.nbytes)
         killed = exited.code == -signal.SIGKILL

@@ -8,11 +8,16 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from msgspec import structs
+
 from ipcluster_ext.agent.autopsy import Autopsy
-from ipcluster_ext.agent.leavings import engine_log
+from ipcluster_ext.agent.ceiling import Ceiling
 from ipcluster_ext.agent.nursery import Nursery
 from ipcluster_ext.agent.roster import STOP_GRACE, Effect, Kill, Launch, Roster
+from ipcluster_ext.agent.shares import Allotment, Host, visible_gpus
 from ipcluster_ext.protocol.ids import EngineId
+from ipcluster_ext.protocol.keys import TcpAddress
+from ipcluster_ext.protocol.labour import Full
 from ipcluster_ext.protocol.messages import (
     EngineExited,
     Message,
@@ -31,6 +36,7 @@ from ipcluster_ext.protocol.process import (
     exit_text,
 )
 from ipcluster_ext.transport import processes
+from ipcluster_ext.transport.files import engine_log
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +54,15 @@ class Engines:
         Where engines come from.
     say
         Tells the hub.
+    hub
+        Where that is, if it is on another host.
+
+    Attributes
+    ----------
+    were_some
+        Whether there has been any.
+    last_lost
+        How the last one ended that is gone for good, if nobody asked for that.
     """
 
     def __init__(
@@ -57,15 +72,22 @@ class Engines:
         agent: int,
         nursery: Nursery,
         say: Callable[[list[Message]], None],
+        hub: TcpAddress | None = None,
     ) -> None:
         self._config = config
         self._agent = agent
         self._nursery = nursery
         self._say = say
+        self._hub = hub
         self._folder = Path(config.folder)
         self._autopsy = Autopsy(self._folder, Path(config.blobs or config.folder))
         self._resources: dict[EngineId, dict[str, float]] = {}
-        self._roster = Roster(iter(lambda: secrets.randbits(31), -1))
+        self._allotment = Allotment(config.shares, self._host(), config.count)
+        self._ceiling = Ceiling(self._allotment.memory_limit)
+        once = config.reach is not None and config.reach.once
+        self._roster = Roster(iter(lambda: secrets.randbits(31), -1), once=once)
+        self.were_some = False
+        self.last_lost = ""
 
     @property
     def none_left(self) -> bool:
@@ -76,6 +98,8 @@ class Engines:
     def deadline(self) -> float | None:
         """When `tick` has something to do."""
         due = [self._roster.deadline, self._autopsy.vitals.deadline]
+        if not self._roster.empty:
+            due.append(self._ceiling.deadline)
         return min((at for at in due if at is not None), default=None)
 
     @property
@@ -85,8 +109,12 @@ class Engines:
 
     def start(self, engines: Sequence[EngineId], resources: dict[str, float]) -> None:
         """Start engines under these ids, with these resources or else those of the cluster."""
-        own = resources or self._config.resources
+        own = {**self._allotment.resources, **(resources or self._config.resources)}
         self._resources.update(dict.fromkeys(engines, own))
+        self._allotment.take(engines)
+        if engines and self._allotment.missing:
+            log.warning("%s", self._allotment.missing)
+        self.were_some = self.were_some or bool(engines)
         self._carry(self._roster.start(engines, now=time.monotonic()))
 
     def stop(self, order: StopEngines) -> None:
@@ -133,6 +161,19 @@ class Engines:
         self._carry(self._roster.tick(now=now))
         if self._autopsy.look(list(self._roster.pids), now) and self._autopsy.vitals.measures:
             self._tell_vitals()
+        if self._ceiling.due(now):
+            self._look_at_memory()
+
+    def _look_at_memory(self) -> None:
+        """Kill engines that use more memory than they may, and warn of those that soon will."""
+        for pid in list(self._roster.pids):
+            life, nbytes = self._roster.engine_of(pid), processes.own_memory_of(pid)
+            if life is None:
+                continue
+            if self._ceiling.exceeds(pid, nbytes):
+                _send(Kill(pid, signal.SIGKILL, group=True))
+            elif self._ceiling.nears(pid, nbytes):
+                self._say([Full(life.engine, life.boot, nbytes, self._ceiling.limit)])
 
     def measure(self, every: float) -> None:
         """Tell the hub every so many seconds what engines use now; 0 ends that."""
@@ -142,7 +183,7 @@ class Engines:
         lives = {pid: self._roster.engine_of(pid) for pid in self._roster.pids}
         engines = {pid: life.engine for pid, life in lives.items() if life is not None}
         if news := self._autopsy.vitals.news(engines):
-            self._say([Vitals(news, self._autopsy.limit)])
+            self._say([Vitals(news, self._ceiling.limit or self._autopsy.limit)])
 
     def close(self) -> None:
         """Start no more engines, and let the zygote end."""
@@ -164,6 +205,8 @@ class Engines:
                         log.warning("%s", effect.warning)
                     if not effect.again:
                         self._resources.pop(effect.engine, None)
+                        self._allotment.leave(effect.engine)
+                        self.last_lost = "" if effect.asked else effect.cause
                     reports.append(effect)
         if reports:
             self._say(reports)
@@ -176,13 +219,15 @@ class Engines:
             agent=self._agent,
             parent=os.getpid(),
             folder=config.folder,
-            blobs=config.blobs,
+            blobs=config.blobs if self._hub is None else "",  # blobs are of the hub's host
             box=str(self._autopsy.box(launch)),
             log=str(engine_log(self._folder, launch.engine)),
             cwd=config.cwd,
             sys_path=config.sys_path,
             resources=self._resources.get(launch.engine, {}),
+            share=self._allotment.of(launch.engine),
             lease=config.conduct.patience.lease,
+            hub=self._hub,
         )
 
     def hear(self) -> None:
@@ -233,8 +278,30 @@ class Engines:
         if life is None:
             return False
         now = time.monotonic()
-        self._carry(self._roster.ended(self._autopsy.of(exited, life, now), now=now))
+        death = self._autopsy.of(exited, life, now)
+        used = self._ceiling.gone(exited.pid)
+        if used:
+            death = death._replace(suspicion=self._ceiling.verdict(used))
+        effects = self._roster.ended(death, now=now)
+        self._carry(effects if not used else [_told(effect) for effect in effects])
         return True
+
+    def _host(self) -> Host:
+        """Return what there is to share out."""
+        return Host(
+            sorted(os.sched_getaffinity(0)),
+            visible_gpus(os.environ, processes.gpus_here()),
+            self._autopsy.limit,
+            os.environ,
+        )
+
+
+def _told(effect: Effect) -> Effect:
+    """Have users told of a death: with the engine went its namespace, task or no task."""
+    if not isinstance(effect, EngineExited) or effect.warning or effect.asked:
+        return effect
+    text = f"engine {effect.engine} is another one now, with an empty namespace: {effect.cause}"
+    return structs.replace(effect, warning=text)
 
 
 def _send(kill: Kill) -> None:

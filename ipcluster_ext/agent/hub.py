@@ -50,6 +50,15 @@ class HubProcess:
         self._written = 0
         self.deadline: float | None = None
 
+    @property
+    def fd(self) -> int:
+        """A file descriptor to watch: none."""
+        return -1
+
+    def listen(self) -> bool:
+        """Hear nothing: this agent has an owner, which is watched."""
+        return False
+
     def is_(self, pid: int) -> bool:
         """Tell whether a process is the hub that there is now."""
         return pid == self._pid

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ipcluster_ext.protocol.ids import EngineId
 from ipcluster_ext.transport import processes
+from ipcluster_ext.transport.files import tail
 
 _TAIL = 64 * 1024
 _MOST_LINES, _BEFORE_A_DUMP, _OF_A_DUMP = 20, 5, 30
@@ -17,11 +18,6 @@ _OURS = (f"{os.sep}ipcluster_ext{os.sep}engine{os.sep}", '"<frozen runpy>"')
 _TURN = 0.01
 
 
-def engine_log(folder: Path, engine: EngineId) -> Path:
-    """Return the file that takes what an engine's process writes."""
-    return folder / f"engine-{engine}.log"
-
-
 def black_box(folder: Path, engine: EngineId, boot: int) -> Path:
     """Return the file of an engine's black box; no blob can have this name."""
     return folder / f"engine.{engine}.{boot:x}.box"
@@ -29,13 +25,7 @@ def black_box(folder: Path, engine: EngineId, boot: int) -> Path:
 
 def last_lines(path: Path, count: int) -> list[str]:
     """Return the last lines of a log that are not empty, none if there is no such file."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
-            data = file.read()
-    except OSError:
-        return []
-    lines = data.decode(errors="replace").splitlines()
+    lines = tail(path, _TAIL).splitlines()
     return [line.rstrip() for line in lines if line.strip()][-count:]
 
 

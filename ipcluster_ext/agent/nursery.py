@@ -16,6 +16,7 @@ from ipcluster_ext.protocol.process import (
     FromZygote,
     Unborn,
     Warm,
+    as_line,
 )
 from ipcluster_ext.transport import processes
 
@@ -37,13 +38,16 @@ class Nursery:
     Parameters
     ----------
     pid, link
-        The zygote, and the line to it.
+        The zygote, and the line to it; 0 and None for starting it with the first engine.
     start_zygote
         Starts another one.
     """
 
     def __init__(
-        self, pid: int, link: socket.socket, start_zygote: Callable[[], tuple[int, socket.socket]]
+        self,
+        pid: int,
+        link: socket.socket | None,
+        start_zygote: Callable[[], tuple[int, socket.socket]],
     ) -> None:
         self._start_zygote = start_zygote
         self._waiting: deque[EngineConfig] = deque()
@@ -53,7 +57,7 @@ class Nursery:
         self._spawning = False
         self._rest = b""
         self.pid = pid
-        self._link: socket.socket | None = link
+        self._link = link
 
     @property
     def fd(self) -> int:
@@ -62,6 +66,8 @@ class Nursery:
 
     def order(self, config: EngineConfig) -> None:
         """Have an engine started as soon as can be; `hear` tells when it was."""
+        if not self.pid and not self._spawning:
+            self.pid, self._link = self._start_zygote()
         self._waiting.append(config)
 
     def hear(self) -> list[News]:
@@ -111,7 +117,7 @@ class Nursery:
         while self._waiting and self._warm and len(self._ordered) < WINDOW:
             config = self._waiting.popleft()
             self._ordered[config.boot] = config
-            self._send(msgspec.json.encode(config) + b"\n")
+            self._send(as_line(config))
         return started
 
     def _send(self, line: bytes) -> None:
@@ -155,7 +161,7 @@ def _spawn(config: EngineConfig) -> Forked | Unborn:
     try:
         pid = _start(config.log, reader)
         with contextlib.suppress(BrokenPipeError):  # its end is heard of in a moment
-            os.write(writer, msgspec.json.encode(config) + b"\n")
+            os.write(writer, as_line(config))
     except OSError as error:
         return Unborn(engine=config.engine, boot=config.boot, reason=str(error))
     finally:
@@ -169,7 +175,7 @@ def _start(log_file: str, stdin: int) -> int:
     output = os.open(log_file, flags, 0o600)
     try:
         return processes.start(
-            "ipcluster_ext.engine", stdin=stdin, stdout=output, stderr=output, own_session=True
+            "ipcluster_ext.engine", stdin=stdin, stdout=output, stderr=output, own_group=True
         )
     finally:
         os.close(output)

@@ -147,10 +147,13 @@ class Roster:
     ----------
     boots
         Random numbers, one for each life.
+    once
+        Whether each engine has one life only, unless somebody asks for another.
     """
 
-    def __init__(self, boots: Iterator[int]) -> None:
+    def __init__(self, boots: Iterator[int], *, once: bool = False) -> None:
         self._boots = boots
+        self._once = once
         self._posts: dict[EngineId, _Post] = {}
         self._by_pid: dict[int, _Post] = {}
         self._timers: list[tuple[float, EngineId]] = []
@@ -289,7 +292,10 @@ class Roster:
             if death.suspicion:
                 cause = f"{cause}, {death.suspicion}"
             self._count(post, up=death.up, now=now)
-            if post.failed >= MOST_FAILURES:
+            if self._once:
+                post.again = False
+                cause = f"{cause}; it is one of several that belong together, and has one life"
+            elif post.failed >= MOST_FAILURES:
                 post.again = False
                 cause = _given_up(cause, post, death.last_words, now)
         return self._follow(post, cause, death, now)

@@ -16,7 +16,7 @@ _ipcluster_ext() {{
     if [[ "$current" != -* ]]; then
       case "$command" in
         start) words="$(ipcluster-ext profile list 2>/dev/null | awk 'NR > 1 {{print $1}}')" ;;
-        stop|restart|scale|status|engines|tasks|logs)
+        stop|restart|scale|adapt|status|engines|tasks|logs)
           words="$(ipcluster-ext list 2>/dev/null | awk 'NR > 1 {{print $1}}')" ;;
       esac
     fi

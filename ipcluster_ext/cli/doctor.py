@@ -12,19 +12,20 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal, NamedTuple
 
-from ipcluster_ext.cli.tables import size, table
+from ipcluster_ext.cli.tables import table
 from ipcluster_ext.cluster.home import leftovers
+from ipcluster_ext.cluster.launchers.registry import listing, missing
+from ipcluster_ext.display.figures import size
 from ipcluster_ext.errors import ClusterError, IpclusterError
-from ipcluster_ext.transport.blobs import SHARED_MEMORY
 from ipcluster_ext.transport.files import runtime_folder
 from ipcluster_ext.transport.keys import check_encryption
+from ipcluster_ext.transport.thishost import SHARED_MEMORY
 
 Verdict = Literal["good", "note", "bad"]
 
 _PACKAGES = ("ipykernel", "ipython", "pyzmq", "msgspec", "cloudpickle", "jupyterlab", "ipywidgets")
 _USUAL_FILES = 256
 _LITTLE_MEMORY = 256 * 1024 * 1024
-_BATCH = {"slurm": "sbatch", "pbs": "qsub", "lsf": "bsub", "htcondor": "condor_submit"}
 
 
 class Finding(NamedTuple):
@@ -64,7 +65,7 @@ def _findings() -> Iterator[Finding]:
     yield from (_package(name) for name in _PACKAGES)
     for look in (_runtime, _shared_memory, _open_files, _leftovers, _ports, _encryption):
         yield _guarded(look)
-    yield _commands()
+    yield from _launchers()
 
 
 def _guarded(look: Callable[[], Finding]) -> Finding:
@@ -135,19 +136,25 @@ def _ports() -> Finding:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port), timeout=2.0):
-            return Finding("good", "TCP on this host", "ports can be opened (only ip= needs them)")
+            return Finding("good", "TCP on this host", "ports can be opened (for other hosts)")
 
 
 def _encryption() -> Finding:
     """Look at encryption."""
     check_encryption()
-    return Finding("good", "encryption", "libzmq has CURVE (only ip= needs it)")
+    return Finding("good", "encryption", "libzmq has CURVE (for other hosts)")
 
 
-def _commands() -> Finding:
-    found = [name for name, command in _BATCH.items() if shutil.which(command)]
-    found += [name for name in ("ssh", "mpiexec") if shutil.which(name)]
-    return Finding("good", "other hosts", f"found: {', '.join(found) or 'nothing'}")
+def _launchers() -> Iterator[Finding]:
+    """Look at what starts engines on other hosts."""
+    for each in listing()[1:]:
+        try:
+            trouble = missing(each.name, {})
+        except ClusterError as error:
+            trouble = [str(error)]
+        found = trouble[0] if trouble else "can be used"
+        # many are for sites that have nothing of the kind, and need no remedy there
+        yield Finding("note" if trouble else "good", f"launcher {each.name}", found)
 
 
 def _trial() -> Finding:

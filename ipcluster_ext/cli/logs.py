@@ -3,6 +3,12 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ipcluster_ext.transport.files import engine_log
+
+if TYPE_CHECKING:
+    from ipcluster_ext import Client
 
 _TAIL = 64 * 1024
 
@@ -61,6 +67,33 @@ def show_logs(folder: Path, *, engine: int | None, lines: int) -> dict[Path, Tai
     for tail in tails.values():
         _write(tail, tail.last(lines))
     return tails
+
+
+def show_far_logs(client: "Client", *, engine: int | None, lines: int) -> None:
+    """Write the last lines of the logs of engines on other hosts.
+
+    Parameters
+    ----------
+    client
+        A client of the cluster.
+    engine
+        Whose log; those of all that have none here if None.
+    lines
+        How many of each.
+
+    Raises
+    ------
+    NoSuchEngine
+        There is no such engine.
+    """
+    folder = client.connection_file.parent
+    wanted = client.ids if engine is None else [engine]
+    for number in wanted:
+        if engine_log(folder, number).exists():
+            continue
+        for line in client[number].log(lines):
+            sys.stdout.write(f"engine-{number}: {line}\n")
+    sys.stdout.flush()
 
 
 def follow(tails: dict[Path, Tail], *, over: Callable[[], bool]) -> None:

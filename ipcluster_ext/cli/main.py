@@ -9,7 +9,15 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from ipcluster_ext.cli import completion, doctor, profiles, showing, starting
+from ipcluster_ext.cli import (
+    byhand,
+    completion,
+    connecting,
+    doctor,
+    profiles,
+    showing,
+    starting,
+)
 from ipcluster_ext.cli.choice import NoCluster
 from ipcluster_ext.cli.starting import NO_CLUSTER
 from ipcluster_ext.errors import IpclusterError
@@ -27,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=version("ipcluster-ext"))
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for room in (starting, showing, profiles, doctor, completion):
+    for room in (starting, byhand, connecting, showing, profiles, doctor, completion):
         room.add(commands)
     return top
 

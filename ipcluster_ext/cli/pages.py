@@ -5,9 +5,10 @@ from typing import Any
 
 import msgspec
 
-from ipcluster_ext.cli.tables import shortened, size, span, table
+from ipcluster_ext.cli.tables import shortened, table
 from ipcluster_ext.client.picture import ClusterStatus
 from ipcluster_ext.client.records import TaskRecord
+from ipcluster_ext.display.figures import size, span
 from ipcluster_ext.protocol.feed import EngineRow, WorkRow
 
 Page = Callable[[str, ClusterStatus, float], str]
@@ -16,8 +17,8 @@ Page = Callable[[str, ClusterStatus, float], str]
 _WIDTH = 32
 
 
-def overview(cluster: str, status: ClusterStatus, now: float) -> str:
-    """Write the totals, the engines and the work."""
+def overview(cluster: str, status: ClusterStatus, now: float, *, listening: str = "") -> str:
+    """Write the totals, where the hub listens on TCP if it does, the engines and the work."""
     totals, head = status.totals, f"cluster {cluster}"
     if totals is not None:
         head += (
@@ -25,6 +26,8 @@ def overview(cluster: str, status: ClusterStatus, now: float) -> str:
             f"{totals.busy} busy; {totals.queued} tasks queued, {totals.running} running, "
             f"{totals.ended} ended, {totals.failed} of them failed"
         )
+    if listening:
+        head += f"\nlistens at {listening}"
     parts = [head, engine_table(status.engines, now)]
     if status.work:
         parts.append(work_table(status.work, now))

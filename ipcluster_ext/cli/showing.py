@@ -6,14 +6,17 @@ import sys
 import time
 from contextlib import closing, suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ipcluster_ext.cli import pages
 from ipcluster_ext.cli.choice import choose
-from ipcluster_ext.cli.logs import follow, show_logs
-from ipcluster_ext.cli.tables import span, table
+from ipcluster_ext.cli.logs import follow, show_far_logs, show_logs
+from ipcluster_ext.cli.tables import table
+from ipcluster_ext.display.figures import span
+from ipcluster_ext.transport.files import open_doors_file
 
 if TYPE_CHECKING:
     from ipcluster_ext import Cluster
@@ -95,6 +98,7 @@ def _facts(cluster: "Cluster") -> dict[str, Any]:
         "agent": cluster.agent_pid,
         "started": datetime.fromtimestamp(about.started_at, UTC).isoformat(timespec="seconds"),
         "started_by": about.started_by,
+        "addresses": about.addresses,
         "folder": str(cluster.folder),
         "connection_file": str(cluster.connection_file),
     }
@@ -114,16 +118,17 @@ def _row(facts: dict[str, Any]) -> tuple[object, ...]:
 
 
 def _status(options: argparse.Namespace) -> int:
-    return _watch(options, pages.overview)
+    cluster = choose(options.cluster)
+    page = partial(pages.overview, listening=cluster.about.listening)
+    return _watch(cluster, page, options)
 
 
 def _engines(options: argparse.Namespace) -> int:
-    return _watch(options, pages.engines)
+    return _watch(choose(options.cluster), pages.engines, options)
 
 
-def _watch(options: argparse.Namespace, page: "pages.Page") -> int:
+def _watch(cluster: "Cluster", page: "pages.Page", options: argparse.Namespace) -> int:
     """Write a page about a cluster once, or again and again as things change."""
-    cluster = choose(options.cluster)
     clears = options.watch and not options.json and sys.stdout.isatty()
     with closing(cluster.connect_client_sync()) as client, client.status_feed(_REFRESH) as feed:
         status = feed.wait(timeout=_PATIENCE)
@@ -155,6 +160,9 @@ def _tasks(options: argparse.Namespace) -> int:
 def _logs(options: argparse.Namespace) -> int:
     cluster = choose(options.cluster)
     tails = show_logs(cluster.folder, engine=options.engine, lines=options.n)
+    if not (tails and options.engine is not None) and open_doors_file(cluster.folder).exists():
+        with closing(cluster.connect_client_sync()) as client:
+            show_far_logs(client, engine=options.engine, lines=options.n)
     if options.follow:
         follow(tails, over=lambda: cluster.wait_sync(0.2))
     return 0

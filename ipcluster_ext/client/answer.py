@@ -142,6 +142,9 @@ class Answer(Future[Any]):
 
     def deliver(self, outcomes: Sequence[Outcome]) -> None:
         """Take outcomes of its tasks, on the thread that receives."""
+        if self._tasks is not None:
+            self.adopt(outcomes)
+            return
         first, slots = self.first, self._outcomes
         for outcome in outcomes:
             slots[outcome.item.id - first] = outcome
@@ -161,6 +164,7 @@ class Answer(Future[Any]):
             self._held = []
             weakref.finalize(self, self.connection.release, self._held).atexit = False
         self._held.append(task)
+        self.connection.hold(task, self)
 
     def adopt(self, outcomes: Iterable[Outcome]) -> None:
         """Take outcomes of tasks whose ids others have made, each any number of times."""
@@ -482,10 +486,6 @@ class Answer(Future[Any]):
             if moment is not None and any(other is outcome for other in outcomes):
                 return self.sent_at() + moment - self._sent
         return None
-
-    def withdraw(self) -> None:
-        """Give up tasks whose submission failed half-way: nobody waits for them any more."""
-        self.connection.withdraw(self._unended())
 
     def _unended(self) -> list[TaskId]:
         return [

@@ -47,9 +47,21 @@ def chosen() -> str:
     """
     if CLUSTER_VARIABLE in os.environ:
         return ""
-    path = choice_file()
+    notebook = os.environ.get(NOTEBOOK_VARIABLE, "")
+    return chosen_by(notebook) if notebook else _own
+
+
+def chosen_by(notebook: str) -> str:
+    """Return the id of the cluster that a notebook has chosen; empty if it has chosen none.
+
+    Parameters
+    ----------
+    notebook
+        The notebook, as Jupyter calls it.
+    """
+    path = choice_file(notebook)
     if path is None:
-        return _own
+        return ""
     try:
         return read_private(path, Choice).cluster
     except (FileNotFoundError, ClusterError):  # none, or not ours to believe
@@ -60,13 +72,28 @@ def choose(cluster: str) -> None:
     """Write down which cluster this notebook uses from now on; an empty id for none."""
     global _own
     _own = cluster
-    path = choice_file()
+    choose_for(os.environ.get(NOTEBOOK_VARIABLE, ""), cluster)
+
+
+def choose_for(notebook: str, cluster: str) -> None:
+    """Write down which cluster a notebook uses from now on.
+
+    Its kernel, if it has one, minds it with the next cell.
+
+    Parameters
+    ----------
+    notebook
+        The notebook, as Jupyter calls it.
+    cluster
+        The cluster's id; empty for none.
+    """
+    path = choice_file(notebook)
     if path is None:
         return
     if cluster:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         _forget_old(path.parent)
-        write_private(path, to_json(Choice(os.environ[NOTEBOOK_VARIABLE], cluster)))
+        write_private(path, to_json(Choice(notebook, cluster)))
     else:
         path.unlink(missing_ok=True)
         with suppress(OSError):

@@ -2,18 +2,16 @@
 
 import atexit
 import contextlib
-import os
 import signal
 import sys
 import time
 import warnings
 import weakref
 from collections.abc import Iterator
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ipcluster_ext.client.activating import activate, offer_magics
+from ipcluster_ext.client.adapting import Adapting
 from ipcluster_ext.client.balanced import LoadBalancedView
 from ipcluster_ext.client.becoming import Becoming, end_guests
 from ipcluster_ext.client.comms import attend
@@ -23,7 +21,6 @@ from ipcluster_ext.client.connecting import (
     check_usable,
     find,
     name_of,
-    runs,
 )
 from ipcluster_ext.client.connection import Connection
 from ipcluster_ext.client.direct import BroadcastView, DirectView
@@ -32,15 +29,14 @@ from ipcluster_ext.client.opened import note_opened
 from ipcluster_ext.client.overseeing import WatchedClient
 from ipcluster_ext.client.preparing import Preparing
 from ipcluster_ext.client.purging import Purging
-from ipcluster_ext.client.scaling import Scaling
 from ipcluster_ext.client.targets import Targets, resolve
 from ipcluster_ext.client.versions import Versioned
 from ipcluster_ext.display.card import Card, still
 from ipcluster_ext.display.frontend import shows_widgets
 from ipcluster_ext.display.looks import Overseen
 from ipcluster_ext.errors import ClientError, ClusterError
-from ipcluster_ext.transport.keys import Secret, TcpAddress
-from ipcluster_ext.transport.processes import signal_one
+from ipcluster_ext.protocol.keys import Secret, TcpAddress
+from ipcluster_ext.transport.processes import name_of_this, signal_one
 
 if TYPE_CHECKING:
     from ipcluster_ext import Executor
@@ -50,7 +46,7 @@ _HEARD_WITHIN = 5.0
 _LOOK_EVERY = 0.02
 
 
-class Client(Jobbing, Purging, Scaling, Preparing, Becoming, Versioned):
+class Client(Jobbing, Purging, Adapting, Preparing, Becoming, Versioned):
     """A connection to a cluster. May be used from any thread.
 
     Parameters
@@ -130,11 +126,11 @@ class Client(Jobbing, Purging, Scaling, Preparing, Becoming, Versioned):
             self.curve_serverkey = reach.server.encode()
             self.curve_publickey = reach.keys.public.encode()
             self.curve_secretkey = reach.keys.secret
-        self.session = session or _session()
+        self.session = session or name_of_this()
         self.connection = Connection(
             reach,
             name=name_of(path, self._info),
-            alive=partial(runs, self._info),
+            alive=self._info.runs,
             obituary=lambda: getattr(cluster, "ended_because", ""),
             session=self.session,
         )
@@ -339,7 +335,7 @@ class Client(Jobbing, Purging, Scaling, Preparing, Becoming, Versioned):
         """End what keeps the cluster running, and wait for that."""
         signal_one(self._info.agent_pid, signal.SIGTERM)
         deadline = time.monotonic() + _STOP_WITHIN
-        while runs(self._info):
+        while self._info.runs():
             if time.monotonic() > deadline:
                 msg = f"cluster {self.cluster_id} has not ended after {_STOP_WITHIN:.0f} s"
                 raise ClusterError(msg)
@@ -428,13 +424,6 @@ class Client(Jobbing, Purging, Scaling, Preparing, Becoming, Versioned):
 def _deprecated(name: str) -> None:
     text = f"Client.{name}() does nothing: results arrive by themselves"
     warnings.warn(text, DeprecationWarning, stacklevel=3)
-
-
-def _session() -> str:
-    """Name this process: by its notebook, or else by its script."""
-    notebook = os.environ.get("JPY_SESSION_NAME", "")
-    script = sys.argv[0] if sys.argv else ""
-    return Path(notebook or script).name or "python"
 
 
 def _close_at_exit(reference: "weakref.ref[Client]") -> None:

@@ -13,11 +13,12 @@ from ipcluster_ext.errors import ClientError, ClusterError, HubGone
 from ipcluster_ext.transport.files import (
     ConnectionFile,
     connection_file,
+    far_client_file,
     from_dict,
     read_private,
     runtime_folder,
 )
-from ipcluster_ext.transport.processes import CLUSTER_VARIABLE, start_of
+from ipcluster_ext.transport.processes import CLUSTER_VARIABLE
 
 CLIENT_FILE = "client.json"
 _LOOK_EVERY = 0.05
@@ -133,7 +134,7 @@ def check_usable(path: Path, info: ConnectionFile) -> None:
             "host only; start it with ipcluster_ext.Cluster(ip='*') to reach it from others"
         )
         raise ClusterError(msg)
-    if not runs(info):
+    if not info.runs():
         age = _age(path, info, now)
         reason = (
             f"the file was written {age}, and the process that kept cluster {info.cluster} "
@@ -168,11 +169,6 @@ def _span(seconds: float) -> str:
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
     return f"{max(0.0, seconds):.0f} s"
-
-
-def runs(info: ConnectionFile) -> bool:
-    """Tell whether a cluster's agent is the process it was, as far as can be seen from here."""
-    return not info.is_here or start_of(info.agent_pid) == info.agent_started
 
 
 def is_profile(profile: str | None) -> TypeGuard[str]:
@@ -213,6 +209,8 @@ def meant() -> Path | None:
     the youngest. None if no cluster runs.
     """
     own = os.environ.get(CLUSTER_VARIABLE)
+    if own and (far := far_client_file(Path(own))).exists():
+        return far  # this is an engine on another host than its hub
     choice = chosen()
     folders = [Path(own)] if own else []
     folders += [runtime_folder() / choice] if choice else []
@@ -232,7 +230,7 @@ def running(folders: Iterable[Path] | None = None) -> list[Path]:
     for folder in runtime_folder().iterdir() if folders is None else folders:
         path = connection_file(folder)
         try:
-            if path.exists() and runs(_read(path)):
+            if path.exists() and _read(path).runs():
                 found.append((path.stat().st_mtime_ns, path))
         except (ClusterError, FileNotFoundError):
             continue  # it vanished, or is somebody else's

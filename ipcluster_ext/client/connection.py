@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from ipcluster_ext.client.dialog import questions
+from ipcluster_ext.client.express import NAME_AFTER, Express
 from ipcluster_ext.client.interrupts import deferred_interrupts
 from ipcluster_ext.client.outgoing import Outgoing
 from ipcluster_ext.client.pending import Owner
@@ -22,12 +23,11 @@ from ipcluster_ext.errors import (
     ClientClosed,
     ClientError,
     ForkedClientError,
-    HubGone,
-    ProtocolError,
 )
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.functions import PackedFunction
 from ipcluster_ext.protocol.ids import CLIENT_ID_LIMIT, ClientId, TaskId
+from ipcluster_ext.protocol.keys import TcpAddress
 from ipcluster_ext.protocol.messages import (
     Bye,
     Cancel,
@@ -39,13 +39,10 @@ from ipcluster_ext.protocol.messages import (
 from ipcluster_ext.protocol.parts import TaskItem, TaskSpec
 from ipcluster_ext.transport import pastime
 from ipcluster_ext.transport.baton import Alarm, Baton
-from ipcluster_ext.transport.blobs import host_identity
 from ipcluster_ext.transport.channel import Channel
-from ipcluster_ext.transport.keys import TcpAddress
+from ipcluster_ext.transport.thishost import host_identity
 
 ACK_WITHIN = 0.02
-TROUBLED_FOR = 1.5
-"""A first connection that has not been made after so long, for a known reason, is given up."""
 STEP_IN_AFTER = 0.001
 PARK = 0.05
 NOBODY = 0
@@ -87,6 +84,7 @@ class Connection(Reunion):
         hello = ClientHello(client, host, os.getpid(), session)
         far = isinstance(path, TcpAddress)
         super().__init__(hello, channel, name=name, host=host, alive=alive, far=far)
+        self.express = Express(channel, path.parent if isinstance(path, Path) else None)
         self._obituary = obituary
         self._pid = os.getpid()
         self._error: ClientError | None = None
@@ -107,24 +105,6 @@ class Connection(Reunion):
         self.thread.start()
 
     # ------------------------------------------------------------ for callers, on any thread
-
-    def wait_for_welcome(self, timeout: float) -> None:
-        """Wait until the hub has answered.
-
-        Raises
-        ------
-        HubGone
-            It did not within so many seconds, or somebody else is in its place.
-        ClientError
-            It refused this client.
-        """
-        began = time.monotonic()
-        while not self._welcomed.wait(min(timeout, TROUBLED_FOR / 10)):
-            silent_for, reason = time.monotonic() - began, self._channel.trouble
-            if silent_for >= timeout or (reason and silent_for >= TROUBLED_FOR):
-                self.close()
-                raise HubGone(self.name, silent_for, reason)
-        self._check()
 
     def check(self) -> None:
         """Refuse to go on where nothing can be asked any more.
@@ -188,11 +168,17 @@ class Connection(Reunion):
                 outgoing.define(self._release())
             if function.digest not in self._defined.recent and self._defined.add(function):
                 outgoing.define(Define(function.digest, function.pickled))
-            outgoing.add(spec, item, frames)
             self.pending.unsaid.pop(item.id, None)
             now = time.monotonic()
-            if outgoing.due(now):
-                self._channel.say(*outgoing.take(now))
+            if attended and len(self.pending) == 1 and self.express.hand(spec, item):
+                if self.express.is_due(now):
+                    self._channel.say(self.express.take_answered())
+                return
+            if self.express.has_news:
+                outgoing.tell(self.express.take_news())
+            outgoing.add(spec, item, frames)
+            if outgoing.due(now, attended=attended):
+                self._say_gathered(now)
             if (self._parked or outgoing) and not attended:
                 self._have_attended()
 
@@ -207,11 +193,13 @@ class Connection(Reunion):
         """Send messages now; a function they need goes first, if the hub does not have it."""
         self._check()
         with self._lock:
+            self.express.rest()
             self._flush()
             if self._released:
                 messages = [self._release(), *messages]
             if function is not None and self._defined.add(function):
                 messages = [Define(function.digest, function.pickled), *messages]
+            self.blobs.said(messages)
             self._channel.say(messages, frames)
             self._note_said(messages)
             if self._parked and not attended:
@@ -241,11 +229,17 @@ class Connection(Reunion):
         self._channel.say([Cancel(tasks, NOBODY)])
 
     def _flush(self) -> None:
-        """Send the submissions that wait for others."""
-        if self._outgoing:
+        """Send the submissions that wait for others, and what engines were asked directly."""
+        if self._outgoing or self.express.has_news:
             with self._lock:
+                self._outgoing.tell(self.express.take_news())
                 if self._outgoing:
-                    self._channel.say(*self._outgoing.take(time.monotonic()))
+                    self._say_gathered(time.monotonic())
+
+    def _say_gathered(self, now: float) -> None:
+        messages, frames = self._outgoing.take(now)
+        self.blobs.said(messages)
+        self._channel.say(messages, frames)
 
     def settle(self, timeout: float) -> bool:
         """Wait until the hub has all that was sent; tell whether it has after so many seconds."""
@@ -274,6 +268,7 @@ class Connection(Reunion):
             "the client is closed; its tasks go on, and another one, "
             "ipcluster_ext.connect(), can get_result() them by id"
         )
+        self._flush()
         self._give_up(ClientClosed(msg))
         self._channel.close(Bye())
         self.blobs.trim(everything=True)
@@ -288,6 +283,7 @@ class Connection(Reunion):
             if not self._disposed:
                 self._disposed = True
                 self._alarm.close()
+                self.express.close()
                 self._channel.release()
             self._baton.give()
 
@@ -349,7 +345,8 @@ class Connection(Reunion):
             return False
         try:
             self._alarm_set = False
-            self._flush()
+            if self._outgoing:
+                self._flush()
             with deferred_interrupts(self._channel.wake) as interrupted:
                 self._baton.take()
                 self._callers.add(threading.get_ident())
@@ -425,26 +422,35 @@ class Connection(Reunion):
 
     def _step(self, timeout: float) -> None:
         """Wait for what comes, for so many seconds at most, and hear it."""
-        owes = self._channel.owes_ack
-        ready = self._channel.wait(min(timeout, ACK_WITHIN) if owes else timeout)
+        before = self._error
+        self._look_after()  # now, while the hub is busy, and not while an answer waits
+        if self._error is not before:
+            return
+        ready = self._wait(timeout)
+        short = self.express.fd in ready
+        if short:
+            self._hear_express()
+        if not short or len(ready) > 1:
+            self._hear_hub()
+        pastime.wake()
+        if self._leaving and not len(self.pending):
+            self.close()
+
+    def _wait(self, timeout: float) -> list[int]:
+        """Wait for what comes, for so many seconds at most; meanwhile, say what is due."""
+        owes, hands = self._channel.owes_ack, self.express.unnamed is not None
+        if owes:
+            timeout = min(timeout, ACK_WITHIN)
+        ready = self._channel.wait(min(timeout, NAME_AFTER) if hands else timeout)
         if owes and not ready:
             self._channel.acknowledge()
+        if hands and not ready:
+            self._flush()  # it takes a while
         if self._alarm.fd in ready:
             self._alarm.clear()
             self._alarm_set = False
             self._flush()
-        try:
-            for messages, frames in self._channel.receive():
-                self.hear(messages, iter(frames))
-        except ProtocolError as error:
-            self._give_up(ClientError(f"the hub at {self.name} cannot be understood: {error}"))
-            self._channel.close()
-        if self._channel.reborn:
-            self._begin_again()
-        self._look_after()
-        pastime.wake()
-        if self._leaving and not len(self.pending):
-            self.close()
+        return ready
 
     def _look_after(self) -> None:
         now = time.monotonic()

@@ -25,7 +25,9 @@ def _fact(name: str, doc: str, example: str) -> Any:
 class Described(Answer):
     """An answer that tells facts about its tasks; parameters as for `Answer`."""
 
-    _inner = frozenset({"all_metadata", "before_question", "fact"})
+    _inner = frozenset(
+        {"all_metadata", "another", "before_question", "fact", "was_submitted", "withdraw"}
+    )
     _read: dict[tuple[int, str], int] | None = None
 
     msg_id = _fact(
@@ -170,6 +172,24 @@ True""",
         """>>> rc.broadcast_view(is_coalescing=True).apply_async(abs, -1).is_coalescing
 [True, True]""",
     )
+
+    # ------------------------------------------------------------ for others of this room
+
+    def another(self, place: int, task: TaskId) -> "Described":
+        """Return an answer for another try of one of its tasks, of the same kind."""
+        del place
+        return Described(self.connection, 1, single=True, label=self.label, tasks=[task])
+
+    def was_submitted(self, seconds: float) -> None:
+        """Learn when its tasks were submitted, in seconds since the epoch."""
+        stamp, self._stamp = self._stamp, int(seconds * 1e9)
+        self._sent -= (stamp - self._stamp) / 1e9
+
+    def withdraw(self) -> None:
+        """Give up tasks whose submission failed half-way: nobody waits for them any more."""
+        self.connection.withdraw(self._unended())
+
+    # ------------------------------------------------------------ facts
 
     @property
     def msg_ids(self) -> list[str]:

@@ -14,7 +14,9 @@ from ipcluster_ext.errors import ClientClosed, ClientError
 from ipcluster_ext.protocol.feed import FeedPart, Status, Watch
 from ipcluster_ext.protocol.messages import Message
 
-PARTS: tuple[FeedPart, ...] = get_args(FeedPart)
+PARTS: tuple[FeedPart, ...] = ("engines", "work", "totals")
+"""What is watched if nothing else is asked for."""
+_ALL_PARTS: tuple[FeedPart, ...] = get_args(FeedPart)
 Callback = Callable[[ClusterStatus], object]
 
 log = logging.getLogger(__name__)
@@ -71,8 +73,8 @@ class StatusFeed:
 
     def __init__(self, connection: Wire, interval: float, parts: Iterable[FeedPart]) -> None:
         self._parts = tuple(dict.fromkeys(parts))
-        if unknown := [part for part in self._parts if part not in PARTS]:
-            msg = f"there is no part {unknown[0]!r}; parts: {', '.join(PARTS)}"
+        if unknown := [part for part in self._parts if part not in _ALL_PARTS]:
+            msg = f"there is no part {unknown[0]!r}; parts: {', '.join(_ALL_PARTS)}"
             raise ValueError(msg)
         if not interval > 0:
             msg = f"{interval!r} is no interval; it is the least time between two news, in seconds"

@@ -1,6 +1,5 @@
 """Answers of tasks that others have submitted: another client, or this one before a restart."""
 
-import time
 from collections.abc import Iterable, Sequence
 
 from ipcluster_ext.client.connection import Connection
@@ -31,15 +30,6 @@ class AsyncHubResult(AsyncResult):
     """
 
     owner = False
-
-    def deliver(self, outcomes: Sequence[Outcome]) -> None:
-        """Take outcomes of its tasks, on the thread that receives."""
-        self.adopt(outcomes)
-
-    def was_submitted(self, seconds: float) -> None:
-        """Learn when its tasks were submitted, in seconds since the epoch."""
-        ago = time.time_ns() / 1e9 - seconds
-        self._stamp, self._sent = int(seconds * 1e9), time.monotonic() - ago
 
 
 class _CellResult(AsyncExecuteResult, AsyncHubResult):

@@ -162,9 +162,9 @@ class Flagged:
             ``time_limit`` and ``soft_time_limit`` (seconds of execution), ``after`` (tasks that
             have to end first), ``timeout`` (seconds until it begins, those included). Of a
             `LoadBalancedView` as well: ``expires`` (seconds in the queue), ``priority`` (higher
-            first), ``resources`` (amounts by name, or labels, that an engine must have), ``key``
-            (a task with a known one is not run again), ``follow`` (as ``after``, and it runs
-            where those did).
+            first), ``resources`` (amounts by name, or labels, that an engine must have; its host's
+            name is one), ``key`` (a task with a known one is not run again), ``follow`` (as
+            ``after``, and it runs where those did).
 
         Raises
         ------

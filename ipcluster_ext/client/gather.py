@@ -40,6 +40,13 @@ class AsyncPullResult(AsyncResult):
         values, error = decode(outcome)
         return (values[0] if self._scalar and error is None else values), error
 
+    def another(self, place: int, task: TaskId) -> "AsyncPullResult":
+        """Return an answer for another try of one of its tasks."""
+        del place
+        one = AsyncPullResult(self.connection, 1, single=True, label=self.label, tasks=[task])
+        one._scalar = self._scalar
+        return one
+
     def _maker(self) -> Callable[[list[Any]], Any]:
         return partial(read, single=self._single, scalar=self._scalar)
 

@@ -8,7 +8,7 @@ import logging
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ipcluster_ext.client.definitions import Definitions
 from ipcluster_ext.client.dialog import Ask, question_of, questions
@@ -39,6 +39,7 @@ from ipcluster_ext.protocol.messages import (
     Purged,
     QueueReply,
     Records,
+    Redone,
     Refused,
     Results,
     Started,
@@ -49,6 +50,9 @@ from ipcluster_ext.protocol.messages import (
 from ipcluster_ext.protocol.parts import ResultItem
 from ipcluster_ext.transport.blobs import BlobStore
 from ipcluster_ext.transport.channel import Channel
+
+if TYPE_CHECKING:
+    from ipcluster_ext.client.express import Express
 
 STOPPED = "its cluster is being stopped"
 """Why a hub is gone that has taken leave."""
@@ -82,6 +86,8 @@ class Hearing(ABC):
         This host's shared memory, as far as the hub's cluster has any.
     hub_pid, hub_versions
         The hub's process, and its versions of Python and packages.
+    express
+        Hands calls to engines.
     reader
         Asks the user what tasks want to know; None for the terminal or notebook.
     comm_said
@@ -110,6 +116,7 @@ class Hearing(ABC):
         self._words = Words()
         self._welcomed = threading.Event()
         self._estranged = False
+        self.express: Express
 
     @abstractmethod
     def say(self, messages: list[Message], /) -> None:
@@ -132,8 +139,8 @@ class Hearing(ABC):
         """Fail whatever is owed, and everything that is asked from now on."""
 
     def shares_memory(self) -> bool:
-        """Tell whether every engine can read this host's blobs."""
-        return self.blobs.available and self.roster.hosts <= {self.host}
+        """Tell whether the hub can read this host's blobs; it sends them on to other hosts."""
+        return self.blobs.available
 
     # ------------------------------------------------------------ who has which answer
 
@@ -143,6 +150,14 @@ class Hearing(ABC):
         The hub may ask for them, as long as that owner lives.
         """
         self._lending.lend(tasks, owner)  # no lock: one insertion into a dict
+
+    def hold(self, task: TaskId, owner: Owner) -> None:
+        """Note who has an answer that may lie in shared memory, as long as that owner lives."""
+        self._lending.hold(task, owner)
+
+    @abstractmethod
+    def release(self, tasks: Sequence[TaskId], /) -> None:
+        """Note that nobody has these tasks' answers any more."""
 
     def adopt(self, tasks: Iterable[TaskId], owner: Owner) -> None:
         """Have the results of tasks that somebody else submitted go to an owner."""
@@ -222,6 +237,8 @@ class Hearing(ABC):
 
     def _collect(self, item: ResultItem, frames: Iterator[Frame]) -> Payload:
         """Map a result's blobs now: they may be freed once the hub knows that it arrived."""
+        if self.pending.owner(item.id) is None and not self._lending.holds(item.id):
+            self.release([item.id])  # nobody has it: it comes again, or was given up
         try:
             return self.blobs.collect(item, frames)
         except ProtocolError as error:
@@ -231,6 +248,8 @@ class Hearing(ABC):
     def _settle(self, outcomes: list[Outcome]) -> None:
         if outcomes:
             with self._lock:
+                if self.express.awaited == outcomes[0].item.id:
+                    self.express.ended(outcomes[0])
                 lacked = self._lending.arrived(outcomes)
                 deliveries = self.pending.settle(outcomes)
                 self._words.ended(outcomes)
@@ -243,7 +262,9 @@ class Hearing(ABC):
         match message:
             case Output() | Started():
                 self._note(message)
-            case Cancelled() | Fetched() | Purged() | QueueReply() | Records() | Steered():
+            case (
+                Cancelled() | Fetched() | Purged() | QueueReply() | Records() | Redone() | Steered()
+            ):
                 self._requests.answered(message)
             case Engines():
                 self.roster.update(message.engines)
@@ -279,6 +300,7 @@ class Hearing(ABC):
         if lacked:
             shared = self.shares_memory()
             message, frames = supply(lacked, lambda dumped: self.blobs.place(dumped, shared=shared))
+            self.blobs.said([message])
             self._channel.say([message], frames)
 
     def _dismissed(self, message: Bye | Refused) -> None:
@@ -307,6 +329,7 @@ class Hearing(ABC):
             return
         self.hub_pid = message.hub_pid
         self.hub_versions = message.versions
+        self.express.allowed = message.express
         if first and message.host == self.host and message.blobs:
             self.blobs = BlobStore(message.blobs, client_owner(self.client))
         self.roster.replace(message.engines)

@@ -2,14 +2,17 @@
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ipcluster_ext.client.choice import choose, chosen
 from ipcluster_ext.client.connecting import is_profile, meant, of_profile, running
+from ipcluster_ext.client.starting import await_engines
 from ipcluster_ext.display import frontend
 from ipcluster_ext.errors import ClusterError
 from ipcluster_ext.transport.files import runtime_folder
+from ipcluster_ext.transport.processes import CLUSTER_VARIABLE
 
 if TYPE_CHECKING:
     from ipcluster_ext import Client, Cluster
@@ -28,6 +31,9 @@ def connect(
     **options: Any,
 ) -> "Client":
     """Connect to a running cluster of this user, or start one; it says which of them it did.
+
+    One that somebody has just started, in JupyterLab perhaps, is waited for until its engines are
+    there. It says so; to interrupt the waiting changes nothing.
 
     Parameters
     ----------
@@ -56,9 +62,11 @@ def connect(
     Raises
     ------
     ClusterError
-        The connection file cannot be used, or the cluster cannot be started.
+        The connection file cannot be used, or the cluster cannot be started, or did not come up.
+    EngineError
+        An engine of a cluster that was starting already did not come up.
     HubGone
-        The hub does not answer.
+        The hub does not answer, or has ended before the engines came.
 
     Examples
     --------
@@ -78,14 +86,33 @@ def connect(
     found, named = _wanted(cluster_id, profile)
     if found is not None:
         client = ipcluster_ext.Client(found, timeout=timeout, session=session)
-        client.cluster = ipcluster_ext.Cluster.from_file(found)
-        say(_welcome(client, named=bool(named)))
-        return client
+        return _settled(client, found, named=bool(named))
     options["profile"] = profile if is_profile(profile) else ""
     started = ipcluster_ext.Cluster(n=n, cluster_id=cluster_id, **options)
-    client = _named(started.start_and_connect_sync(), session)
+    return _started(started, session, named)
+
+
+def _started(cluster: "Cluster", session: str, named: str) -> "Client":
+    """Start a cluster, as none that was named so was running."""
+    client = _named(cluster.start_and_connect_sync(), session)
     what = f"started {client.cluster_id} with {_engines(client)}; it ends with this process"
     say(f"no cluster {named}was running: {what}")
+    return client
+
+
+def _settled(client: "Client", found: Path, *, named: bool) -> "Client":
+    """Have a client steer its cluster, and wait until that has come up; close it otherwise."""
+    import ipcluster_ext  # rooms meet at the root only
+
+    with suppress(ClusterError):  # an engine of another host steers nothing
+        client.cluster = ipcluster_ext.Cluster.from_file(found)
+    try:
+        if CLUSTER_VARIABLE not in os.environ:  # else a task asks: the cluster is in use
+            await_engines(client, say)
+    except BaseException:
+        client.close()
+        raise
+    say(_welcome(client, named=named))
     return client
 
 

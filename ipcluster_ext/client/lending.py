@@ -4,6 +4,9 @@ A task may depend on others whose end its client has not seen. Usually the hub k
 ended; where it has forgotten, it says what it lacks, and gets it from here: at once if the answer
 is kept, when it arrives if it is under way, and otherwise as a failure, so that nothing waits for
 ever.
+
+The hub knows which answers lie in shared memory as long as somebody has them. A hub that was
+started again does not, and is told.
 """
 
 import weakref
@@ -13,10 +16,10 @@ from ipcluster_ext.client.pending import Outcome, Owner, Pending
 from ipcluster_ext.client.submitted import Submitted
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.buffers import Dumped
-from ipcluster_ext.protocol.frames import Frame, encode_failure
+from ipcluster_ext.protocol.frames import Frame, encode_failure, split
 from ipcluster_ext.protocol.ids import TaskId, task_text
-from ipcluster_ext.protocol.messages import Supply
-from ipcluster_ext.protocol.parts import Failure, ResultItem
+from ipcluster_ext.protocol.messages import Holding, Supply
+from ipcluster_ext.protocol.parts import Blob, Failure, ResultItem
 from ipcluster_ext.protocol.status import TaskStatus
 from ipcluster_ext.transport.blobs import Body
 
@@ -39,6 +42,7 @@ class Lending:
         self._pending = pending
         self._submitted = submitted
         self._lent: weakref.WeakValueDictionary[TaskId, Owner] = weakref.WeakValueDictionary()
+        self._held: weakref.WeakValueDictionary[TaskId, Owner] = weakref.WeakValueDictionary()
         self._awaited: set[TaskId] = set()
 
     def lend(self, tasks: Iterable[TaskId], owner: Owner) -> None:
@@ -47,6 +51,20 @@ class Lending:
         for task in tasks:
             if lent.get(task) is not owner:
                 lent[task] = owner
+
+    def hold(self, task: TaskId, owner: Owner) -> None:
+        """Note who has an answer that may lie in shared memory."""
+        self._held[task] = owner
+
+    def holds(self, task: TaskId) -> bool:
+        """Tell whether anybody has such an answer."""
+        return task in self._held
+
+    @property
+    def held(self) -> list[Outcome]:
+        """The answers in shared memory that somebody has."""
+        known = [owner.outcome(task) for task, owner in sorted(self._held.items())]
+        return [outcome for outcome in known if outcome is not None and _is_shared(outcome.item)]
 
     def lacked(self, tasks: Iterable[TaskId]) -> list[tuple[TaskId, Outcome | None]]:
         """Learn what the hub lacks.
@@ -96,6 +114,35 @@ def supply(
         items.append(item)
         frames.extend(own)
     return Supply(items), frames
+
+
+def holding(outcomes: Iterable[Outcome]) -> tuple[Holding, list[Frame]]:
+    """Make the message that tells a hub which answers in shared memory somebody has.
+
+    Parameters
+    ----------
+    outcomes
+        The answers.
+
+    Returns
+    -------
+    The message, and copies of what travels beside those values.
+    """
+    items: list[ResultItem] = []
+    frames: list[Frame] = []
+    for outcome in outcomes:
+        if isinstance(outcome.payload, tuple):
+            stream, buffers = outcome.payload
+            parts = buffers if outcome.item.inline else [stream, *buffers]
+            items.append(outcome.item)
+            for described, part in zip(outcome.item.buffers, parts, strict=True):
+                if isinstance(described, int):
+                    frames.extend(split(memoryview(bytes(part))))
+    return Holding(items), frames
+
+
+def _is_shared(item: ResultItem) -> bool:
+    return item.status is TaskStatus.DONE and any(isinstance(each, Blob) for each in item.buffers)
 
 
 def _item(task: TaskId, outcome: Outcome | None, place: Place) -> tuple[ResultItem, list[Frame]]:

@@ -1,11 +1,14 @@
 """Looking into engines while they compute, and entering them."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ipcluster_ext.client import there
 from ipcluster_ext.client.balanced import LoadBalancedView
 from ipcluster_ext.client.namespaces import NamespaceView
+
+if TYPE_CHECKING:
+    from ipcluster_ext import Client
 
 PATIENCE = 10.0
 """After so many seconds an engine that looks nothing up is given up."""
@@ -130,11 +133,45 @@ class LookingView(NamespaceView):
         """
         return self._ask(there.list_variables, timeout=timeout)
 
+    def log(self, lines: int = 20, *, timeout: float | None = None) -> Any:
+        r"""Return the last lines that the engines' processes have written beside their tasks.
+
+        That is what comes from libraries that are not Python's, and from the engine itself. It
+        stands in a file on the engine's host, wherever that is.
+
+        Parameters
+        ----------
+        lines
+            How many at most.
+        timeout
+            As for `complete`.
+
+        Returns
+        -------
+        A list of lines, or a list of such lists if the view has several engines.
+
+        Raises
+        ------
+        TimeoutError
+            As for `complete`.
+
+        Examples
+        --------
+        >>> import os
+        >>> rc[0].apply_sync(os.write, 2, b"from a library\n")
+        15
+        >>> rc[0].log(1)
+        ['from a library']
+        """
+        return self._ask(there.read_log, lines, timeout=timeout)
+
     def connection_file(self, *, may_end: bool = False, timeout: float | None = None) -> Any:
         """Return the file by which Jupyter's front ends enter an engine; it is opened if need be.
 
         ``jupyter console --existing`` with that file shares the engine's namespace. Its cells take
-        their turn among the engine's tasks. The file is deleted with the engine.
+        their turn among the engine's tasks. The file is deleted with the engine. An engine of
+        another host is entered through the hub: its file is one of this host, and ends with the
+        client, too.
 
         Parameters
         ----------
@@ -153,10 +190,24 @@ class LookingView(NamespaceView):
             As for `complete`.
         ClusterError
             The folder of the cluster's files cannot be used.
+        RemoteError
+            The engine is on another host and has keys for engines only.
 
         Examples
         --------
         >>> rc[0].connection_file().endswith("kernel-0.json")
         True
         """
-        return self._ask(there.open_kernel, timeout=timeout, may_end=may_end)
+        engines, single = self._engines(self.now(), None)
+        opened = self._ask(there.open_kernel, timeout=timeout, may_end=may_end)
+        found = zip(engines, [opened] if single else opened, strict=True)
+        files = [self._file_here(engine, kernel) for engine, kernel in found]
+        return files[0] if single else files
+
+    def _file_here(self, engine: int, kernel: str | dict[str, Any]) -> str:
+        """Return the file by which front ends of this host enter an engine that is open."""
+        if isinstance(kernel, str):
+            return kernel
+        from ipcluster_ext.client.passage import passage  # most engines are entered directly
+
+        return passage(cast("Client", self.client), int(engine), kernel)

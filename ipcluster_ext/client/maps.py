@@ -7,7 +7,7 @@ error that says that they were not computed.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import accumulate
 from typing import Any
@@ -17,8 +17,9 @@ from ipcluster_ext.client.connection import Connection
 from ipcluster_ext.client.failure import raised
 from ipcluster_ext.client.iteration import Values
 from ipcluster_ext.client.opening import Value, decode
-from ipcluster_ext.client.parts import connect, derive
+from ipcluster_ext.client.parts import Source, connect, derive
 from ipcluster_ext.client.pending import Outcome
+from ipcluster_ext.client.redone import taken_over
 from ipcluster_ext.client.result import AsyncResult
 from ipcluster_ext.errors import TaskAborted
 from ipcluster_ext.protocol.buffers import load
@@ -50,6 +51,8 @@ class AsyncMapResult(AsyncResult):
         What the work is called.
     return_exceptions
         Whether exceptions stand among the values instead of being raised.
+    tasks
+        The tasks, if others have made their ids.
 
     Examples
     --------
@@ -222,13 +225,29 @@ class AsyncMapResult(AsyncResult):
                 failed += [start + i for i in range(self._lengths[place]) if i in wrong]
         return failed
 
-    def _with(self, places: list[int], others: AsyncResult) -> AsyncResult:
-        """Return a map with the items of another one at some places."""
+    def another(self, place: int, task: TaskId) -> "AsyncMapResult":
+        """Return a map of one chunk, which is another try of one of its own."""
+        chunk = AsyncMapResult(
+            self.connection, [self._lengths[place]], label=self.label, tasks=[task]
+        )
+        chunk.return_exceptions = self.return_exceptions
+        return chunk
+
+    def _source(self, place: int) -> Source:
+        return self.trace(place)[:2]
+
+    def _taken_over(self, failed: list[int]) -> dict[int, Source]:
+        """Return where the items stand whose chunks others have run again."""
+        found = taken_over({number: self._source(number) for number in failed})
+        return {number: (answer, self.trace(number)[2]) for number, answer in found.items()}
+
+    def _with(self, instead: Mapping[int, Source]) -> AsyncResult:
+        """Return a map with the items of others at some places."""
         parts: list[tuple[AsyncMapResult, int]] = [(self, n) for n in range(len(self))]
-        if not isinstance(others, AsyncMapResult):
-            return super()._with(places, others)
-        for number, place in enumerate(places):
-            parts[place] = (others, number)
+        for place, (answer, number) in instead.items():
+            if not isinstance(answer, AsyncMapResult):
+                return super()._with(instead)
+            parts[place] = (answer, number)
         return joined(parts, label=self.label)
 
     @classmethod

@@ -21,6 +21,12 @@ def note_opened(client: "Client") -> None:
         _clients.append(weakref.ref(client))
 
 
+def pass_over(client: "Client") -> None:
+    """Have a client found by nobody: it only serves another one."""
+    with _lock:
+        _clients[:] = [reference for reference in _clients if reference() is not client]
+
+
 def last_opened() -> "Client | None":
     """Return the client opened last whose cluster runs, None if this process has none."""
     for reference in reversed(_clients.copy()):

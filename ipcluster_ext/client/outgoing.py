@@ -41,13 +41,21 @@ class Outgoing:
 
     def define(self, message: Message) -> None:
         """Add something that later tasks need."""
-        self._messages.append(message)
-        self._spec = None
-        self._count += 1
+        self.tell([message])
 
-    def due(self, now: float) -> bool:
-        """Tell whether to send at once rather than to gather."""
-        return self._count >= GATHER_MOST or now - self._sent_at >= GATHER_FOR
+    def tell(self, messages: Sequence[Message]) -> None:
+        """Add what is to be said before the tasks that follow."""
+        if messages:
+            self._messages.extend(messages)
+            self._spec = None
+            self._count += 1
+
+    def due(self, now: float, *, attended: bool = False) -> bool:
+        """Tell whether to send at once rather than to gather.
+
+        Whoever attends to an answer says nothing more before it comes: nothing would follow.
+        """
+        return attended or self._count >= GATHER_MOST or now - self._sent_at >= GATHER_FOR
 
     def take(self, now: float) -> tuple[list[Message], list[Frame]]:
         """Take all there is, to be sent now."""

@@ -17,6 +17,7 @@ from ipcluster_ext.errors import ClientError, HubGone
 from ipcluster_ext.protocol.feed import EngineRow, Totals
 from ipcluster_ext.protocol.ids import EngineId
 from ipcluster_ext.protocol.parts import EngineInfo
+from ipcluster_ext.protocol.text import host_name
 
 CONTROLS = frozenset({"scale", "restart", "interrupt", "stop"})
 _GONE = "the client is gone"
@@ -110,7 +111,7 @@ class WatchedClient:
     def _known(self, engines: Sequence[EngineInfo]) -> ClusterLook:
         """Return what every client knows."""
         rows = (
-            EngineLook(engine=e.id, state=e.status.name.lower(), host=e.host, pid=e.pid)
+            EngineLook(engine=e.id, state=e.status.name.lower(), host=host_name(e.host), pid=e.pid)
             for e in engines
         )
         return ClusterLook(

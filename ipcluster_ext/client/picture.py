@@ -1,11 +1,13 @@
 """What a cluster looks like, put together from what its hub says of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ipcluster_ext.protocol.feed import EngineRow, Status, Totals, WorkRow
+from ipcluster_ext.protocol.feed import EngineRow, Spans, Status, Totals, WorkRow
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ipcluster_ext.protocol.ids import EngineId
 
 
@@ -25,11 +27,20 @@ class ClusterStatus:
     work
         Maps and calls, the oldest first, those that are over among them: ``title``, ``label``,
         ``name`` and ``kind``; ``client`` and ``session`` of whoever wants it; how many tasks are
-        ``done``, ``failed``, ``cancelled``, ``running`` and ``queued``; when it ``began`` and
-        ``ended`` (0 if it has not), and the first ``error``.
+        ``done``, ``failed``, ``cancelled``, ``running`` and ``queued``, and how many of those that
+        failed were ``retried``; when it ``began`` and ``ended`` (0 if it has not), and the first
+        ``error``.
     totals
         The sums: ``state``, ``wanted``, ``ready`` and ``busy`` engines; ``queued``, ``running``,
         ``ended`` and ``failed`` tasks; ``clients``. None if they are not watched.
+    spans
+        What has ended since the status before, if that is watched, else None: ``spans`` with
+        ``engine``, ``title`` (a place in ``titles``), ``began``, ``ended``, ``failed`` and
+        ``count``; many short tasks are told as one. ``left_out`` is how many are not told of. The
+        first has the last minutes. `StatusFeed.on_change` gets each; who waits may miss some.
+    lines
+        The last line that each engine's tasks and cells have written, by engine, if that is
+        watched; engines that wrote nothing are not in it.
 
     Examples
     --------
@@ -43,6 +54,8 @@ class ClusterStatus:
     engines: tuple[EngineRow, ...] = ()
     work: tuple[WorkRow, ...] = ()
     totals: Totals | None = None
+    spans: Spans | None = None
+    lines: "Mapping[EngineId, str]" = field(default_factory=dict)
 
     def engine(self, engine: int) -> EngineRow | None:
         """Return the row of an engine, None if there is none.
@@ -69,6 +82,7 @@ class Picture:
         self._engines: dict[EngineId, EngineRow] = {}
         self._work: dict[int, WorkRow] = {}
         self._totals: Totals | None = None
+        self._lines: Mapping[EngineId, str] = {}
         self._last = 0
         self.status = ClusterStatus()
 
@@ -81,7 +95,7 @@ class Picture:
         be asked for again.
         """
         if message.number == 1:
-            self._engines, self._work, self._totals = {}, {}, None
+            self._engines, self._work, self._totals, self._lines = {}, {}, None, {}
         elif message.number != self._last + 1:
             return False
         self._last = message.number
@@ -93,10 +107,15 @@ class Picture:
         self._work.update((row.number, row) for row in message.work)
         if message.totals is not None:
             self._totals = message.totals
+        if message.lines:
+            lines = {**self._lines, **message.lines}
+            self._lines = {engine: line for engine, line in lines.items() if line}
         self.status = ClusterStatus(
             self.status.number + 1,
             tuple(self._engines[engine] for engine in sorted(self._engines)),
             tuple(self._work[number] for number in sorted(self._work)),
             self._totals,
+            message.spans,
+            self._lines,
         )
         return True

@@ -8,7 +8,7 @@ from ipcluster_ext.client.opening import Value, decode
 from ipcluster_ext.client.outputs import bundle_of, display
 from ipcluster_ext.client.pending import Outcome
 from ipcluster_ext.client.result import AsyncResult
-from ipcluster_ext.protocol.ids import EngineId
+from ipcluster_ext.protocol.ids import EngineId, TaskId
 
 
 class RichOutput:
@@ -143,6 +143,11 @@ class AsyncExecuteResult(AsyncResult):
             place = outcome.item.id - self.first
             value = ExecuteReply(value, outcome.engine, lambda: metadata_of(self, place))
         return value, error
+
+    def another(self, place: int, task: TaskId) -> "AsyncExecuteResult":
+        """Return an answer for another try of one of its cells."""
+        del place
+        return AsyncExecuteResult(self.connection, 1, single=True, label=self.label, tasks=[task])
 
     def shown_by(self, place: int) -> tuple[list[dict[str, Any]], Any]:
         """Return what one of its cells displayed, and its value."""

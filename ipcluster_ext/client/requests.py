@@ -11,11 +11,12 @@ from ipcluster_ext.protocol.messages import (
     Purged,
     QueueReply,
     Records,
+    Redone,
     Steered,
 )
 
 T = TypeVar("T")
-Answer = Cancelled | Fetched | Purged | QueueReply | Records | Steered
+Answer = Cancelled | Fetched | Purged | QueueReply | Records | Redone | Steered
 
 
 class Requests:

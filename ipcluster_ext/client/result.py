@@ -1,6 +1,6 @@
 """Answers to come: futures of the standard library, over one task or many."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from ipcluster_ext.client.arguments import passes_plainly, stand_in
@@ -8,9 +8,11 @@ from ipcluster_ext.client.awaited import ReturnWhen
 from ipcluster_ext.client.fulltext import full_text
 from ipcluster_ext.client.outputs import show
 from ipcluster_ext.client.parts import Source, connect, derive
+from ipcluster_ext.client.redone import taken_over, tell_retried
 from ipcluster_ext.client.remote import RemoteValue
 from ipcluster_ext.client.shown import Shown
 from ipcluster_ext.client.streaming import Streaming
+from ipcluster_ext.protocol.ids import TaskId
 from ipcluster_ext.protocol.messages import Cancel
 from ipcluster_ext.protocol.standins import the_one
 from ipcluster_ext.protocol.status import TaskStatus
@@ -297,6 +299,13 @@ class AsyncResult(Shown):
     def retry_failed(self, fn: Callable[..., Any] | None = None) -> "AsyncResult":
         """Submit the tasks that have failed once more, with the arguments they had.
 
+        What somebody has run again already, with *Retry failed* in JupyterLab's panel or with
+        `Client.resubmit`, is not run a second time if it goes on or has succeeded: its values
+        become part of the answer. It was run as whole tasks, so of a map the other items of a
+        chunk that failed have come anew there, but here keep the values that they had. What has
+        failed once more is submitted, and so is everything if there is another function. What is
+        submitted here the panel offers to nobody any more.
+
         Parameters
         ----------
         fn
@@ -310,7 +319,9 @@ class AsyncResult(Shown):
         Raises
         ------
         ValueError
-            The arguments were not kept.
+            The arguments were not kept, and nobody has run any of it again.
+        ClientError
+            The client is closed or has lost its hub.
 
         Examples
         --------
@@ -321,10 +332,16 @@ class AsyncResult(Shown):
         failed = self._failed()
         if not failed:
             return self
-        if self.again is None:
+        instead = self._taken_over(failed) if fn is None else {}
+        left = [place for place in failed if place not in instead]
+        if left and self.again is not None:
+            retried = self.again(left, instead=fn)
+            tell_retried(self._source(place) for place in left)
+            instead.update((place, (retried, number)) for number, place in enumerate(left))
+        if not instead:
             msg = f"the arguments of {self!r} were not kept; it cannot be run again"
             raise ValueError(msg)
-        whole = self._with(failed, self.again(failed, instead=fn))
+        whole = self._with(instead)
         whole.again = self.again
         whole.return_exceptions = self.return_exceptions
         return whole
@@ -334,11 +351,24 @@ class AsyncResult(Shown):
         ended = [(place, outcome) for place, outcome in enumerate(self._outcomes) if outcome]
         return [place for place, outcome in ended if outcome.item.status is not TaskStatus.DONE]
 
-    def _with(self, places: list[int], others: "AsyncResult") -> "AsyncResult":
-        """Return an answer with the tasks of another one at some places."""
-        sources: list[Source] = [(self, place) for place in range(len(self._outcomes))]
-        for number, place in enumerate(places):
-            sources[place] = (others, number)
+    def another(self, place: int, task: TaskId) -> "AsyncResult":
+        """Return an answer for another try of one of its tasks, of the same kind."""
+        del place
+        return AsyncResult(self.connection, 1, single=True, label=self.label, tasks=[task])
+
+    def _source(self, place: int) -> Source:
+        """Return the answer that what is at a place came with, and its task's place there."""
+        return self.root(place)
+
+    def _taken_over(self, failed: list[int]) -> dict[int, Source]:
+        """Return where the tasks stand that others have run again."""
+        found = taken_over({place: self._source(place) for place in failed})
+        return {place: (answer, 0) for place, answer in found.items()}
+
+    def _with(self, instead: Mapping[int, Source]) -> "AsyncResult":
+        """Return an answer with tasks of others at some places."""
+        places = range(len(self._outcomes))
+        sources: list[Source] = [instead.get(place, (self, place)) for place in places]
         whole = derive(AsyncResult, sources, single=self._single, label=self.label)
         connect([whole])
         return whole

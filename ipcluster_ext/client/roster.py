@@ -125,8 +125,8 @@ class Roster:
         known = self._engines.pop(info.id, None)
         if known is not None and known.status is EngineStatus.STARTING:
             self._failed[info.id] = info.reason
-        elif known is not None and self._waiting:
-            self._gone.append(info)
+        elif known is not None and self._waiting and known.status is not EngineStatus.RETIRING:
+            self._gone.append(info)  # nobody who waits counted on one that retires
 
     def _find_mismatch(self) -> PythonMismatch | None:
         for info in self._engines.values():

@@ -4,6 +4,7 @@ import operator
 from collections.abc import Iterable, Mapping, Sequence
 
 from ipcluster_ext.client.feed import PARTS, StatusFeed
+from ipcluster_ext.client.options import check
 from ipcluster_ext.client.steer import Steering, steered
 from ipcluster_ext.client.targets import Targets
 from ipcluster_ext.errors import EngineError
@@ -27,7 +28,9 @@ class Scaling(Steering):
             How often there may be news at most, in seconds; not more often than ten times a
             second whatever is asked for.
         parts
-            What to watch: ``"engines"``, ``"work"`` and ``"totals"``.
+            What to watch: ``"engines"``, ``"work"`` and ``"totals"``; besides, ``"spans"``: which
+            tasks ran when and where, and ``"lines"``: what each engine wrote last, for which an
+            `interval` of a second will do. See `ClusterStatus`.
 
         Returns
         -------
@@ -67,14 +70,15 @@ class Scaling(Steering):
         force: bool = False,
         wait: bool = False,
         timeout: float | None = None,
-        resources: Mapping[str, float] | None = None,
+        resources: Mapping[str, float] | Iterable[str] | None = None,
     ) -> list[EngineId]:
         """Have so many engines.
 
         If there are too few, engines that retire stay after all, and then others are started. If
         there are too many, those that are not up as yet or have nothing to do are stopped, the
         youngest first; others retire: they get no more tasks, what they have not begun goes to
-        others, and they stop when they have finished what they have.
+        others, and they stop when they have finished what they have. From now on there are so many:
+        this ends what `adapt` has begun.
 
         Parameters
         ----------
@@ -87,8 +91,8 @@ class Scaling(Steering):
         timeout
             How long to wait, in seconds; None for ever.
         resources
-            What each that is started has, as ``{"gpu": 1}``; what the cluster's others have if
-            not given.
+            What each that is started has, as ``{"gpu": 1}`` or ``["gpu"]``; what the cluster's
+            others have if not given.
 
         Returns
         -------
@@ -110,7 +114,7 @@ class Scaling(Steering):
         >>> rc.scale(2, wait=True, timeout=60)
         [0, 1]
         """
-        count, have = operator.index(n), dict(resources or {})
+        count, have = operator.index(n), dict(check("resources", resources))
         if count < 0:
             msg = f"there cannot be {count} engines"
             raise ValueError(msg)

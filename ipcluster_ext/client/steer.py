@@ -4,11 +4,12 @@ import operator
 import signal
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any, Literal, overload
 
 from ipcluster_ext.client.base import Base
+from ipcluster_ext.client.options import check
 from ipcluster_ext.client.requests import converted
 from ipcluster_ext.client.targets import Targets
 from ipcluster_ext.display.bars import bar, seen
@@ -139,7 +140,11 @@ class Steering(Base, ABC):
     # ------------------------------------------------------------ steering them
 
     def start_engines(
-        self, n: int, *, resources: Mapping[str, float] | None = None
+        self,
+        n: int,
+        *,
+        resources: Mapping[str, float] | Iterable[str] | None = None,
+        where: str = "",
     ) -> list[EngineId]:
         """Start more engines.
 
@@ -148,7 +153,11 @@ class Steering(Base, ABC):
         n
             How many.
         resources
-            What each of them has, as ``{"gpu": 1}``; what the cluster's others have if not given.
+            What each of them has, as ``{"gpu": 1}`` or ``["gpu"]``; what the cluster's others
+            have if not given.
+        where
+            The set of engines to which they are added: its name, ``"local"`` for the hub's host;
+            wherever there is room if empty.
 
         Returns
         -------
@@ -167,9 +176,11 @@ class Steering(Base, ABC):
         [8]
         >>> rc.stop_engines(more)
         """
-        count, have = operator.index(n), dict(resources or {})
+        count, have = operator.index(n), dict(check("resources", resources))
         return steered(
-            self.connection.request(lambda number: Steer(number, "start", [], count, 0, have))
+            self.connection.request(
+                lambda number: Steer(number, "start", [], count, 0, have, set=where)
+            )
         )
 
     def stop_engines(self, targets: Targets = "all") -> None:

@@ -3,9 +3,15 @@
 Coroutine functions begin as they come, on a thread of their own, whatever the main thread does.
 """
 
+from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from ipcluster_ext.protocol.looks import Completion, Inspection, Variable
+from ipcluster_ext.transport.files import tail
+
+_TAIL = 64 * 1024
 
 
 async def complete(code: str, cursor_pos: int | None) -> Completion:
@@ -29,11 +35,23 @@ async def list_variables() -> list[Variable]:
     return ipcluster_ext.list_variables_here()
 
 
-async def open_kernel(*, may_end: bool) -> str:
-    """Open the engine to front ends; return the connection file."""
-    import ipcluster_ext
+async def read_log(lines: int) -> list[str]:
+    """Return the last lines of the engine's log."""
+    return tail(Path("/proc/self/fd/2"), _TAIL).splitlines()[-lines:] if lines > 0 else []
 
-    return ipcluster_ext.bind_kernel(may_end=may_end)
+
+async def open_kernel(*, may_end: bool) -> str | dict[str, Any]:
+    """Open the engine to front ends; return the connection file, or its content if it is far."""
+    import ipcluster_ext
+    from ipcluster_ext.transport.files import far_client_file
+
+    file = ipcluster_ext.bind_kernel(may_end=may_end)
+    return _content(Path(file)) if far_client_file(Path(file).parent).exists() else file
+
+
+def _content(file: Path) -> dict[str, Any]:
+    content: dict[str, Any] = msgspec.json.decode(file.read_bytes())
+    return content
 
 
 def tell_comm(

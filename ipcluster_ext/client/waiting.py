@@ -14,7 +14,8 @@ from ipcluster_ext.client.connection import Connection
 from ipcluster_ext.client.hearers import wake
 
 Futures = Future[Any] | Iterable["Futures"]
-"""A future, or a collection of them, at any depth; of a mapping the values."""
+"""A future, or a collection of them, at any depth; of a mapping the values, or its keys if it is
+one of futures to what they are for."""
 
 
 class DoneAndNotDone(NamedTuple):
@@ -182,6 +183,8 @@ class as_completed(Iterator[Future[Any]], AsyncIterator[Future[Any]]):  # noqa: 
 def flattened(fs: Futures) -> list[Future[Any]]:
     """Return the futures of nested collections, each once, in order.
 
+    Of a mapping they are the keys, as for the standard library, or else the values.
+
     Raises
     ------
     TypeError
@@ -194,7 +197,8 @@ def flattened(fs: Futures) -> list[Future[Any]]:
         if isinstance(item, Future):
             found[item] = None
         elif isinstance(item, Mapping):
-            stack.extend(reversed(list(item.values())))
+            by_future = any(isinstance(key, Future) for key in item)
+            stack.extend(reversed(list(item if by_future else item.values())))
         elif isinstance(item, Iterable) and not isinstance(item, str | bytes):
             stack.extend(reversed(list(item)))
         else:

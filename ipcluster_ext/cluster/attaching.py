@@ -4,10 +4,18 @@ import os
 from pathlib import Path
 from typing import Any, Self
 
+from msgspec import structs
+
 from ipcluster_ext.cluster import register
 from ipcluster_ext.cluster.running import Run
 from ipcluster_ext.errors import ClusterError
-from ipcluster_ext.transport.files import connection_file, runtime_folder
+from ipcluster_ext.transport.files import (
+    OpenDoors,
+    connection_file,
+    open_doors_file,
+    read_private,
+    runtime_folder,
+)
 
 
 class Attaching:
@@ -19,7 +27,9 @@ class Attaching:
 
     _run: Run | None
 
-    def __init__(self, *, n: int | None, cluster_id: str, shutdown_atexit: bool) -> None:
+    def __init__(
+        self, *, n: int | None, profile: None, cluster_id: str, shutdown_atexit: bool
+    ) -> None:
         raise NotImplementedError  # `Cluster` has its own
 
     profile: str
@@ -108,14 +118,16 @@ class Attaching:
             It has ended.
         """
         deed, about = entry
-        cluster = cls(n=about.n or None, cluster_id=deed.cluster, shutdown_atexit=False)
+        cluster = cls(
+            n=about.n or None, profile=None, cluster_id=deed.cluster, shutdown_atexit=False
+        )
         cluster.profile = about.profile
-        cluster._run = Run.attach(deed)
+        cluster._run = Run.attach(deed, sets=bool(about.launchers))
         return cluster
 
     @property
     def about(self) -> register.About:
-        """What others know of it while it runs: who started it, when, from which profile.
+        """What others know of it while it runs: who started it, when, from which profile, where.
 
         Raises
         ------
@@ -131,4 +143,17 @@ class Attaching:
         if folder is None:
             msg = "the cluster was not started"
             raise ClusterError(msg)
-        return register.entry_of(connection_file(folder)).about
+        about = register.entry_of(connection_file(folder)).about
+        doors = doors_of(folder)
+        if doors is None:
+            return about
+        addresses = [f"{host}:{doors.ports[1]}" for host in doors.hosts]
+        return structs.replace(about, addresses=addresses, listening=doors.text)
+
+
+def doors_of(folder: Path) -> OpenDoors | None:
+    """Return where the hub of a cluster's folder listens on TCP, None for nowhere."""
+    try:
+        return read_private(open_doors_file(folder), OpenDoors)
+    except (FileNotFoundError, ClusterError):  # or it goes at the moment
+        return None

@@ -1,18 +1,19 @@
-"""`Cluster`: engines on this host, for as long as a ``with`` block or this process lasts."""
+"""`Cluster`: hub and engines, for as long as a ``with`` block or this process lasts."""
 
 import asyncio
 import operator
-import os
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Any, Self
 
 from msgspec import structs
 
 from ipcluster_ext.cluster import running
-from ipcluster_ext.cluster.attaching import Attaching
+from ipcluster_ext.cluster.adaptive import Adaptive, as_bounds, usual_maximum
+from ipcluster_ext.cluster.attaching import Attaching, doors_of
+from ipcluster_ext.cluster.connecting import Connecting
 from ipcluster_ext.cluster.context import Context
 from ipcluster_ext.cluster.ending import Ending
 from ipcluster_ext.cluster.home import check_id
@@ -20,22 +21,23 @@ from ipcluster_ext.cluster.launchers.local import LocalLauncher
 from ipcluster_ext.cluster.outside import Outside, tcp_config
 from ipcluster_ext.cluster.overseeing import WatchedCluster
 from ipcluster_ext.cluster.paths import engine_path
-from ipcluster_ext.cluster.profiles import recipe
+from ipcluster_ext.cluster.profiles import Recipe, recipe
 from ipcluster_ext.cluster.running import Run, Wish
-from ipcluster_ext.cluster.steering import Steering, check_resources
+from ipcluster_ext.cluster.sets import Plan
+from ipcluster_ext.cluster.shares import check_resources
+from ipcluster_ext.cluster.steering import Steering
 from ipcluster_ext.cluster.threads import in_thread
 from ipcluster_ext.display.card import Card, still
 from ipcluster_ext.display.frontend import shows_widgets
-from ipcluster_ext.errors import ClusterError, ClusterStopped, EngineError
-from ipcluster_ext.protocol.process import POLICIES, Conduct, PolicyName
+from ipcluster_ext.errors import ClusterError, ClusterStopped
+from ipcluster_ext.protocol.foreman import EngineSet
+from ipcluster_ext.protocol.process import POLICIES, Conduct, Patience, PolicyName, TcpConfig
+from ipcluster_ext.protocol.shares import Gpus, MemoryLimit, Pin
 from ipcluster_ext.transport.files import connection_file, runtime_folder
 
-if TYPE_CHECKING:
-    from ipcluster_ext import Client
 
-
-class Cluster(Ending, Context, Steering, Outside, Attaching):
-    """A hub and engines on this host. Nothing runs before it is started.
+class Cluster(Ending, Connecting, Context, Steering, Adaptive, Outside, Attaching):
+    """A hub on this host, and engines on it or on others. Nothing runs before it is started.
 
     Every method that waits is a coroutine and has a twin, ``<name>_sync``, that blocks instead
     and may be used in a notebook, too.
@@ -44,8 +46,22 @@ class Cluster(Ending, Context, Steering, Outside, Attaching):
     ----------
     n
         How many engines; one for each processor if not given. A word is a profile's name.
+    launcher, launcher_options
+        What starts them, and what it is told: ``"local"`` on this host, ``"ssh"`` on others, or a
+        batch system; see ``ipcluster-ext profile launchers``.
+    hosts
+        Where ``ssh`` is to start them: ``["n1", "ann@n2:4"]`` for four on ``n2``, and on ``n1``
+        the rest of ``n``.
+    engines
+        Further engines in the same cluster, each an `EngineSet` or a table like
+        ``{"launcher": "ssh", "n": 4, "hosts": ["n3"]}``; with `launcher` and `n` not given, these
+        are all.
     profile
-        A recipe for what is not given here; see ``ipcluster-ext profile --help``.
+        A recipe for what is not given here; see ``ipcluster-ext profile --help``. The one called
+        ``default`` if empty and there is one; None for none at all.
+    adapt
+        How many engines there are to be as there is work: ``{"minimum": 1, "maximum": 8}``, as
+        for the method `adapt`; it begins with `n`, or the least if that is not given.
     cluster_id
         Its name, up to 16 letters, digits, '-' and '_'; a random one if not given.
     engine_timeout
@@ -59,20 +75,43 @@ class Cluster(Ending, Context, Steering, Outside, Attaching):
     hwm
         How many unfinished tasks an engine may have at most; 0 for as many as pay.
     resources
-        What each engine has, as ``{"gpu": 1}``; a task may ask for it.
+        What each engine has, as ``{"gpu": 1}`` or, of what has no amount, ``["bigmem"]``; a task
+        may ask for it, ``view.options(resources=["bigmem"])``, and for the name of a host. It is
+        not used up.
+    pin
+        ``"cores"`` to keep each engine to processors of its own, as many for each, of those that
+        this process may use.
+    gpus
+        ``"auto"`` to give each engine one of the GPUs that a program would see here, as the only
+        one that it sees (``CUDA_VISIBLE_DEVICES``), or a list of those that are meant, counted as
+        programs do. Engines have the resource ``gpu`` then; if they are more, they share.
+    threads
+        How many threads numerical libraries use in each engine: its part of the processors if not
+        given, but for what ``OMP_NUM_THREADS`` and its like say.
+    memory_limit
+        How much memory each engine may use: ``"4 GB"``, a number of bytes, or up to 1.0 as a part
+        of the host's; any if not given. Users are warned at 80 %; who uses more is killed and
+        started again. Arrays that engines share do not count.
     history, history_age
         How many ended tasks the hub remembers, for `Client.get_result` and `Client.history`, and
-        for how many seconds: the last 10,000, and for a week, if not given.
+        for how many seconds: the last 10,000, and for a week, if not given. The oldest are
+        forgotten a sixteenth of that at a time, so that there may be fewer by so many.
     silence
         After how many seconds an engine that does not respond, because it is stopped or a task
         keeps the interpreter to itself, is killed and started again; None for never. What it had
         not begun is given to others long before.
+    host_silence
+        After how many seconds another host that is not heard any more is given up, with what its
+        engines were running; 60 if not given, 0 for never. It is taken back when it is heard.
     ip
         Where the hub listens on TCP, always encrypted, for those who have its connection files:
-        an address, the name of an interface, ``"*"`` for everywhere. Nowhere if not given: only
-        this user, on this host, can connect then.
+        an address, the name of an interface, several of them, ``"*"`` for everywhere. If not
+        given: on the ways that lead to its engines if these are to be on other hosts, see `about`;
+        else nowhere, and only this user can connect, on this host.
     ports
         Its ports there, for clients and for engines; any two that are free if not given.
+    location
+        By which addresses other hosts reach this one, if not by those where it listens.
     shutdown_atexit
         Whether the cluster ends with this process, however that ends, and with this object. If
         not, it runs until somebody calls `stop_cluster`.
@@ -80,9 +119,9 @@ class Cluster(Ending, Context, Steering, Outside, Attaching):
     Raises
     ------
     ValueError
-        There can be no such number of engines, no such id, policy, port or amount of a resource.
+        There can be no such number of engines, no such id, policy, port or amount of something.
     ClusterError
-        There is no such profile, or something in it is wrong.
+        There is no such profile or launcher, or something that it is told is wrong.
 
     Examples
     --------
@@ -95,7 +134,12 @@ class Cluster(Ending, Context, Steering, Outside, Attaching):
         self,
         n: int | str | None = None,
         *,
-        profile: str = "",
+        launcher: str | None = None,
+        launcher_options: Mapping[str, Any] | None = None,
+        hosts: Sequence[str | Mapping[str, Any]] | None = None,
+        engines: Sequence[EngineSet | Mapping[str, Any]] | None = None,
+        profile: str | None = "",
+        adapt: Mapping[str, Any] | None = None,
         cluster_id: str = "",
         engine_timeout: float | None = None,
         cwd: str | None = None,
@@ -103,16 +147,27 @@ class Cluster(Ending, Context, Steering, Outside, Attaching):
         hwm: int | None = None,
         history: int | None = None,
         history_age: float | None = None,
-        resources: Mapping[str, float] | None = None,
+        resources: Mapping[str, float] | Sequence[str] | None = None,
+        pin: Pin | None = None,
+        gpus: Gpus | None = None,
+        threads: int | None = None,
+        memory_limit: MemoryLimit | None = None,
         silence: float | None = None,
-        ip: str | None = None,
+        host_silence: float | None = None,
+        ip: str | Sequence[str] | None = None,
         ports: tuple[int, int] | None = None,
+        location: str | Sequence[str] | None = None,
         shutdown_atexit: bool = True,
     ) -> None:
         name, n = (n, None) if isinstance(n, str) else (profile, n)
         wish = recipe(
             name,
             n=n,
+            launcher=launcher,
+            launcher_options=launcher_options,
+            hosts=hosts,
+            engines=engines,
+            adapt=adapt,
             engine_timeout=engine_timeout,
             cwd=cwd,
             policy=policy,
@@ -120,31 +175,47 @@ class Cluster(Ending, Context, Steering, Outside, Attaching):
             history=history,
             history_age=history_age,
             resources=resources,
+            pin=pin,
+            gpus=gpus,
+            threads=threads,
+            memory_limit=memory_limit,
             silence=silence,
+            host_silence=host_silence,
             ip=ip,
             ports=ports,
+            location=location,
         )
-        self.profile = wish.profile
-        self.n = _count(wish.n)
+        self._heed(wish)
         self.cluster_id = check_id(cluster_id or secrets.token_hex(8))
-        self.engine_timeout = wish.engine_timeout
         self.shutdown_atexit = shutdown_atexit
+        self._launcher = LocalLauncher()
+        self._run: Run | None = None
+        self._card: Card | None = None
+
+    def _heed(self, wish: Recipe) -> None:
+        """Be as is wished, all of which is looked through."""
+        self.profile = wish.profile
+        self._wish = wish
+        self._plan = wish.plan(wish.n)
+        self.n = self._plan.total
+        self._bounds = as_bounds(wish.adapt, usual_maximum(self.n, alone=not self._plan.sets))
+        self.engine_timeout = wish.engine_timeout
         self.cwd = wish.cwd
         self.policy = _check_policy(wish.policy)
         self.hwm = max(0, operator.index(wish.hwm))
         self.history = max(0, operator.index(wish.history))
         self.history_age = max(0.0, float(wish.history_age))
         self.resources = check_resources(wish.resources)
+        self._shares = wish.shares
         self.silence = None if wish.silence is None else max(0.001, float(wish.silence))
-        self._tcp = tcp_config(wish.ip, wish.ports)
-        self._launcher = LocalLauncher()
-        self._run: Run | None = None
-        self._card: Card | None = None
+        self._tcp = tcp_config(wish.ip, wish.ports, far=bool(self._plan.sets))
 
     def __repr__(self) -> str:
         state = "not started" if self._run is None else "stopped"
         if self.running:
-            state = f"running, agent {self.agent_pid}"
+            doors = doors_of(self.folder)
+            where = "" if doors is None else f", listens at {doors.text}"
+            state = f"running, agent {self.agent_pid}{where}"
         return f"<Cluster {self.cluster_id}: n={self.n}, {state}>"
 
     def _repr_mimebundle_(
@@ -211,7 +282,8 @@ class Cluster(Ending, Context, Steering, Outside, Attaching):
         Parameters
         ----------
         n
-            How many engines, if not as many as were asked for before.
+            How many engines, if not as many as were asked for before; 0 for a hub alone, to which
+            others come later.
 
         Returns
         -------
@@ -236,8 +308,10 @@ class Cluster(Ending, Context, Steering, Outside, Attaching):
         >>> asyncio.run(main())
         True
         """
-        run = self._launch(n)
+        self._plan_for(n)
+        run = self._begin()
         try:
+            run.tell(await in_thread(self._doors))
             await in_thread(run.wait_until_up)
         except BaseException:
             await asyncio.shield(in_thread(run.stop))
@@ -254,165 +328,72 @@ class Cluster(Ending, Context, Steering, Outside, Attaching):
         >>> cluster.running
         False
         """
-        run = self._launch(n)
+        self._plan_for(n)
+        run = self._begin()
         try:
+            run.tell(self._doors())
             run.wait_until_up()
         except BaseException:
             run.stop()
             raise
         return self
 
-    def _launch(self, n: int | None) -> Run:
+    def _plan_for(self, n: int | None) -> None:
         if self.running:
             msg = f"cluster {self.cluster_id} is running already; stop it first"
             raise ClusterError(msg)
-        self.n = self.n if n is None else _count(n)
-        cwd = _folder(self.cwd)
+        if n is not None:
+            self._plan = self._wish.plan(n) if n else Plan(0, [])
+            self.n = self._plan.total
+
+    def _doors(self) -> TcpConfig | None:
+        """Return where to listen on TCP; that may take a moment to find out."""
+        if self._tcp is None or self._tcp.ips:
+            return self._tcp
+        from ipcluster_ext.cluster.listening import chosen  # knows all launchers
+
+        return chosen(self._tcp, self._plan.sets, self._wish.addresses)
+
+    def _begin(self) -> Run:
+        cwd = _folder(self.cwd) if self._plan.here or not self.cwd else self.cwd
         conduct = Conduct(
             policy=self.policy,
             hwm=self.hwm,
             history=self.history,
             history_age=self.history_age,
-            patience=structs.replace(running.PATIENCE, silence=self.silence or 0.0),
-            tcp=self._tcp,
+            patience=_patience(self.silence, self._wish.host_silence),
         )
         wish = Wish(
             cluster=self.cluster_id,
-            count=self.n,
+            count=self._plan.here,
+            sets=self._plan.sets,
+            location=self._wish.addresses,
             mortal=self.shutdown_atexit,
             conduct=conduct,
             resources=self.resources,
+            shares=self._shares,
             cwd=cwd,
+            bounds=self._bounds,
             sys_path=engine_path(sys.path, cwd=str(Path.cwd())),
             profile=self.profile,
         )
-        self._run = Run.launch(wish, self._launcher)
+        self._run = Run.begin(wish, self._launcher)
         return self._run
 
-    # ------------------------------------------------------------ connect
-
-    async def connect_client(self) -> "Client":
-        """Connect to the hub.
-
-        Returns
-        -------
-        A client whose ``cluster`` is this object.
-
-        Raises
-        ------
-        ClusterStopped
-            The cluster is not running.
-        HubGone
-            The hub does not answer.
+    @property
+    def launchers(self) -> list[str]:
+        """What starts its engines on other hosts, for each set of them.
 
         Examples
         --------
-        >>> import asyncio
-        >>> async def main():
-        ...     with await rc.cluster.connect_client() as client:
-        ...         return await client[0].apply_async(abs, -1)
-        >>> asyncio.run(main())
-        1
+        >>> ipp.Cluster(n=2, hosts=["n1"]).launchers
+        ['ssh']
         """
-        return await in_thread(self.connect_client_sync)
+        return [engines.launcher for engines in self._plan.sets]
 
-    def connect_client_sync(self) -> "Client":
-        """As `connect_client`, blocking.
-
-        Examples
-        --------
-        >>> with rc.cluster.connect_client_sync() as client:
-        ...     client[0].apply_sync(abs, -1)
-        1
-        """
-        import ipcluster_ext  # rooms meet at the root only
-
-        self._started()
-        return ipcluster_ext.Client(self.connection_file, cluster=self)
-
-    async def start_and_connect(
-        self,
-        n: int | None = None,
-        activate: bool = False,  # noqa: FBT001, FBT002 - ipyparallel's signature
-    ) -> "Client":
-        """Start everything, connect, and wait for the engines.
-
-        Parameters
-        ----------
-        n
-            As for `start_cluster`.
-        activate
-            Whether ``%px`` addresses these engines from now on, whatever it did before.
-
-        Returns
-        -------
-        A client whose ``cluster`` is this object.
-
-        Raises
-        ------
-        ValueError
-            There can be no such number of engines.
-        ClusterError
-            It is running already.
-        StartupError
-            A process did not start, or engines did not come up in `engine_timeout` seconds.
-            Nothing is left of the others.
-
-        Examples
-        --------
-        >>> import asyncio
-        >>> async def main():
-        ...     client = await ipp.Cluster(n=1).start_and_connect()
-        ...     print(await client[0].apply_async(abs, -1))
-        ...     client.close()
-        ...     await client.cluster.stop_cluster()
-        >>> asyncio.run(main())
-        1
-        """
-        await self.start_cluster(n)
-        run = self._started()
-        try:
-            client = await in_thread(lambda: self._connect_and_wait(run))
-        except BaseException:
-            await asyncio.shield(in_thread(run.stop))
-            raise
-        return _activated(client) if activate else client
-
-    def start_and_connect_sync(
-        self,
-        n: int | None = None,
-        activate: bool = False,  # noqa: FBT001, FBT002 - ipyparallel's signature
-    ) -> "Client":
-        """As `start_and_connect`, blocking.
-
-        Examples
-        --------
-        >>> client = ipp.Cluster(n=1).start_and_connect_sync()
-        >>> client[0].apply_sync(abs, -1)
-        1
-        >>> client.close()
-        >>> client.cluster.stop()
-        """
-        self.start_cluster_sync(n)
-        run = self._started()
-        try:
-            client = self._connect_and_wait(run)
-        except BaseException:
-            run.stop()
-            raise
-        return _activated(client) if activate else client
-
-    def _connect_and_wait(self, run: Run) -> "Client":
-        client = self.connect_client_sync()
-        try:
-            client.wait_for_engines(self.n, timeout=self.engine_timeout)
-        except (EngineError, TimeoutError) as error:
-            client.close()
-            raise run.failure(f"the set of {self.n} engines", str(error)) from None
-        except BaseException:
-            client.close()
-            raise
-        return client
+    @property
+    def _alone(self) -> bool:
+        return not (self._plan.sets or (self._run is not None and self._run.sets))
 
     def _started(self) -> Run:
         if self._run is None or not self._run.alive:
@@ -421,9 +402,12 @@ class Cluster(Ending, Context, Steering, Outside, Attaching):
         return self._run
 
 
-def _activated(client: "Client") -> "Client":
-    client.activate()
-    return client
+def _patience(silence: float | None, host_silence: float | None) -> Patience:
+    """Return how long it is borne that engines and hosts are not heard."""
+    patience = structs.replace(running.PATIENCE, silence=silence or 0.0)
+    if host_silence is None:
+        return patience
+    return structs.replace(patience, host_silence=max(0.0, float(host_silence)))
 
 
 def _folder(cwd: str | None) -> str:
@@ -439,21 +423,6 @@ def _folder(cwd: str | None) -> str:
         msg = f"the engines' working folder {folder} is no folder; cwd= or the profile names it"
         raise ClusterError(msg)
     return str(folder)
-
-
-def _count(n: int | None) -> int:
-    """Return how many engines are asked for.
-
-    Raises
-    ------
-    ValueError
-        There can be no such number.
-    """
-    count = os.cpu_count() or 1 if n is None else operator.index(n)
-    if count <= 0:
-        msg = f"a cluster needs at least one engine, not {count}; leave n out for one per processor"
-        raise ValueError(msg)
-    return count
 
 
 def _check_policy(policy: PolicyName) -> PolicyName:

@@ -2,6 +2,7 @@
 
 import operator
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 
 from ipcluster_ext.cluster.running import Run
@@ -74,15 +75,26 @@ class Outside(ABC):
         self._started().rotate_keys()
 
 
-def tcp_config(ip: str | None, ports: tuple[int, int] | None) -> TcpConfig | None:
+def tcp_config(
+    ip: str | Sequence[str] | None, ports: tuple[int, int] | None, *, far: bool
+) -> TcpConfig | None:
     """Return where to listen on TCP, None for nowhere.
+
+    Parameters
+    ----------
+    ip, ports
+        As for `Cluster`.
+    far
+        Whether there are to be engines on other hosts. Then the addresses may be left to be
+        chosen, and are none.
 
     Raises
     ------
     ValueError
         There can be no such ports, or they are given without an address.
     """
-    if not ip:
+    ips = [ip] if isinstance(ip, str) else list(ip or ())
+    if not any(ips) and not far:
         if ports:
             msg = "ports are those of an address; give ip, too: ip='*' for every address"
             raise ValueError(msg)
@@ -93,4 +105,4 @@ def tcp_config(ip: str | None, ports: tuple[int, int] | None) -> TcpConfig | Non
             f"ports are two numbers up to {_MOST}, one for clients and one for engines, not {ports}"
         )
         raise ValueError(msg)
-    return TcpConfig(ip=ip, ports=(numbers[0], numbers[1]))
+    return TcpConfig(ips=list(filter(None, ips)), ports=(numbers[0], numbers[1]))

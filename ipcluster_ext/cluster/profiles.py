@@ -4,24 +4,27 @@ A profile says what `Cluster` would be told otherwise. They stand in ``ipcluster
 below the folders that ``jupyter --paths`` calls config; the first of a name counts.
 """
 
-import difflib
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from ipcluster_ext.cluster.adaptive import Adapt, as_bounds
+from ipcluster_ext.cluster.sets import LOCAL, SSH, Plan, plan
+from ipcluster_ext.cluster.shares import check_resources, shares_of
+from ipcluster_ext.cluster.words import nearest
 from ipcluster_ext.errors import ClusterError
 from ipcluster_ext.protocol.process import USUAL, PolicyName
+from ipcluster_ext.protocol.shares import Gpus, MemoryLimit, Pin, Resources, Shares
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _SUFFIX = ".toml"
 _BELOW = Path("ipcluster_ext", "profiles")
-_FROM_HERE = ("description", "launcher")
-_LAUNCHERS = ("local",)
+_FROM_HERE = ("description",)
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,15 +37,23 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     description
         A line for people.
     launcher
-        How engines are started: ``"local"``, on this host.
-    n, engine_timeout, cwd, policy, hwm, history, history_age, silence, resources, ip, ports
+        How engines are started: ``"local"``, on this host, if not given.
+    launcher_options, hosts, engines, adapt
+        As for `Cluster`: further tables, a list of hosts for ``ssh``, further sets of engines, and
+        how many there are to be as there is work.
+    n, engine_timeout, cwd, policy, hwm, history, history_age, silence, host_silence, resources, \
+    pin, gpus, threads, memory_limit, ip, ports, location
         As for `Cluster`.
     """
 
     name: str = ""
     description: str = ""
-    launcher: str = "local"
+    launcher: str = LOCAL
     n: int | None = None
+    launcher_options: dict[str, Any] | None = None
+    hosts: list[str | dict[str, Any]] | None = None
+    engines: list[dict[str, Any]] | None = None
+    adapt: Adapt | None = None
     engine_timeout: float | None = None
     cwd: str | None = None
     policy: PolicyName | None = None
@@ -50,9 +61,15 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     history: int | None = None
     history_age: float | None = None
     silence: float | None = None
-    resources: dict[str, float] | None = None
-    ip: str | None = None
+    host_silence: float | None = None
+    resources: Resources | None = None
+    pin: Pin | None = None
+    gpus: Gpus | None = None
+    threads: int | None = None
+    memory_limit: MemoryLimit | None = None
+    ip: str | list[str] | None = None
     ports: tuple[int, int] | None = None
+    location: str | list[str] | None = None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -71,6 +88,11 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
     profile: str = ""
     n: int | None = None
+    launcher: str = LOCAL
+    launcher_options: Mapping[str, Any] | None = None
+    hosts: Sequence[Any] | None = None
+    engines: Sequence[Any] = ()
+    adapt: Adapt | Mapping[str, Any] | None = None
     engine_timeout: float = 60.0
     cwd: str | None = None
     policy: PolicyName = USUAL.policy
@@ -78,9 +100,54 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     history: int = USUAL.history
     history_age: float = USUAL.history_age
     silence: float | None = None
-    resources: Mapping[str, float] | None = None
-    ip: str | None = None
+    host_silence: float | None = None
+    resources: Mapping[str, float] | Sequence[str] | None = None
+    pin: Pin | None = None
+    gpus: Gpus | None = None
+    threads: int | None = None
+    memory_limit: MemoryLimit | None = None
+    ip: str | Sequence[str] | None = None
     ports: tuple[int, int] | None = None
+    location: str | Sequence[str] = ()
+
+    def plan(self, n: int | None) -> Plan:
+        """Return which engines there are to be, so many by its launcher.
+
+        Raises
+        ------
+        ValueError
+            There can be no such number.
+        ClusterError
+            There is no such launcher, or something that it is told is wrong.
+        """
+        adapt = as_bounds(self.adapt, 1)
+        if n is None and adapt is not None and self.launcher == LOCAL and not self.hosts:
+            n = max(1, adapt.minimum)
+        return plan(
+            n,
+            launcher=self.launcher,
+            options=self.launcher_options,
+            hosts=self.hosts,
+            engines=self.engines,
+        )
+
+    @property
+    def shares(self) -> Shares:
+        """What each engine may use of its host.
+
+        Raises
+        ------
+        ValueError, TypeError
+            One of them cannot be what it is.
+        """
+        return shares_of(
+            pin=self.pin, gpus=self.gpus, threads=self.threads, memory_limit=self.memory_limit
+        )
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where other hosts are to find this one; its own addresses if empty."""
+        return [self.location] if isinstance(self.location, str) else list(self.location)
 
 
 FIELDS = tuple(name for name in Profile.__struct_fields__ if name != "name")
@@ -91,20 +158,35 @@ TEMPLATE = """\
 # A line that begins with '#' is as usual.
 
 description = "{description}"
-launcher = "local"          # engines on this host
+launcher = "local"          # engines on this host; 'ipcluster-ext profile launchers' lists others
 {n}
+# hosts = ["n1", "ann@n2:4"]  # other hosts, by ssh; :4 for so many engines there
 # cwd = "~/data"            # the engines' working folder
 # policy = "leastload"      # or lru, plainrandom, twobin, weighted, pure
 # hwm = 0                   # unfinished tasks per engine at most; 0: as many as pay
 # history = 10000           # ended tasks that are remembered
 # history_age = 604800.0    # and for how many seconds
+# adapt = {{minimum = 1, maximum = 8, idle_timeout = 60.0}}  # engines as there is work
 # engine_timeout = 60.0     # seconds that engines may take to come up
 # silence = 60.0            # seconds after which an engine that hangs is started again
-# ip = "*"                  # where to listen for other hosts, encrypted
+# host_silence = 60.0       # and seconds after which a host that is not heard is given up
+# pin = "cores"             # keep each engine to processors of its own
+# gpus = "auto"             # give each engine a GPU of its own, and the resource "gpu"
+# threads = 1               # threads of numerical libraries in each; its part of the processors
+# memory_limit = "4 GB"     # for each engine; who uses more is killed and started again
+# ip = "*"                  # where to listen, encrypted, if not on the ways to its engines
 # ports = [41001, 41002]    # for clients, for engines
+# location = "10.0.0.5"     # by which address other hosts reach this one
 
 # [resources]               # what each engine has, for tasks that ask for it
 # gpu = 1
+
+# [launcher_options]        # what the launcher is told
+# python = "/opt/venv/bin/python"
+
+# [[engines]]               # further engines in the same cluster; may be repeated
+# launcher = "ssh"
+# hosts = ["n3:8"]
 """
 
 
@@ -112,13 +194,13 @@ DEFAULT = "default"
 """The profile that need not be there; if it is, it is used where none is named."""
 
 
-def recipe(name: str, **given: Any) -> Recipe:
+def recipe(name: str | None, **given: Any) -> Recipe:
     """Return what a cluster is to be like: as is given, else as its profile says, else as usual.
 
     Parameters
     ----------
     name
-        The profile; empty or ``"default"`` for that of this name, if there is one.
+        The profile; empty or ``"default"`` for that of this name, if there is one; None for none.
     **given
         Fields of a recipe, None for those that are not given.
 
@@ -127,12 +209,16 @@ def recipe(name: str, **given: Any) -> Recipe:
     ClusterError
         There is no such profile, or something in it is wrong.
     """
-    if name in {"", DEFAULT} and DEFAULT not in names():
+    if name is None or (name in {"", DEFAULT} and DEFAULT not in names()):
         profile = Profile()
     else:
         profile = load(name or DEFAULT)
     said = {key: value for key, value in given.items() if value is not None}
-    return Recipe(profile=profile.name, **{**profile.options, **said})
+    options = profile.options
+    if said.get("launcher", SSH if "hosts" in said else profile.launcher) != profile.launcher:
+        for key in ("launcher", "launcher_options", "hosts"):  # these are for the other one
+            options.pop(key, None)
+    return Recipe(profile=profile.name, **{**options, **said})
 
 
 def folders() -> list[Path]:
@@ -170,7 +256,7 @@ def find(name: str) -> Path:
             return path
     known = names()
     msg = (
-        f"there is no profile {name!r}{_nearest(name, known)}; profiles: "
+        f"there is no profile {name!r}{nearest(name, known)}; profiles: "
         f"{', '.join(known) or 'none'}. 'ipcluster-ext profile create {name}' makes one"
     )
     raise ClusterError(msg)
@@ -226,23 +312,29 @@ def parse(content: Mapping[str, Any], *, name: str, source: str) -> Profile:
     for key in content:
         if key not in FIELDS:
             known = ", ".join(FIELDS)
-            msg = f"{source}: unknown key {key!r}{_nearest(key, FIELDS)}; keys: {known}"
+            msg = f"{source}: unknown key {key!r}{nearest(key, FIELDS)}; keys: {known}"
             raise ClusterError(msg)
     try:
         profile = msgspec.convert({**content, "name": name}, Profile)
     except msgspec.ValidationError as error:
         msg = f"{source}: {str(error).replace(' - at `$.', ', in `').replace(' - at `$`', '')}"
         raise ClusterError(msg) from None
-    if profile.launcher not in _LAUNCHERS:
-        known = ", ".join(_LAUNCHERS)
-        msg = f"{source}: there is no launcher {profile.launcher!r}; launchers: {known}"
-        raise ClusterError(msg)
+    try:
+        made = Recipe(**profile.options)
+        made.plan(profile.n)
+        check_resources(made.resources)
+        made.shares  # noqa: B018 - it is looked through
+    except (ClusterError, TypeError, ValueError) as error:
+        msg = f"{source}: {error}"
+        raise ClusterError(msg) from None
+    if profile.hosts is not None:
+        profile = msgspec.structs.replace(profile, launcher=SSH)
     if profile.cwd is None:
         return profile
     return msgspec.structs.replace(profile, cwd=str(Path(profile.cwd).expanduser()))
 
 
-def create(name: str, *, n: int | None = None, description: str = "") -> Path:
+def create(name: str, *, n: int | None = None, description: str = "", text: str = "") -> Path:
     """Write a profile to begin with, among the user's own.
 
     Parameters
@@ -253,6 +345,8 @@ def create(name: str, *, n: int | None = None, description: str = "") -> Path:
         How many engines; one for each processor if not given.
     description
         A line for people.
+    text
+        What is to stand in it, if not a bit of everything.
 
     Returns
     -------
@@ -265,7 +359,7 @@ def create(name: str, *, n: int | None = None, description: str = "") -> Path:
     """
     path = own_folder() / f"{check_name(name)}{_SUFFIX}"
     count = f"n = {n}" if n is not None else f"# n = {os.cpu_count()}"
-    text = TEMPLATE.format(
+    text = text or TEMPLATE.format(
         name=name,
         description=description.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " "),
         n=f"{count:27} # how many engines; one for each processor if not given",
@@ -298,9 +392,3 @@ def check_name(name: str) -> str:
         )
         raise ClusterError(msg)
     return name
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    """Return a question after the nearest word that is known, empty if none is near."""
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""

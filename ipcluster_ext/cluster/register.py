@@ -4,13 +4,11 @@ Every cluster has a folder; what others may want to know of it stands there in a
 There is no other list, so nothing can disagree with what runs.
 """
 
-import os
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from ipcluster_ext.cluster.home import Deed
 from ipcluster_ext.errors import ClusterError
 from ipcluster_ext.transport.files import (
     connection_file,
@@ -19,7 +17,7 @@ from ipcluster_ext.transport.files import (
     to_json,
     write_private,
 )
-from ipcluster_ext.transport.processes import start_of
+from ipcluster_ext.transport.homes import Deed
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +37,12 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
         The notebook or script that started it.
     cwd
         The engines' working folder.
+    launchers
+        What has started its engines on other hosts, for each set of them.
+    addresses
+        Where the hub listens on TCP, for engines and agents: ``"10.0.0.5:41002"``.
+    listening
+        The same for people, with the reason why it listens there.
     """
 
     n: int
@@ -47,6 +51,9 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     started_at: float = 0.0
     started_by: str = ""
     cwd: str = ""
+    launchers: list[str] = []
+    addresses: list[str] = []
+    listening: str = ""
 
 
 class Entry(NamedTuple):
@@ -120,21 +127,10 @@ def _entry_in(folder: Path) -> Entry | None:
         deed = read_private(connection_file(folder), Deed)
     except (FileNotFoundError, NotADirectoryError, ClusterError):
         return None
-    if not deed.is_here or start_of(deed.agent_pid) != deed.agent_started:
+    if not (deed.is_here and deed.runs()):
         return None
     try:
         about = read_private(about_file(folder), About)
     except (FileNotFoundError, ClusterError):
         about = About(n=0)  # it ends at the moment, or a version before this one has started it
     return Entry(deed, about)
-
-
-def name_of_this() -> str:
-    """Name this process for others: by its notebook, or else by its script."""
-    import sys
-
-    notebook = os.environ.get("JPY_SESSION_NAME", "")
-    script = Path(sys.argv[0] if sys.argv else "")
-    if script.name == "__main__.py":
-        script = script.parent  # a package was run, as by python -m
-    return Path(notebook).name or script.name or "python"

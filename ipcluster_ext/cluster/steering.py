@@ -1,11 +1,11 @@
 """What can be asked of the engines of a running cluster, each asynchronously and blocking."""
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from ipcluster_ext.cluster.shares import check_resources
 from ipcluster_ext.cluster.threads import in_thread
 from ipcluster_ext.protocol.ids import EngineId
 
@@ -21,7 +21,11 @@ class Steering(ABC):
         """Connect to the hub."""
 
     async def start_engines(
-        self, n: int, *, resources: Mapping[str, float] | None = None
+        self,
+        n: int,
+        *,
+        resources: Mapping[str, float] | Iterable[str] | None = None,
+        where: str = "",
     ) -> list[EngineId]:
         """Start more engines.
 
@@ -30,7 +34,11 @@ class Steering(ABC):
         n
             How many.
         resources
-            What each of them has, as ``{"gpu": 1}``; what the cluster's others have if not given.
+            What each of them has, as ``{"gpu": 1}`` or ``["gpu"]``; what the cluster's others
+            have if not given.
+        where
+            The set of engines to which they are added: its name, ``"local"`` for this host;
+            wherever there is room if empty.
 
         Returns
         -------
@@ -52,10 +60,14 @@ class Steering(ABC):
         1
         >>> rc.stop_engines(more)
         """
-        return await in_thread(lambda: self.start_engines_sync(n, resources=resources))
+        return await in_thread(lambda: self.start_engines_sync(n, resources=resources, where=where))
 
     def start_engines_sync(
-        self, n: int, *, resources: Mapping[str, float] | None = None
+        self,
+        n: int,
+        *,
+        resources: Mapping[str, float] | Iterable[str] | None = None,
+        where: str = "",
     ) -> list[EngineId]:
         """As `start_engines`, blocking.
 
@@ -66,7 +78,7 @@ class Steering(ABC):
         >>> rc.cluster.stop_engines_sync(more)
         """
         with closing(self.connect_client_sync()) as client:
-            return client.start_engines(n, resources=check_resources(resources))
+            return client.start_engines(n, resources=check_resources(resources), where=where)
 
     async def scale(
         self,
@@ -75,9 +87,11 @@ class Steering(ABC):
         force: bool = False,
         wait: bool = False,
         timeout: float | None = None,  # noqa: ASYNC109 - a thread waits, and would go on waiting
-        resources: Mapping[str, float] | None = None,
+        resources: Mapping[str, float] | Iterable[str] | None = None,
     ) -> list[EngineId]:
         """Have so many engines: start some, or stop some when they have finished what they have.
+
+        This ends what `adapt` has begun.
 
         Parameters
         ----------
@@ -89,8 +103,8 @@ class Steering(ABC):
             Whether to wait until so many are ready and the others are gone, and how long, in
             seconds; None for ever.
         resources
-            What each that is started has, as ``{"gpu": 1}``; what the cluster's others have if
-            not given.
+            What each that is started has, as ``{"gpu": 1}`` or ``["gpu"]``; what the cluster's
+            others have if not given.
 
         Returns
         -------
@@ -126,7 +140,7 @@ class Steering(ABC):
         force: bool = False,
         wait: bool = False,
         timeout: float | None = None,
-        resources: Mapping[str, float] | None = None,
+        resources: Mapping[str, float] | Iterable[str] | None = None,
     ) -> list[EngineId]:
         """As `scale`, blocking.
 
@@ -317,19 +331,3 @@ class Steering(ABC):
         >>> rc.cluster.signal_engine_sync(signal.SIGCONT, 1)
         """
         self.signal_engines_sync(signum, [engine_id])
-
-
-def check_resources(resources: Mapping[str, float] | None) -> dict[str, float]:
-    """Return amounts of resources as numbers.
-
-    Raises
-    ------
-    ValueError
-        One is no number, or there can be no such amount.
-    """
-    amounts = {str(name): float(amount) for name, amount in (resources or {}).items()}
-    for name, amount in amounts.items():
-        if not 0 <= amount < math.inf:
-            msg = f"an engine cannot have {amount:g} of {name!r}"
-            raise ValueError(msg)
-    return amounts

@@ -4,25 +4,26 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
 from ipcluster_ext.core.blobs import names_of
+from ipcluster_ext.core.elsewhere import count_tries, leave_to_unheard, note_back, note_sent
 from ipcluster_ext.core.ends import HUB, Ends
-from ipcluster_ext.core.engines import Engine
+from ipcluster_ext.core.engines import Engine, parted
+from ipcluster_ext.core.function import Function
 from ipcluster_ext.core.journal import NOWHERE
 from ipcluster_ext.core.limits import Limits
-from ipcluster_ext.core.recovered import Claim, Outcome
+from ipcluster_ext.core.recovered import Claim, Outcome, dropped
 from ipcluster_ext.core.retries import Retries
 from ipcluster_ext.core.state import Client, State
 from ipcluster_ext.core.task import Extra, Task
+from ipcluster_ext.core.unnamed import Unnamed
 from ipcluster_ext.core.withdrawals import Withdrawals
 from ipcluster_ext.protocol.frames import Frame, frames_of
-from ipcluster_ext.protocol.ids import (
-    ClientId,
-    TaskId,
-    client_of,
-)
+from ipcluster_ext.protocol.ids import ClientId, TaskId, client_of
 from ipcluster_ext.protocol.messages import (
     Define,
     Done,
+    Drop,
     EngineExited,
+    Need,
     News,
     Returned,
     Waiting,
@@ -53,6 +54,7 @@ class Assignments(ABC):
         self.withdrawals = Withdrawals(state, self.ends)
         self.limits = Limits(state, self.ends)
         self.retries = Retries(state, self.ends)
+        self.unnamed = Unnamed(state, self.ends)
 
     # ------------------------------------------------------------ to engines
 
@@ -82,7 +84,7 @@ class Assignments(ABC):
         if function.digest and function.digest not in engine.known:
             line.say(Define(function.digest, function.pickled or b""))
             engine.known.add(function.digest)
-        if not engine.unfinished:
+        if len(engine.unfinished) == engine.aside and not task.spec.aside:
             engine.progress = now
         task.move(_ASSIGNED)
         task.engine = engine.id
@@ -93,13 +95,18 @@ class Assignments(ABC):
             self._state.store.bring(engine, task)
         if task.spec.options is not None:
             self.limits.assigned(engine, task, now)
+        if engine.agent.far:
+            note_sent(self._state, engine, task)
         line.run(task.spec, task.item, task.frames)
         self._state.changed.add(engine)
 
     def _takes_leave(self, engine: Engine, task: Task) -> None:
         """Settle what an engine has for a task that is not with it any more."""
         if task.item.needs:
-            self._state.store.left(engine, task)
+            recovered = self._state.recovered  # nobody knows what claims and rivals need
+            is_known = not any(claim.of(engine) for claim in recovered.claims.values())
+            is_known = is_known and not any(rival == engine.id for rival, _ in recovered.rivals)
+            self._state.store.left(engine, task, may_forget=is_known)
         if task.spec.options is not None:
             self.limits.left(engine, task)
 
@@ -108,7 +115,8 @@ class Assignments(ABC):
     def done(self, engine: Engine, message: Done, frames: Iterator[Frame], now: float) -> None:
         """Take outcomes. One that is not this engine's to tell is dropped and counted."""
         state = self._state
-        unfinished, end = engine.unfinished, self.ends.end
+        unfinished, end, told = engine.unfinished, self.ends.end, message.told
+        count = len(message.items)
         for item in message.items:
             own = take_frames(frames, item) if item.buffers else ()
             task = unfinished.pop(item.id, None)
@@ -117,14 +125,16 @@ class Assignments(ABC):
                 continue
             if task.extra is not None or task.spec.options is not None:
                 self._takes_leave(engine, task)
+                count -= task.spec.aside
             task.function.took(item.completed - item.started)
             if item.status is _DONE or (item.status is _FAILED and task.retries <= 0):
-                end(task, item, own, engine.id)
+                end(task, item, own, engine.id, told=told)
             else:
                 state.blobs.offer(names_of(item.buffers))
                 self._not_over(engine, task, item, now)
-        engine.progress = now
-        engine.ended += len(message.items)
+        if count:
+            engine.progress = now
+            engine.ended += count
         engine.stalled = False
         state.changed.add(engine)
         state.log.note(now, f"ended on engine {engine.id}", [item.id for item in message.items])
@@ -132,6 +142,8 @@ class Assignments(ABC):
     def _not_its_own(self, engine: Engine, item: ResultItem, frames: Sequence[Frame]) -> None:
         """Drop an outcome, unless it is of a task that the hub before knew and this one will."""
         state, names = self._state, names_of(item.buffers)
+        if engine.settles([item.id]):
+            self.give_held(engine, state.now)
         if (engine.id, item.id) in state.recovered.rivals:
             self._rival_ended(engine, item, frames)
             return
@@ -139,11 +151,19 @@ class Assignments(ABC):
         claim = None if first is None else first.of(engine)
         if claim is None:
             state.stale += 1
-            state.blobs.offer(names)
+            if state.now < state.recovered.expected:
+                state.recovered.lent += names  # its client may yet say that it has that
+            else:
+                state.blobs.offer(names)
             return
+        if names and state.recovered.forget_at is None and client_of(item.id) not in state.clients:
+            state.blobs.offer(names)
+            item, frames, names = dropped(item), (), []
         state.blobs.hold(names)
-        row = NOWHERE
-        if item.status is _DONE and state.journal.on:  # the engine will not say it again
+        row = NOWHERE  # it is recorded: the engine will not say it again
+        if item.status is not _DONE:
+            row = self.unnamed.failed(item, engine)
+        elif state.journal.on:
             row = state.journal.page
             state.journal.ended(item, frames, engine.id)
         claim.outcome = Outcome(item, frames, engine.id, row)
@@ -155,14 +175,20 @@ class Assignments(ABC):
         """Take the outcome of a task that two engines claim, and that counts as the other's.
 
         One of them has tried it in vain, and the hub before had given it to the other since. If
-        this is the one that has done it, that is its end.
+        this is the one that has done it, or it may not be tried again, that is its end.
         """
         state = self._state
         state.recovered.rivals.remove((engine.id, outcome.id))
         task = state.tasks.get(outcome.id)
-        if task is not None and outcome.status is _DONE and task.engine is not None:
+        is_end = task is not None and (
+            outcome.status is _DONE or (outcome.status is _FAILED and not task.spec.retries)
+        )
+        if task is not None and is_end and task.engine is not None:
             other = state.engines[task.engine]
             del other.unfinished[task.id]
+            if other.line is not None:  # it may not have begun it
+                other.line.say(Drop([task.id]))
+                other.asked.append(None)
             self._takes_leave(other, task)
             state.changed.add(other)
             task.move(TaskStatus.WAITING)
@@ -186,15 +212,28 @@ class Assignments(ABC):
                 return True
         return False
 
-    def reclaim(self, task: Task, now: float) -> None:
+    def is_settled(self, task: Task, now: float) -> bool:
+        """Settle a task of which engines spoke before it was named; tell whether that was all."""
+        recovered = self._state.recovered
+        if task.id in recovered.tried and self.unnamed.has_failed(task):
+            return True
+        if task.id not in recovered.claims:
+            return False
+        self._reclaim(task, now)
+        return True
+
+    def _reclaim(self, task: Task, now: float) -> None:
         """Take a task that an engine had before this hub knew it."""
         state = self._state
         claim = state.claims.pop(task.id)
         state.recovered.awaited.pop(task.id, None)
         task.retries -= min(claim.before, task.retries + 1)
+        count_tries(state, task)
         for other in claim.also:
             state.recovered.rivals.append((other.engine.id, task.id))
-        self._reclaim(task, claim, now)
+        self._believe(task, claim, now)
+        for each in (claim, *claim.also):
+            state.journal.release(each.row)
         for other in claim.also:
             if other.outcome is not None:
                 self._heed(other.engine, other.outcome, now)
@@ -205,7 +244,8 @@ class Assignments(ABC):
         self._state.blobs.release(names_of(outcome.item.buffers))
         self._state.journal.release(outcome.row)
 
-    def _reclaim(self, task: Task, claim: Claim, now: float) -> None:
+    def _believe(self, task: Task, claim: Claim, now: float) -> None:
+        """Take it that a task is where an engine says that it is."""
         state = self._state
         if claim.exited is not None:
             self.died_with(claim.engine, task, claim.exited, now)
@@ -217,6 +257,8 @@ class Assignments(ABC):
         self.adopt(claim.engine, task, now)
         if claim.outcome is not None:
             self._heed(claim.engine, claim.outcome, now)
+        else:
+            self.provide(claim.engine, task.function, state.clients.get(client_of(task.id)))
 
     def adopt(self, engine: Engine, task: Task, now: float) -> None:
         """Note that an engine has a task which this hub did not send."""
@@ -226,11 +268,25 @@ class Assignments(ABC):
         for need in task.item.needs:
             engine.values[need] = engine.values.get(need, 0) + 1
             engine.unsure.add(need)
+            engine.unneeded.discard(need)
             task.extra = task.extra or Extra()  # or nobody would look whether it needs anything
         if task.spec.options is not None:
             self.limits.assigned(engine, task, now)
         engine.count_waiting()
         self._state.changed.add(engine)
+
+    def provide(self, engine: Engine, function: Function, client: Client | None) -> None:
+        """See to it that an engine gets a function which it needs and may not have."""
+        digest = function.digest
+        if not digest or digest in engine.known:
+            return
+        if function.pickled is not None:
+            engine.open_line.say(Define(digest, function.pickled))
+            engine.known.add(digest)
+        else:
+            self._state.wanting.setdefault(digest, []).append(engine)
+            if client is not None:
+                client.line.say(Need(digest))
 
     def died_with(self, engine: Engine, task: Task, exited: EngineExited, now: float) -> None:
         """Settle a task that was with an engine when that died."""
@@ -252,6 +308,8 @@ class Assignments(ABC):
         judged = options is not None and options.retry is not None and bool(options.retry.judge)
         if outcome.status is TaskStatus.REFUSED:
             again = self.retries.elsewhere(engine, task, outcome)
+            if again:
+                note_back(self._state, task)
         elif outcome.status is TaskStatus.AGAIN or (outcome.status is _FAILED and not judged):
             again = self.retries.after_failure(task, outcome, now)
         elif outcome.status is _FAILED:
@@ -269,11 +327,12 @@ class Assignments(ABC):
 
     def run_again(self, task: Task, now: float) -> None:
         """Have a task run once more, now."""
-        task.engine = None
+        task.engine, task.handed = None, False
         self._state.journal.changed(task)
         if self._state.recovered.rivals and self._has_rival(task, now):
             return
-        if not self._state.recovered.settled:  # perhaps it was given to another long ago
+        # perhaps it was given to another long ago
+        if not self._state.recovered.settled or leave_to_unheard(self._state, task):
             task.move(TaskStatus.WAITING)
             self._state.recovered.unclaimed[task.id] = task
         elif is_unknown(task):
@@ -286,7 +345,7 @@ class Assignments(ABC):
 
     def returned(self, engine: Engine, message: Returned, now: float) -> None:
         """Take back tasks that an engine has not begun."""
-        withdrawal = engine.asked.popleft() if engine.asked else None
+        withdrawal, message = engine.next_asked(message)
         recovered = self._state.recovered
         if recovered.rivals:
             back = {(engine.id, task_id) for task_id in message.ids}
@@ -294,10 +353,8 @@ class Assignments(ABC):
         tasks = [t for i in message.ids if (t := engine.unfinished.pop(i, None)) is not None]
         claims = self._state.claims
         for task_id in message.ids if claims else ():
-            if (claim := claims.pop(task_id, None)) is None:
-                continue
-            if (left := claim.without(engine)) is not None:
-                claims[task_id] = left  # else its client's word will have it queued
+            if task_id in claims:
+                self.unnamed.disclaim(engine, task_id)
         for task in tasks:
             self._takes_leave(engine, task)
         if engine.load <= 0:
@@ -307,8 +364,7 @@ class Assignments(ABC):
             self.take_back(self.withdrawals.without_withdrawn(engine, tasks), now)
         else:
             self.withdrawals.answered(withdrawal, tasks)
-        if withdrawal is not None and withdrawal is engine.settling:
-            engine.settling = None
+        if withdrawal is not None and engine.settles(message.ids):
             self.give_held(engine, now)
         if tasks:
             ids = [task.id for task in tasks]
@@ -327,9 +383,13 @@ class Assignments(ABC):
 
     def take_back(self, tasks: Sequence[Task], now: float) -> None:
         """Return unbegun tasks to the head of the queue, in their old order and at no cost."""
+        if not self._state.recovered.settled:
+            tasks = self._without_handed(tasks)
         for task in tasks:
+            note_back(self._state, task)
             task.engine = None
-        lacking = [task for task in tasks if is_unknown(task)]
+            task.handed = False
+        lacking = [task for task in tasks if task.function.pickled is None or is_unknown(task)]
         tasks = [task for task in tasks if task not in lacking] if lacking else tasks
         self._state.queue.push_back(task for task in tasks if task.target is None)
         for task in lacking:
@@ -338,6 +398,15 @@ class Assignments(ABC):
             if task.target is not None:
                 task.move(TaskStatus.WAITING)
                 self.send_to_target(task, now, again=True)
+
+    def _without_handed(self, tasks: Sequence[Task]) -> list[Task]:
+        """Keep tasks that are not where they had been handed: others may yet say they have them."""
+        for task in tasks:
+            if task.handed:
+                task.move(TaskStatus.WAITING)
+                task.engine, task.handed = None, False
+                self._state.recovered.unclaimed[task.id] = task
+        return [task for task in tasks if task.engine is not None]
 
     def _regain(self, task: Task) -> None:
         """Have a task run once there is again what it needs."""
@@ -356,6 +425,8 @@ class Assignments(ABC):
     ) -> list[TaskId]:
         """Take back the balanced tasks that an engine has not begun, although it cannot be asked.
 
+        It is told to drop them, whether they run elsewhere or are cancelled.
+
         Parameters
         ----------
         engine
@@ -366,10 +437,12 @@ class Assignments(ABC):
 
         Returns
         -------
-        Those that it has to drop when it is back, whether they run elsewhere or are cancelled.
+        The ids of those.
         """
-        _, rest = _parted(engine.in_order, began, others)
+        _, rest = parted(engine.in_order, began, others)
         given = [task for task in rest if task.target is None]
+        if given:  # it has to drop them before it forgets what they need
+            engine.open_line.say(Drop([task.id for task in given]))
         for task in given:
             del engine.unfinished[task.id]
             self._takes_leave(engine, task)
@@ -391,7 +464,7 @@ class Assignments(ABC):
             began = next((t for t in reversed(exited.ran) if t in engine.unfinished), began)
         engine.unfinished.clear()
         engine.dropped()
-        begun, rest = _parted(tasks, began, exited.others)
+        begun, rest = parted(tasks, began, exited.others)
         if begun:
             what = f"lost with engine {engine.id}: {exited.cause}"
             self._state.log.note(now, what, [task.id for task in begun])
@@ -416,19 +489,6 @@ def is_unknown(task: Task) -> bool:
         return True
     options = task.spec.options
     return options is not None and options.follow is not None and not task.extras.conditions
-
-
-def _parted(
-    tasks: list[Task], began: TaskId, others: Sequence[TaskId]
-) -> tuple[list[Task], list[Task]]:
-    """Part an engine's tasks into those it has begun, by its black box, and the others."""
-    count = next((n for n, task in enumerate(tasks, 1) if task.id == began), 0)
-    begun, rest = tasks[:count], tasks[count:]
-    if others:
-        aside = frozenset(others)
-        begun += [task for task in rest if task.id in aside]
-        rest = [task for task in rest if task.id not in aside]
-    return begun, rest
 
 
 def take_frames(frames: Iterator[Frame], item: TaskItem | ResultItem | News) -> Sequence[Frame]:

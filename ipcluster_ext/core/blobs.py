@@ -43,5 +43,7 @@ class Blobs:
 
     def take_unneeded(self) -> list[str]:
         """Return the names that became unneeded since the last time, and still are."""
+        if not self._unneeded:
+            return []
         unneeded, self._unneeded = self._unneeded, []
         return [name for name in dict.fromkeys(unneeded) if name not in self._counts]

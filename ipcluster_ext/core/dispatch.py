@@ -61,7 +61,9 @@ class Dispatcher:
 
     def _note_changes(self) -> None:
         changed = self._state.changed
-        if changed:
+        if len(changed) == 1:
+            self._note(changed.pop())
+        elif changed:
             for engine in sorted(changed, key=_number):  # or chance would have a say
                 self._note(engine)
             changed.clear()
@@ -165,6 +167,7 @@ class Dispatcher:
                 engine.stalled = True
                 engine.asked.append(None)
                 engine.open_line.say(Recall(engine.load + engine.unsuited))
+                self._tasks.handovers.recall(engine, is_balanced)
                 self._state.index.enter(engine)
 
 

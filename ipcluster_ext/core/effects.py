@@ -143,7 +143,10 @@ class Line:
         """
         self._close()
         self._is_open = False
-        tells = page and any(type(message) is Results for message in self.messages)
+        tells = False
+        if page:
+            for message in self.messages:  # a generator would cost more than all of this
+                tells = tells or type(message) is Results
         token: Token | None = None
         if self.marks:
             token = page if tells else 0, self.token, self.marks

@@ -11,6 +11,7 @@ from ipcluster_ext.core.state import Client, State
 from ipcluster_ext.core.task import Task
 from ipcluster_ext.protocol.frames import Frame, encode_failure
 from ipcluster_ext.protocol.ids import COUNTER_BITS, EngineId, TaskId, client_of
+from ipcluster_ext.protocol.labour import Halt
 from ipcluster_ext.protocol.parts import Failure, ResultItem
 from ipcluster_ext.protocol.status import TaskStatus
 
@@ -38,7 +39,13 @@ class Ends:
         self.verdicts: deque[Verdict] = deque()
 
     def end(
-        self, task: Task, item: ResultItem, frames: Sequence[Frame], engine: EngineId = HUB
+        self,
+        task: Task,
+        item: ResultItem,
+        frames: Sequence[Frame],
+        engine: EngineId = HUB,
+        *,
+        told: bool = False,
     ) -> None:
         """End a task with an outcome, and tell everybody whom that concerns.
 
@@ -50,6 +57,8 @@ class Ends:
             The outcome, and its buffers.
         engine
             Who ran it; -1 if the hub ends it.
+        told
+            Whether its client has heard it already.
         """
         state = self._state
         if task.status is TaskStatus.QUEUED:
@@ -59,7 +68,7 @@ class Ends:
         if item.status is not _DONE:
             self._count_failure(task, item, engine)
         client = state.clients.get(task.id >> COUNTER_BITS)  # type: ignore[call-overload]
-        if client is not None:
+        if client is not None and not told:
             if task.row and (client.lags or client.owed):
                 state.owe(client, item)
                 in_blobs = bool(names_of(item.buffers))
@@ -132,6 +141,8 @@ class Ends:
 
     def _count_failure(self, task: Task, item: ResultItem, engine: EngineId) -> None:
         state = self._state
+        if task.work.aside:
+            return
         task.work.note(item)
         if item.status is not TaskStatus.CANCELLED:
             state.works.failed += 1
@@ -146,6 +157,8 @@ class Ends:
         if state.recovered.unclaimed:
             state.recovered.unclaimed.pop(task.id, None)
             state.recovered.pinned.pop(task.id, None)
+        if state.recovered.rivals:
+            self._stop_rivals(task.id)
         task.function.live -= 1
         work = task.work
         work.live -= 1
@@ -164,6 +177,13 @@ class Ends:
                 state.journal.release(end.row)
         if task.status not in {_DONE, TaskStatus.CANCELLED} and client_of(task.id) == 0:
             state.notify(f"preparing engine {task.target} failed: {task.spec.label}")
+
+    def _stop_rivals(self, task: TaskId) -> None:
+        """Have other engines stop what they have begun as well: nobody waits for it there."""
+        for engine_id, other in self._state.recovered.rivals:
+            engine = self._state.engines.get(engine_id)
+            if other == task and engine is not None and engine.line is not None:
+                engine.line.say(Halt([task]))
 
     def fail(
         self, task: Task, ename: str, evalue: str, status: TaskStatus, details: str = ""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from operator import attrgetter
 
-from ipcluster_ext.core.history import Entry, payload_nbytes
+from ipcluster_ext.core.entry import Entry, payload_nbytes
 from ipcluster_ext.core.state import State
 from ipcluster_ext.core.task import Task
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, client_of, task_text
@@ -104,8 +104,9 @@ class Facts:
 
     @property
     def submitted(self) -> float:
-        """When it came."""
-        return self._task.submitted + self._state.place.epoch
+        """When it came; a hub that took over may have heard of it only when it had begun."""
+        came, began = self._task.submitted + self._state.place.epoch, self.started
+        return came if began is None else min(came, began)
 
     @property
     def started(self) -> float | None:

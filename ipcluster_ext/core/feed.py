@@ -15,6 +15,7 @@ from typing import TypeVar
 from ipcluster_ext.core.effects import Mark
 from ipcluster_ext.core.engines import Agent, Engine
 from ipcluster_ext.core.events import Delivered, Event, PeerId
+from ipcluster_ext.core.spans import SpanLog
 from ipcluster_ext.core.state import Client, State
 from ipcluster_ext.core.task import Task
 from ipcluster_ext.core.work import Work
@@ -32,8 +33,10 @@ from ipcluster_ext.protocol.feed import (
     WorkRow,
 )
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId
+from ipcluster_ext.protocol.labour import Full
 from ipcluster_ext.protocol.parts import TaskSpec
 from ipcluster_ext.protocol.status import EngineStatus
+from ipcluster_ext.protocol.text import host_name, last_line, nbytes_text
 
 MOST_WATCHES = 64
 """So many feeds a client may have at once."""
@@ -61,8 +64,10 @@ class Watcher:
         When it may be told again.
     mark
         Tells whether the last one was received.
-    engines, work, totals
-        What it is to be told of.
+    engines, work, totals, lines
+        What it is to be told of; lines of which engines.
+    spans
+        Which tasks it is to be told of; None if it does not want to know.
     """
 
     client: Client
@@ -75,6 +80,8 @@ class Watcher:
     engines: dict[EngineId, None] = field(default_factory=dict)
     work: dict[int, None] = field(default_factory=dict)
     totals: bool = False
+    lines: dict[EngineId, None] = field(default_factory=dict)
+    spans: SpanLog | None = None
 
     @property
     def can_hear(self) -> bool:
@@ -84,7 +91,14 @@ class Watcher:
     @property
     def behind(self) -> bool:
         """Whether there is something to tell."""
-        return not self.number or bool(self.engines or self.work or self.totals)
+        return not self.number or bool(
+            self.engines or self.work or self.totals or self.lines or self.spans
+        )
+
+    @property
+    def wants_lines(self) -> bool:
+        """Whether it is told what engines write."""
+        return "lines" in self.parts
 
 
 class Feed:
@@ -107,8 +121,8 @@ class Feed:
         self._engines: dict[EngineId, EngineRow] = {}
         self._work: dict[int, WorkRow] = {}
         self._totals: Totals | None = None
-        self._changed = False
-        self._measures = False
+        self._lines: dict[EngineId, str] = {}
+        self._changed = self._unread = False
         self.on = False
 
     # ------------------------------------------------------------ what is said
@@ -123,7 +137,9 @@ class Feed:
                 return
             interval = min(max(message.interval, LEAST_INTERVAL), _LONGEST)
             parts = frozenset(message.parts)
-            self._watchers[key] = Watcher(client, message.request, interval, parts)
+            watcher = Watcher(client, message.request, interval, parts)
+            watcher.spans = SpanLog() if "spans" in parts else None
+            self._watchers[key] = watcher
         self._changed = self.on = True
 
     def measured(self, agent: Agent, message: Vitals) -> None:
@@ -134,6 +150,18 @@ class Feed:
             if engine is not None and engine.agent is agent:
                 engine.uses = vital.cpu, vital.nbytes
 
+    def nearly_full(self, agent: Agent, message: Full) -> None:
+        """Tell users that an engine is near the limit of its memory, and with what task."""
+        engine = self._state.engines.get(message.engine)
+        if engine is None or engine.agent is not agent or engine.boot != message.boot:
+            return
+        task = next(_begun(engine), None)
+        what = "" if task is None else f" while it runs {_title(task.spec)!r}"
+        self._state.notify(
+            f"engine {engine.id} uses {nbytes_text(message.nbytes)} of memory{what}; "
+            f"with more than {nbytes_text(message.limit)} it is killed"
+        )
+
     # ------------------------------------------------------------ when
 
     @property
@@ -142,9 +170,12 @@ class Feed:
         due = [
             watcher.due
             for watcher in self._watchers.values()
-            if (self._changed or watcher.behind) and watcher.can_hear
+            if self._awaits(watcher) and watcher.can_hear
         ]
         return min(due, default=None)
+
+    def _awaits(self, watcher: Watcher) -> bool:
+        return self._changed or watcher.behind or (self._unread and watcher.wants_lines)
 
     def look(self, events: Sequence[Event], now: float) -> None:
         """Tell watchers what there is to tell, if it is time; after a batch of events."""
@@ -153,16 +184,21 @@ class Feed:
         for key, watcher in list(self._watchers.items()):
             if clients.get(watcher.client.id) is not watcher.client:
                 del self._watchers[key]
+            elif watcher.spans is not None:
+                watcher.spans.read(self._state.history, now)
         self._have_measured()
         due = [w for w in self._watchers.values() if w.can_hear and now >= w.due]
         if due and self._changed:
-            self._changed = False
+            self._changed, self._unread = False, True
             self._renew()
+        if self._unread and any(watcher.wants_lines for watcher in due):
+            self._unread = False
+            self._renew_lines()
         for watcher in due:
             if watcher.behind:
                 self._tell(watcher, now)
         if not self._watchers:
-            self._engines, self._work, self._totals = {}, {}, None
+            self._engines, self._work, self._totals, self._lines = {}, {}, None, {}
             self.on = False
 
     def _have_measured(self) -> None:
@@ -190,14 +226,32 @@ class Feed:
             [self._work[each] for each in work if each in self._work],
             [each for each in work if each not in self._work],
             self._totals if (first or watcher.totals) and "totals" in watcher.parts else None,
+            watcher.spans.tell() if watcher.spans else None,
+            self._lines_for(watcher, first=first),
         )
-        watcher.engines, watcher.work, watcher.totals = {}, {}, False
+        watcher.engines, watcher.work, watcher.totals, watcher.lines = {}, {}, False, {}
         watcher.due = now + max(watcher.interval, len(self._engines) / ROWS_A_SECOND)
         watcher.mark = Mark()
         watcher.client.line.say(status)
         watcher.client.line.marks.append(watcher.mark)
 
+    def _lines_for(self, watcher: Watcher, *, first: bool) -> dict[EngineId, str]:
+        lines = self._lines
+        if not watcher.wants_lines:
+            return {}
+        return dict(lines) if first else {each: lines.get(each, "") for each in watcher.lines}
+
     # ------------------------------------------------------------ what
+
+    def _renew_lines(self) -> None:
+        """Read what engines wrote last, and note for each watcher of that whose has changed."""
+        engines = self._state.engines.values()
+        lines = {engine.id: last_line(engine.wrote) for engine in engines if engine.wrote}
+        changed = _differences(self._lines, lines)
+        self._lines = lines
+        for watcher in self._watchers.values():
+            if watcher.number and watcher.wants_lines:
+                watcher.lines.update(changed)
 
     def _renew(self) -> None:
         """Make all rows anew, and note for each watcher which have changed."""
@@ -210,7 +264,8 @@ class Feed:
                 running[task.work] = running.get(task.work, 0) + 1
             engines[engine.id] = self._engine_row(engine, begun)
         for info in state.departed:
-            engines.setdefault(info.id, EngineRow(info.id, "dead", info.host, reason=info.reason))
+            host = host_name(info.host)
+            engines.setdefault(info.id, EngineRow(info.id, "dead", host, reason=info.reason))
         latest = state.works.latest(MOST_WORK)
         work = {each.number: self._work_row(each, running.get(each, 0)) for each in latest}
         totals = self._sum(engines.values(), sum(running.values()))
@@ -232,12 +287,12 @@ class Feed:
         return EngineRow(
             engine.id,
             _state_of(engine),
-            engine.host,
+            host_name(engine.host),
             engine.pid,
             begun[0].id if begun else TaskId(0),
             _title(begun[0].spec) if begun else "",
             engine.progress + state.place.epoch if here else 0.0,
-            len(engine.unfinished) - len(begun) + len(engine.held),
+            engine.work_count - len(begun),
             engine.ended,
             engine.failed,
             cpu,
@@ -263,6 +318,7 @@ class Feed:
             work.began + epoch,
             0.0 if work.live else work.ended + epoch,
             work.error,
+            work.retried,
         )
 
     def _sum(self, rows: Iterable[EngineRow], running: int) -> Totals:
@@ -271,7 +327,7 @@ class Feed:
         wanted = sum(not engine.leaving for engine in state.engines.values())
         busy = states.count("busy")
         ready = states.count("idle") + busy
-        live = len(state.tasks)
+        live = len(state.tasks) - sum(engine.aside for engine in state.engines.values())
         cluster: ClusterState = "ready" if ready >= wanted else "starting"
         if not state.recovered.settled:
             cluster = "recovering"
@@ -287,17 +343,20 @@ class Feed:
             max(0, works.total - live),
             works.failed,
             len(state.clients),
+            state.bounds,
         )
 
 
 def _begun(engine: Engine) -> Iterator[Task]:
     """Yield the tasks that an engine has begun, or is about to: one, and those that wait."""
-    if not engine.unfinished:
+    if not engine.is_busy:
         return iter(())
     tasks: Iterable[Task] = engine.in_order if engine.standing else engine.unfinished.values()
+    if engine.aside:
+        tasks = [task for task in tasks if not task.spec.aside]
     if engine.awaiting:
         tasks = sorted(tasks, key=_does_not_await)
-    count = engine.awaiting + engine.waiting + (engine.load > 0)
+    count = engine.awaiting - engine.aside + engine.waiting + (engine.load > 0)
     return islice(tasks, max(1, count))
 
 
@@ -317,7 +376,7 @@ def _state_of(engine: Engine) -> EngineState:
         return "retiring"
     if engine.status is EngineStatus.STARTING:
         return "starting"
-    return "busy" if engine.unfinished else "idle"
+    return "busy" if engine.is_busy else "idle"
 
 
 def _differences(before: dict[K, R], now: dict[K, R]) -> dict[K, None]:

@@ -12,6 +12,7 @@ from ipcluster_ext.core.absent import RECOVERING
 from ipcluster_ext.core.chance import Chance
 from ipcluster_ext.core.dispatch import Dispatcher
 from ipcluster_ext.core.effects import Effect
+from ipcluster_ext.core.elsewhere import all_sent
 from ipcluster_ext.core.engines import Agent, Engine
 from ipcluster_ext.core.events import (
     CaughtUp,
@@ -27,19 +28,22 @@ from ipcluster_ext.core.events import (
 )
 from ipcluster_ext.core.feed import Feed
 from ipcluster_ext.core.history import MAX_AGE, MOST
-from ipcluster_ext.core.journal import Written
+from ipcluster_ext.core.interventions import Interventions
+from ipcluster_ext.core.journal import Posted, Written
 from ipcluster_ext.core.lagging import Lagging
 from ipcluster_ext.core.policies import make_policy
 from ipcluster_ext.core.records import Records
 from ipcluster_ext.core.recovery import Recovery
 from ipcluster_ext.core.roll import Roll
+from ipcluster_ext.core.sent import encode
 from ipcluster_ext.core.silence import Silence
 from ipcluster_ext.core.state import Client, Place, State
 from ipcluster_ext.core.story import Chapter
 from ipcluster_ext.core.talk import Talk
 from ipcluster_ext.core.tasks import Tasks
 from ipcluster_ext.protocol.frames import Frame
-from ipcluster_ext.protocol.ids import EngineId, TaskId, client_of
+from ipcluster_ext.protocol.ids import EngineId, TaskId, client_owner, engine_owner
+from ipcluster_ext.protocol.labour import Full
 from ipcluster_ext.protocol.messages import (
     AgentHello,
     Awaiting,
@@ -51,21 +55,28 @@ from ipcluster_ext.protocol.messages import (
     EngineExited,
     EngineHello,
     Fetch,
-    Fetched,
+    Glimpse,
     HistoryQuery,
+    Holding,
     InputReply,
     Interrupt,
+    Launched,
+    Lent,
     Message,
     More,
     News,
     Output,
+    Over,
     Peeked,
     Prepare,
     Purge,
     QueueQuery,
+    Ran,
+    Redo,
     Refused,
     Release,
     Resubmit,
+    Retried,
     Returned,
     Signalled,
     Started,
@@ -73,16 +84,18 @@ from ipcluster_ext.protocol.messages import (
     Submit,
     SubmitEach,
     Supply,
+    Took,
     Undefine,
     Vitals,
     Waiting,
     Watch,
+    Withdraw,
 )
 from ipcluster_ext.protocol.process import PATIENT, Patience, PolicyName
-from ipcluster_ext.protocol.status import TaskStatus
 
 _LATER = (
-    Cancel, Interrupt, Steer, QueueQuery, HistoryQuery, Fetch, Resubmit, Purge,
+    Cancel, Interrupt, Steer, QueueQuery, HistoryQuery, Fetch, Resubmit, Purge, Withdraw, Redo,
+    Retried,
 )  # fmt: skip
 """What can only be done when it is known which tasks there are and have begun, and where agents."""
 
@@ -125,10 +138,12 @@ class Hub:
             most_remembered=most_remembered,
             remembered_for=remembered_for,
         )
+        self.state.express = policy == "leastload" and not hwm
         self._tasks = Tasks(self.state)
         self._recovery = Recovery(self.state, self._tasks)
         self._roll = Roll(self.state, self._tasks, self._recovery)
         self._records = Records(self.state, self._tasks)
+        self._interventions = Interventions(self.state, self._tasks, self._records)
         self._dispatcher = Dispatcher(self.state, self._tasks, hwm)
         self._silence = Silence(self.state, self._tasks, patience)
         self._lagging = Lagging(self.state, self._tasks.ends)
@@ -158,7 +173,13 @@ class Hub:
                 self._grant_wishes(now)
             elif self.state.recovered.unwelcomed:
                 self._roll.welcome(now)
+        if self.state.recovered.replaced or self.state.recovered.newcomers:
+            self._roll.admit_newcomers(now)
+        for agent in self._silence.hopeless(now):
+            self._roll.give_up(agent, now)
         self._silence.look(now)
+        if self.state.bounds is not None:
+            self._roll.steering.adapting.look(now)
         self._tasks.follow_up(now)
         self._dispatcher.run(now)
         while self._tasks.ends.verdicts:  # of tasks that were refused as hopeless
@@ -173,7 +194,7 @@ class Hub:
         """Do what follows for functions, for those who come and go, and for those who watch."""
         self._forget_functions()
         if self.state.retiring:
-            self._roll.retirement.look()
+            self._roll.steering.retirement.look()
         if self.state.restaffed:
             self._record_staff()
         if self.state.laggards:
@@ -206,7 +227,12 @@ class Hub:
 
         A hub that takes over from another does not know that before everybody is back.
         """
-        return self.state.recovered.settled
+        return self.state.recovered.is_over
+
+    @property
+    def far_agents(self) -> list[PeerId]:
+        """The agents on other hosts: they do not see by themselves that the hub has ended."""
+        return [agent.line.peer for agent in self.state.agents.values() if agent.far]
 
     @property
     def deadline(self) -> float | None:
@@ -217,33 +243,56 @@ class Hub:
             self._recovery.deadline if state.recovered.forget_at is not None else None,
             self._lagging.deadline if state.laggards else None,
             self._feed.deadline if self._feed.on else None,
+            self._roll.steering.adapting.deadline if state.bounds is not None else None,
         ):  # fmt: skip
             if at is not None and (soonest is None or at < soonest):
                 soonest = at
         return soonest
 
-    def keep_journal(self, pages: Iterable[tuple[int, Sequence[Frame]]], *, now: float) -> int:
+    def keep_journal(
+        self,
+        pages: Iterable[tuple[int, Sequence[Frame]]] | None,
+        *,
+        now: float,
+        sent: bytes = b"",
+    ) -> int:
         """Record from now on what must outlive this hub, and take over from the one before.
 
         Parameters
         ----------
         pages
-            What that recorded: numbers and bytes, as `take_pages` returned them. None for a hub
-            that is the first.
+            What that left behind, perhaps nothing: numbers and bytes, as `take_pages` returned
+            them. None for a hub that is the first, and waits for nobody to come back.
         now
             The hub's monotonic clock, in seconds; it goes on from one hub to the next.
+        sent
+            What `take_sent` returned to the one before, all of it.
 
         Returns
         -------
         How many pages could not be read.
         """
-        found = list(pages)
+        found = list(pages or ())
         self.state.journal.open(after=max((number for number, _ in found), default=0))
-        return self._recovery.read(found, now) if found else 0
+        return self._recovery.read(found, now, sent) if pages is not None else 0
 
     def take_pages(self) -> list[Written]:
         """Return the pages to be written since the last time: numbers and bytes."""
         return self.state.journal.take(self.state.now)
+
+    def take_sent(self) -> bytes:
+        """Return what is to be noted before anything else is done, since the last time.
+
+        It tells the next hub which tasks are with engines on other hosts.
+        """
+        if not self.state.sent:
+            return b""
+        sent, self.state.sent = self.state.sent, []
+        return encode(sent)
+
+    def all_sent(self) -> bytes:
+        """Return all that `take_sent` has returned and that still holds."""
+        return encode(all_sent(self.state))
 
     def take_wanted_pages(self) -> list[int]:
         """Return the numbers of pages to be read (`PageRead`), since the last time."""
@@ -271,19 +320,26 @@ class Hub:
         elif isinstance(who, Client):
             self._client_said(who, message, frames, now)
         elif isinstance(who, Agent):
-            if isinstance(message, EngineExited):
-                self._roll.engine_exited(who, message, now)
-            elif isinstance(message, Peeked):
-                if message.mark == RECOVERING:
-                    self._recovery.absent.peeked(message)
-                else:
-                    self._silence.peeked(message, now)
-            elif isinstance(message, Vitals):
-                self._feed.measured(who, message)
-            elif isinstance(message, Signalled):
-                self._roll.signals.sent(who, message.mark)
+            self._agent_said(who, message, now)
         else:
             self._stranger_said(peer, message, now)
+
+    def _agent_said(self, agent: Agent, message: Message, now: float) -> None:
+        if isinstance(message, EngineExited):
+            self._roll.engine_exited(agent, message, now)
+        elif isinstance(message, Peeked):
+            if message.mark == RECOVERING:
+                self._recovery.absent.peeked(message)
+            else:
+                self._silence.peeked(message, now)
+        elif isinstance(message, Vitals):
+            self._feed.measured(agent, message)
+        elif isinstance(message, Full):
+            self._feed.nearly_full(agent, message)
+        elif isinstance(message, Signalled):
+            self._roll.steering.signals.sent(agent, message.mark)
+        elif isinstance(message, Launched) and not agent.far:
+            self._roll.hosts.reported(message)
 
     def _stranger_said(self, peer: PeerId, message: Message, now: float) -> None:
         if peer in self.state.dismissed:
@@ -307,8 +363,8 @@ class Hub:
             self.state.recovered.wishes.append((client.id, message))
             return
         match message:
-            case Submit():
-                self._tasks.submit(client, message, frames, now)
+            case Submit() | Ran():
+                self._submitted(client, message, frames, now)
             case SubmitEach():
                 self._tasks.submit_each(client, message, frames, now)
             case Define():
@@ -319,17 +375,25 @@ class Hub:
                 self._tasks.withdrawals.interrupt(client, message)
             case Supply():
                 self._tasks.supply(message.items, frames)
-            case Release():
-                self.state.store.release(client.id, message.ids)
+            case Release() | Holding():
+                self._recovery.keeping.heed(client, message, frames)
             case Prepare():
                 self._tasks.prepare_all(client, message, frames, now)
             case _:
                 self._client_asked(client, message, now)
 
+    def _submitted(
+        self, client: Client, message: Submit | Ran, frames: Iterator[Frame], now: float
+    ) -> None:
+        if isinstance(message, Submit):
+            self._tasks.submit(client, message, frames, now)
+        else:
+            self._tasks.handovers.ran(client, message, now)
+
     def _client_asked(self, client: Client, message: Message, now: float) -> None:
         match message:
             case Steer():
-                self._roll.steer(client, message)
+                self._roll.steering.steer(client, message)
             case QueueQuery():
                 self._records.loads(client, message)
             case HistoryQuery():
@@ -339,21 +403,31 @@ class Hub:
             case Resubmit():
                 self._records.resubmit(client, message, now)
             case Fetch():
-                self._fetch(client, message)
+                self._records.fetch(client, message)
             case Awaiting():
                 self._recovery.client_waits(client, message)
+            case Over():
+                self._recovery.are_over(client, message)
             case _:
-                self._client_follows(client, message)
+                self._client_follows(client, message, now)
 
-    def _client_follows(self, client: Client, message: Message) -> None:
-        """Heed a client that follows what goes on."""
+    def _client_follows(self, client: Client, message: Message, now: float) -> None:
+        """Heed a client that follows what goes on, and may act on it."""
         match message:
             case More():
-                self._pass_to_engine(client, message)
+                self._talk.grant(client, message)
             case InputReply():
                 self._talk.answer(client, message)
             case Watch():
                 self._feed.watch(client, message)
+            case Lent():
+                self._recovery.keeping.lent(client_owner(client.id), message.names)
+            case Withdraw():
+                self._interventions.withdraw(client, message)
+            case Redo():
+                self._interventions.redo(client, message, now)
+            case Retried():
+                self._interventions.note_retried(message)
             case _:
                 self.state.stale += 1
 
@@ -375,43 +449,17 @@ class Hub:
                 self._tasks.done(engine, message, frames, now)
             case Returned():
                 self._tasks.returned(engine, message, now)
-            case Output():
-                self._talk.pass_on(engine, [message.id], message)
-            case Started():
-                self._talk.pass_on(engine, message.ids, message)
-            case News():
-                self._talk.pass_news(engine, message, frames)
+            case Took():
+                self._tasks.handovers.took(engine, message.ids)
+            case Output() | Started() | Glimpse() | News():
+                self._talk.hear(engine, message, frames)
             case Waiting():
                 self._tasks.waiting(engine, message)
+            case Lent():
+                owner = engine_owner(engine.id, engine.boot)
+                self._recovery.keeping.lent(owner, message.names)
             case _:
                 self.state.stale += 1
-
-    def _pass_to_engine(self, client: Client, message: More) -> None:
-        """Tell an engine how far a stream was read; one that is not back hears it when it is."""
-        task = self.state.tasks.get(message.id)
-        if task is None or client_of(task.id) != client.id:
-            return
-        if task.status is TaskStatus.ASSIGNED and task.engine is not None:
-            self.state.engines[task.engine].open_line.say(message)
-        elif self.state.recovered.forget_at is not None:
-            self.state.recovered.grants[task.id] = message
-
-    def _fetch(self, client: Client, message: Fetch) -> None:
-        """Send a client the outcomes of tasks, now or when they are there."""
-        missing: dict[TaskId, str] = {}
-        for task in message.ids:
-            if task in self.state.tasks:
-                if client_of(task) != client.id:
-                    self.state.watchers.setdefault(task, []).append(client)
-                continue
-            outcome = self.state.outcome(task)
-            if outcome is not None:
-                self._tasks.ends.tell(client, outcome.item, outcome.frames, outcome.engine)
-            elif self.state.history.get(task) is None:
-                missing[task] = "nothing is known of it"
-            else:
-                missing[task] = "its result is not kept any more"
-        client.line.say(Fetched(message.request, missing))
 
     def _record_staff(self) -> None:
         """Record which engines there are to be, where that has changed."""
@@ -420,7 +468,11 @@ class Hub:
             if agent.id in state.agents:
                 wanted = {engine: state.engines[engine].wanted for engine in sorted(agent.engines)}
                 retiring = [engine for engine in wanted if state.engines[engine].retiring]
-                state.journal.posted(agent.id, wanted, EngineId(state.next_engine), retiring)
+                posted = Posted(
+                    agent.id, wanted, EngineId(state.next_engine), retiring,
+                    agent.far, agent.set_name, agent.host,
+                )  # fmt: skip
+                state.journal.posted(posted)
         state.restaffed.clear()
 
     def _forget_functions(self) -> None:

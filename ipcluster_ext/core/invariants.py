@@ -108,7 +108,7 @@ def _who_retires_gets_no_more(state: State) -> None:
     for engine in state.retiring.values():
         known = state.engines.get(engine.id) is engine
         _hold(known and engine.leaving and engine.retiring, f"engine {engine.id} retires in part")
-        finished = not engine.unfinished and not engine.held and not state.claims
+        finished = not engine.work_count and not state.claims
         here = engine.agent.line.peer != _NO_PEER and state.recovered.settled
         _hold(not (finished and here), f"engine {engine.id} has finished and was not stopped")
 
@@ -148,6 +148,8 @@ def _engines_count_what_they_have(state: State) -> None:
         _hold(not engine.unneeded & needs.keys(), f"engine {engine.id} may forget what it needs")
         awaiting = sum(task.spec.options is not None and task.spec.options.awaits for task in tasks)
         _hold(engine.awaiting == awaiting, f"engine {engine.id} miscounts its coroutines")
+        aside = sum(task.spec.aside for task in tasks)
+        _hold(engine.aside == aside, f"engine {engine.id} miscounts what is no work")
 
 
 def _pages_that_are_needed_are_kept(state: State) -> None:
@@ -160,7 +162,9 @@ def _pages_that_are_needed_are_kept(state: State) -> None:
     needed.update(function.row for function in state.library)
     needed.update(kept.row for kept in state.preparations.values())
     needed.update(outcome.row for outcome in state.recovered.ended.values())
+    needed.update(outcome.row for tries in state.recovered.tried.values() for outcome in tries)
     needed.update(value.row for value in state.store.values.values())
+    needed.update(claim.row for first in state.claims.values() for claim in (first, *first.also))
     del needed[NOWHERE]
     kept = state.journal.needed
     for page, count in needed.items():

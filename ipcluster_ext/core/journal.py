@@ -11,7 +11,7 @@ nothing is acknowledged before the pages that follow from it are written.
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -19,7 +19,7 @@ from ipcluster_ext.core.task import Task
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId
-from ipcluster_ext.protocol.messages import Prepare, Steer, Submit, SubmitEach
+from ipcluster_ext.protocol.messages import EngineExited, Prepare, Steer, Submit, SubmitEach
 from ipcluster_ext.protocol.parts import ResultItem, TaskSpec
 from ipcluster_ext.protocol.status import TaskStatus
 
@@ -76,13 +76,17 @@ class Prepared(_Record, frozen=True, tag=5):
 class Posted(_Record, frozen=True, tag=6):
     """All engines that an agent is to have, with their resources; and the next engine's id.
 
-    Those that are ``retiring`` end when they have finished what they have.
+    Those that are ``retiring`` end when they have finished what they have. ``far``, ``set`` and
+    ``host`` are as in the agent's greeting.
     """
 
     agent: int
     engines: dict[EngineId, dict[str, float]]
     next: EngineId
     retiring: list[EngineId] = []
+    far: bool = False
+    set: str = ""
+    host: str = ""
 
 
 class Named(_Record, frozen=True, tag=7):
@@ -120,7 +124,32 @@ class Past(_Record, frozen=True, tag=9):
     orphan: bool
 
 
-Record = Submitted | Ended | Changed | Defined | Prepared | Posted | Named | Steered | Past
+class Tried(_Record, frozen=True, tag=10):
+    """What an engine said of a task that nobody had named, and that may be tried again."""
+
+    engine: EngineId
+    item: ResultItem
+
+
+class Died(_Record, frozen=True, tag=11):
+    """An engine of an agent's died with a task that no client has named yet, so many times."""
+
+    agent: int
+    exited: EngineExited
+    task: TaskId
+    times: int
+
+
+class Ordered(_Record, frozen=True, tag=12):
+    """For how many more engines of each set agents were ordered to be started, ever."""
+
+    sets: dict[str, int]
+
+
+Record = (
+    Submitted | Ended | Changed | Defined | Prepared | Posted | Named | Steered | Past | Tried
+    | Died | Ordered
+)  # fmt: skip
 
 
 class Page(msgspec.Struct, frozen=True, array_like=True):
@@ -179,6 +208,7 @@ class Journal:
         self._posted: dict[int, int] = {}
         self._named: dict[ClientId, int] = {}
         self._steered: dict[ClientId, deque[int]] = {}
+        self._ordered = NOWHERE
 
     @property
     def needed(self) -> dict[int, int]:
@@ -233,9 +263,17 @@ class Journal:
         self.need(self.page)
         extra.row = self.instead_of(extra.row, self.page)
 
+    def tried(self, item: ResultItem, engine: EngineId) -> int:
+        """Record what an engine said of a task that nobody has named; return the page."""
+        return self._fact(Tried(engine, item))
+
     def past(self, past: Past) -> int:
         """Record the facts of a task that has ended; return the page, not that of its payload."""
         return self._fact(past)
+
+    def died(self, agent: int, exited: EngineExited, task: TaskId, times: int) -> int:
+        """Record that an engine died with a task that nobody has named; return the page."""
+        return self._fact(Died(agent, exited, task, times))
 
     def defined(self, digest: bytes, pickled: bytes) -> int:
         """Record a function; return the page, which is needed as long as the function is."""
@@ -247,16 +285,14 @@ class Journal:
         """Record what every engine runs first, and which lives have; return the page."""
         return self._fact(Prepared(client, message, list(boots)), frames)
 
-    def posted(
-        self,
-        agent: int,
-        engines: dict[EngineId, dict[str, float]],
-        following: EngineId,
-        retiring: list[EngineId],
-    ) -> None:
+    def posted(self, posted: Posted) -> None:
         """Record all engines that an agent is to have, in place of those it had."""
-        page = self._fact(Posted(agent, engines, following, retiring))
-        self._posted[agent] = self.instead_of(self._posted.get(agent, NOWHERE), page)
+        page = self._fact(posted)
+        self._posted[posted.agent] = self.instead_of(self._posted.get(posted.agent, NOWHERE), page)
+
+    def ordered(self, sets: Mapping[str, int]) -> None:
+        """Record how many more engines of each set were ordered, ever."""
+        self._ordered = self.instead_of(self._ordered, self._fact(Ordered(dict(sets))))
 
     def agent_left(self, agent: int) -> None:
         """Forget an agent."""
@@ -312,6 +348,11 @@ class Journal:
         """Learn where it stands which engines an agent is to have."""
         self.need(page)
         self._posted[agent] = self.instead_of(self._posted.get(agent, NOWHERE), page)
+
+    def found_ordered(self, page: int) -> None:
+        """Learn where it stands how many more engines were ordered."""
+        self.need(page)
+        self._ordered = self.instead_of(self._ordered, page)
 
     def found_name(self, client: ClientId, page: int) -> None:
         """Learn where it stands what a client is called."""
@@ -377,6 +418,8 @@ class Journal:
         if not self.on:
             return []
         self._close()
+        if not (self._records or self._facts):
+            return []
         pages: list[Written] = []
         unwritten: list[int] = []
         for number, records, frames in (
@@ -390,11 +433,10 @@ class Journal:
             else:
                 self._needed.pop(number, None)
                 unwritten.append(number)
-        if self._facts or self._records:
-            self._next = self.page + 1
-            self._turn()
-            self._facts, self._fact_frames = [], []
-            self._records, self._frames = [], []
+        self._next = self.page + 1
+        self._turn()
+        self._facts, self._fact_frames = [], []
+        self._records, self._frames = [], []
         for number in unwritten:
             self._release_behind(number)
         return pages

@@ -11,8 +11,8 @@ from itertools import islice
 
 from ipcluster_ext.core.assignments import take_frames
 from ipcluster_ext.core.ends import Ends
+from ipcluster_ext.core.entry import payload_nbytes
 from ipcluster_ext.core.events import CaughtUp, Lags, PageRead
-from ipcluster_ext.core.history import payload_nbytes
 from ipcluster_ext.core.journal import Ended, Submitted, read_page
 from ipcluster_ext.core.recovered import Outcome
 from ipcluster_ext.core.state import Client, State

@@ -78,6 +78,7 @@ class Limits:
             return
         if options.awaits:
             engine.awaiting += 1
+            engine.aside += options.aside
         if options.time_limit > 0:
             due = now + options.time_limit + OVERTIME
             self._state.timers.set(due, Alarm.OVERDUE, task, task.tries)
@@ -87,6 +88,7 @@ class Limits:
         options = task.spec.options
         if options is not None and options.awaits:
             engine.awaiting -= 1
+            engine.aside -= options.aside
 
     def look_at(self, alarm: Alarm, task: Task, mark: int) -> bool:
         """Do what has become due for a task.

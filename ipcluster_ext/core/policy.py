@@ -40,12 +40,12 @@ class LeastLoad:
         if not engine.available:
             self._entered.pop(engine, None)
             return
-        entered = self._entered.get(engine)
-        if entered is not None and entered[0] == engine.load:
+        entered, load = self._entered.get(engine), engine.load
+        if entered is not None and entered[0] == load:
             return
-        self._turn += 1
-        self._entered[engine] = (engine.load, self._turn)
-        heapq.heappush(self._heap, (engine.load, self._turn, engine))
+        turn = self._turn = self._turn + 1
+        self._entered[engine] = (load, turn)
+        heapq.heappush(self._heap, (load, turn, engine))
         if len(self._heap) > 2 * len(self._entered) + _STALE:
             self._heap = [(load, turn, engine) for engine, (load, turn) in self._entered.items()]
             heapq.heapify(self._heap)

@@ -6,7 +6,7 @@ stays where it is until its turn comes, and is passed over then: taking it out w
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from ipcluster_ext.core.task import ANYWHERE, Lane, Task
 from ipcluster_ext.protocol.status import TaskStatus
@@ -58,8 +58,9 @@ class Queue:
         """Return the next task of a lane, None if it is empty."""
         tasks = self._lanes.get(lane)
         while tasks:
-            if tasks[0].status is _QUEUED:
-                return tasks[0]
+            task = tasks[0]
+            if task.status is _QUEUED:
+                return task
             tasks.popleft()
         if lane != ANYWHERE:
             self._lanes.pop(lane, None)
@@ -69,6 +70,18 @@ class Queue:
         """Take the task that `head` returned; the caller moves it on."""
         self._count -= 1
         return self._lanes[lane].popleft()
+
+    def take(self, tasks: Collection[Task]) -> None:
+        """Take queued tasks from wherever they stand; the caller moves them on."""
+        for lane in {task.lane for task in tasks}:
+            self._lanes[lane] = deque(task for task in self._lanes[lane] if task not in tasks)
+        self._count -= len(tasks)
+
+    def relocate(self, task: Task, lane: Lane) -> None:
+        """Have a queued task stand in another lane from now on, at its head."""
+        self._lanes[task.lane].remove(task)
+        task.extras.lane = lane
+        self._lane(lane).appendleft(task)
 
     def length(self, lane: Lane) -> int:
         """Return how many stand in a lane, cancelled ones included."""

@@ -2,19 +2,27 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from msgspec import structs
+
 from ipcluster_ext.core.assignments import take_frames
 from ipcluster_ext.core.blobs import names_of
+from ipcluster_ext.core.effects import Line
+from ipcluster_ext.core.engines import Agent, Engine
+from ipcluster_ext.core.events import PeerId
 from ipcluster_ext.core.journal import (
     Changed,
     Defined,
+    Died,
     Ended,
     Named,
+    Ordered,
     Past,
     Posted,
     Prepared,
     Record,
     Steered,
     Submitted,
+    Tried,
 )
 from ipcluster_ext.core.recovered import Answered, Outcome
 from ipcluster_ext.core.state import Preparation, State
@@ -25,6 +33,8 @@ from ipcluster_ext.protocol.ids import EngineId, TaskId, client_of
 from ipcluster_ext.protocol.messages import Submit
 from ipcluster_ext.protocol.parts import ResultItem, TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import TaskStatus
+
+_NOBODY = PeerId(0)
 
 
 class Reader:
@@ -37,6 +47,7 @@ class Reader:
         self._ended: dict[TaskId, tuple[Outcome, float]] = {}
         self._changed: dict[TaskId, tuple[Changed, int]] = {}
         self._past: dict[TaskId, tuple[Past, int]] = {}
+        self._tried: list[Outcome] = []
 
     def read(
         self, number: int, at: float, records: Iterable[Record], frames: Iterator[Frame]
@@ -55,6 +66,8 @@ class Reader:
                     self._changed[record.task] = record, number
                 case Past():
                     self._past[record.id] = record, number
+                case Tried():
+                    self._tried.append(Outcome(record.item, (), record.engine, number))
                 case _:
                     self._fact(number, record, frames)
 
@@ -104,17 +117,33 @@ class Reader:
                 state.recovered.posted[record.agent] = record.engines
                 state.recovered.retiring[record.agent] = record.retiring
                 state.recovered.agents.add(record.agent)
+                if record.far:
+                    state.recovered.far[record.agent] = record
                 state.next_engine = max(state.next_engine, record.next)
                 journal.found_posted(record.agent, number)
+            case Ordered():
+                state.ordered = dict(record.sets)
+                journal.found_ordered(number)
             case Named():
                 state.history.names[record.client] = record.name
                 journal.found_name(record.client, number)
+            case Died():
+                self._died(number, record)
             case Steered():
                 answer = Answered(record.message, record.engines, record.boots, record.refused)
                 state.recovered.answered[record.client, record.message.request] = answer
                 journal.found_steered(record.client, number)
             case _:
                 raise TypeError(record)
+
+    def _died(self, number: int, record: Died) -> None:
+        """Take a death that the hub before could not settle as one that nobody has heard of."""
+        state = self._state
+        agent = Agent(record.agent, "", Line(_NOBODY, []))
+        exited = structs.replace(record.exited, ran=[record.task] * record.times)
+        state.recovered.exits.append((Engine(exited.engine, agent), exited))
+        state.recovered.deaths.append(number)
+        state.journal.need(number)
 
     def _prepared(self, number: int, record: Prepared, frames: Iterator[Frame]) -> None:
         state, message = self._state, record.message
@@ -158,9 +187,18 @@ class Reader:
             state.blobs.hold(names_of(outcome.item.buffers))
             journal.need(outcome.row)
             state.recovered.ended[task_id] = outcome
+        self._keep_tries()
         self._keep_ends()
         self._count_ends()
         history.shrink(now)
+
+    def _keep_tries(self) -> None:
+        """Keep what was said of tasks that nobody had named when the hub died."""
+        named = self._came.keys() | self._ended.keys() | self._past.keys()
+        for outcome in self._tried:
+            if outcome.item.id not in named:
+                self._state.journal.need(outcome.row)
+                self._state.recovered.tried.setdefault(outcome.item.id, []).append(outcome)
 
     def _keep_ends(self) -> None:
         """Have it stand somewhere that tasks have ended as long as it does that they came."""
@@ -178,7 +216,7 @@ class Reader:
         ends += [(past.spec, _bare(past)) for past, _ in self._past.values()]
         for spec, item in {item.id: (spec, item) for spec, item in ends}.values():
             work = self._state.works.find(client_of(item.id), spec)
-            if work is not None:
+            if work is not None and not work.aside:
                 work.total += 1
                 self._state.works.total += 1
                 if item.status is not TaskStatus.DONE:

@@ -5,18 +5,19 @@ asks sees one list. A query looks at every task, but only at the facts that it n
 are made only of the tasks that it finds.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec import structs
 
+from ipcluster_ext.core.entry import Entry
 from ipcluster_ext.core.facts import KEYS, Facts
-from ipcluster_ext.core.history import Entry
 from ipcluster_ext.core.queries import BadQuery, holds, read
 from ipcluster_ext.core.state import Client, State
 from ipcluster_ext.core.tasks import Tasks
 from ipcluster_ext.protocol import messages
-from ipcluster_ext.protocol.ids import TaskId
+from ipcluster_ext.protocol.ids import ClientId, TaskId, client_of
 from ipcluster_ext.protocol.messages import (
+    Fetch,
     Fetched,
     HistoryQuery,
     Purge,
@@ -57,7 +58,7 @@ class Records:
         except BadQuery as error:
             client.line.say(messages.Records(message.request, [], str(error)))
             return
-        found.sort(key=lambda facts: (facts.submitted, facts.id))
+        found = _oldest_first(found)
         limit = message.limit if 0 < message.limit < MOST_RECORDS else MOST_RECORDS
         records = [facts.record() for facts in found[-limit:]]
         client.line.say(messages.Records(message.request, records))
@@ -78,14 +79,31 @@ class Records:
         count = self._state.history.forget([facts.id for facts in found])
         client.line.say(Purged(message.request, count))
 
+    def fetch(self, client: Client, message: Fetch) -> None:
+        """Send a client the outcomes of tasks, now or when they are there."""
+        missing: dict[TaskId, str] = {}
+        for task in message.ids:
+            if task in self._state.tasks:
+                if client_of(task) != client.id:
+                    self._state.watchers.setdefault(task, []).append(client)
+                continue
+            outcome = self._state.outcome(task)
+            if outcome is not None:
+                self._tasks.ends.tell(client, outcome.item, outcome.frames, outcome.engine)
+            elif self._state.history.get(task) is None:
+                missing[task] = "nothing is known of it"
+            else:
+                missing[task] = "its result is not kept any more"
+        client.line.say(Fetched(message.request, missing))
+
     def _find(self, query: bytes) -> list[Facts]:
         tests = [(KEYS[key], test) for key, test in read(query, KEYS)]
         return [facts for facts in self._everything() if holds(tests, facts)]
 
     def _everything(self) -> Iterator[Facts]:
         state = self._state
-        yield from (Facts(state, entry) for entry in state.history)
-        yield from (Facts(state, task) for task in state.tasks.values())
+        yield from (Facts(state, entry) for entry in state.history if not entry.spec.aside)
+        yield from (Facts(state, task) for task in state.tasks.values() if not task.spec.aside)
 
     def loads(self, client: Client, message: QueueQuery) -> None:
         """Tell a client how many tasks are queued, and how many each engine has and had."""
@@ -93,7 +111,7 @@ class Records:
         reply = QueueReply(
             message.request,
             len(self._state.queue),
-            {engine.id: len(engine.unfinished) + len(engine.held) for engine in engines},
+            {engine.id: engine.work_count for engine in engines},
             {engine.id: engine.load_of_its_own for engine in engines},
             {engine.id: engine.ended for engine in engines},
         )
@@ -110,17 +128,16 @@ class Records:
             if entry is None:
                 running = task in self._state.tasks
                 missing[task] = "it has not ended" if running else "nothing is known of it"
-            elif reason := self._why_not(entry):
+            elif reason := self.why_not(entry):
                 missing[task] = reason
             else:
                 entries.append(entry)
         if not missing:
             for place, entry in enumerate(entries):
-                entry.resubmitted = TaskId(message.first + place)
-                self._submit(client, entry, now)
+                self.run_again(client, entry, TaskId(message.first + place), now)
         client.line.say(Fetched(message.request, missing))
 
-    def _why_not(self, entry: Entry) -> str:
+    def why_not(self, entry: Entry) -> str:
         """Return why a task cannot run once more; empty if it can."""
         if entry.request is None:
             return "what it was called with is not kept any more"
@@ -128,7 +145,10 @@ class Records:
             return "its function is not kept any more"
         return ""
 
-    def _submit(self, client: Client, entry: Entry, now: float) -> None:
+    def run_again(self, client: Client, entry: Entry, task: TaskId, now: float) -> None:
+        """Run a task once more, as another one that is the client's."""
+        self._state.works.run_again(entry)
+        entry.resubmitted = task
         request = entry.request
         if request is None:
             return
@@ -146,3 +166,16 @@ def _afresh(spec: TaskSpec) -> TaskSpec:
         return spec
     options = structs.replace(spec.options, key="", after=None, follow=None, patience=0.0)
     return structs.replace(spec, options=options)
+
+
+def _oldest_first(found: Iterable[Facts]) -> list[Facts]:
+    """Sort tasks by when they were submitted, those of one client as it numbered them.
+
+    Of what a client handed to an engine itself, only that engine's clock tells when.
+    """
+    latest: dict[ClientId, float] = {}
+    dated: list[tuple[float, TaskId, Facts]] = []
+    for facts in sorted(found, key=lambda facts: facts.id):
+        when = latest[facts.client] = max(facts.submitted, latest.get(facts.client, 0.0))
+        dated.append((when, facts.id, facts))
+    return [facts for _, _, facts in sorted(dated, key=lambda each: each[:2])]

@@ -76,7 +76,7 @@ class Retirement:
             engines[0].agent.line.order(StopEngines([engine.id for engine in engines]))
 
     def _has_finished(self, engine: Engine) -> bool:
-        if engine.unfinished or engine.held:
+        if engine.work_count:
             return False
         claims = self._state.claims.values()  # what it ended is over, though nobody has named it
         return not any(c.engine is engine and c.outcome is None for c in claims)
@@ -84,5 +84,4 @@ class Retirement:
 
 def _dispensable(engine: Engine) -> tuple[bool, int, int]:
     """Tell how easily an engine can go: rather one that is not up yet, or is idle, or young."""
-    load = len(engine.unfinished) + len(engine.held)
-    return engine.status is not EngineStatus.STARTING, load, -engine.id
+    return engine.status is not EngineStatus.STARTING, engine.work_count, -engine.id

@@ -56,8 +56,11 @@ class Retries:
         if retry.max_backoff > 0:
             pause = min(pause, retry.max_backoff)
         pause *= 1.0 + retry.jitter * self._state.chance.share()
-        if not 0 < pause < float("inf") or not self._state.recovered.settled:
+        recovered = self._state.recovered
+        if not 0 < pause < float("inf") or not recovered.settled:
             return True
+        if any(rival == task.id for _, rival in recovered.rivals):
+            return True  # another engine has had it for a while, and does not pause
         task.engine = None
         self._state.journal.changed(task)
         task.move(TaskStatus.WAITING)
@@ -96,7 +99,10 @@ class Retries:
         """Count a try of a task that another engine has meanwhile."""
         if outcome.status is TaskStatus.REFUSED:
             avoid = tuple(sorted({*task.lane.avoid, engine.id}))
-            task.extras.lane = task.lane._replace(avoid=avoid)
+            lane = task.lane._replace(avoid=avoid)
+            if task.status is TaskStatus.QUEUED:
+                self._state.queue.relocate(task, lane)
+            task.extras.lane = lane
         elif task.retries > 0:
             task.retries -= 1
             task.extras.tries += 1
@@ -163,8 +169,6 @@ def _said(outcome: ResultItem) -> str:
     return f"; the last that was asked: {reason}" if reason else ""
 
 
-def plain_failure(outcome: ResultItem) -> ResultItem:
+def plain_failure(outcome: ResultItem, status: TaskStatus = TaskStatus.FAILED) -> ResultItem:
     """Make of whatever an engine said of a task's failure the outcome that its client gets."""
-    return ResultItem(
-        outcome.id, TaskStatus.FAILED, outcome.started, outcome.completed, outcome.inline
-    )
+    return ResultItem(outcome.id, status, outcome.started, outcome.completed, outcome.inline)

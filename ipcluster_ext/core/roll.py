@@ -5,33 +5,28 @@ from math import inf
 from ipcluster_ext.core.effects import Line
 from ipcluster_ext.core.engines import Agent, Engine
 from ipcluster_ext.core.events import PeerId
+from ipcluster_ext.core.hosts import NO_PEER, Hosts
 from ipcluster_ext.core.recovery import Recovery
-from ipcluster_ext.core.retirement import Retirement
-from ipcluster_ext.core.signals import Signals
 from ipcluster_ext.core.state import Client, State
+from ipcluster_ext.core.steering import HOW_MANY, MOST_ENGINES, Steering
 from ipcluster_ext.core.tasks import Tasks
-from ipcluster_ext.protocol.ids import EngineId, TaskId, client_owner, engine_owner
+from ipcluster_ext.protocol.ids import EngineId, client_owner, engine_owner
 from ipcluster_ext.protocol.messages import (
     AgentHello,
+    Bye,
     ClientHello,
     EngineExited,
     EngineHello,
     Refused,
     StartEngines,
-    Steer,
-    Steered,
-    StopEngines,
     Welcome,
 )
 from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
+from ipcluster_ext.protocol.text import host_name
 
-MOST_ENGINES = 10_000
 WELCOME_WITHIN = 2.0
 """A client that did not know the hub before is not kept waiting for longer, in seconds, although
 not all engines may be back."""
-NO_PEER = PeerId(0)
-"""Whoever is not there yet."""
-_HOW_MANY = f"at most {MOST_ENGINES} can be asked for"
 
 
 class Roll:
@@ -48,16 +43,18 @@ class Roll:
 
     Attributes
     ----------
-    retirement
-        The rules for engines that are too many.
+    hosts
+        The rules for hosts.
+    steering
+        Those for what users ask to be done with engines.
     """
 
     def __init__(self, state: State, tasks: Tasks, recovery: Recovery) -> None:
         self._state = state
         self._tasks = tasks
         self._recovery = recovery
-        self.retirement = Retirement(state)
-        self.signals = Signals(state)
+        self.hosts = Hosts(state)
+        self.steering = Steering(state, self.hosts, self._post)
 
     def client(self, peer: PeerId, hello: ClientHello, now: float) -> None:
         """Admit a client, or refuse one whose number is taken."""
@@ -81,7 +78,8 @@ class Roll:
     def _welcome(self, line: Line) -> None:
         infos = [engine.info for engine in self._state.engines.values()]
         place = self._state.place
-        line.say(Welcome(place.pid, place.host, place.blobs, infos, place.versions))
+        may = self._state.express
+        line.say(Welcome(place.pid, place.host, place.blobs, infos, place.versions, may))
         self._state.tell_untold(line)
 
     def welcome(self, now: float = inf) -> None:
@@ -102,31 +100,99 @@ class Roll:
         state, place = self._state, self._state.place
         line = state.line(peer)
         if not 0 <= hello.count <= MOST_ENGINES:
-            line.say(Refused(f"an agent cannot start {hello.count} engines; {_HOW_MANY}"))
+            line.say(Refused(f"an agent cannot start {hello.count} engines; {HOW_MANY}"))
             state.dismiss(peer)
             return
+        if self.hosts.is_stale(hello):
+            state.dismiss(peer)
+            return
+        self._replace(hello, now)
+        regained = self.hosts.returns(hello.agent)
         agent = state.agents.get(hello.agent)
         if agent is not None and agent.line.peer != NO_PEER:
             return
         if agent is None:
             agent = state.agents[hello.agent] = Agent(hello.agent, hello.host, line)
-        agent.line = line
+        agent.line, agent.silent_since = line, None
+        agent.far, agent.set_name, agent.capacity = hello.far, hello.set, hello.capacity
+        agent.brought, agent.sets, agent.fixed = hello.count, list(hello.sets), hello.fixed
         state.peers[peer] = agent
         agent.line.say(Welcome(place.pid, place.host, place.blobs))
-        state.sweep_late(agent)
-        if hello.again or hello.agent in state.recovered.posted:
+        if regained is None:
+            self.hosts.greeted(agent, hello)
+        if not agent.far:
+            state.sweep_late(agent)
+        if regained is not None:
+            self.hosts.take_back(agent, hello.engines)
+            self._recovery.stop_again(agent)
+        else:
+            self._is_new_here(agent, hello, now)
+
+    def _is_new_here(self, agent: Agent, hello: AgentHello, now: float) -> None:
+        """Take an agent that this hub did not know; the one before may have."""
+        recovered = self._state.recovered
+        was_posted = hello.agent in recovered.posted
+        if hello.again or was_posted:
             self._recovery.begin(now)
             self._recovery.agent_is_back(agent, hello.engines)
-        else:
-            ids = self._post(agent, hello.count, {})
-            if ids:
-                line.say(StartEngines(ids))
+        if not (hello.engines or was_posted):  # it was told nothing, or it is not known what
+            self._state.recovered.newcomers.append((agent, hello))
+            if not hello.again:  # else it may go on with deaths of engines that it had
+                self.admit_newcomers(now)
 
-    def _post(self, agent: Agent, count: int, resources: dict[str, float]) -> list[EngineId]:
-        """Make ids for engines that an agent is to start."""
+    def _replace(self, hello: AgentHello, now: float) -> None:
+        """Strike off the agent that was killed where another is now."""
+        if hello.instead_of:
+            self._state.recovered.replaced.append(hello.instead_of)
+            self.admit_newcomers(now)
+
+    def admit_newcomers(self, now: float) -> None:
+        """Have new agents start their engines, and strike off those that they replace.
+
+        While a hub takes over it is not known what those had, nor which ids are free.
+        """
         state = self._state
-        ids = [EngineId(state.next_engine + place) for place in range(count)]
-        state.next_engine += count
+        if not state.recovered.settled:
+            return
+        replaced, state.recovered.replaced = state.recovered.replaced, []
+        for number in replaced:
+            old = state.agents.get(number)
+            if old is not None and old.far:
+                name = host_name(old.host)
+                self._strike_off_agent(old, f"the agent of host {name} was killed", now)
+        newcomers, state.recovered.newcomers = state.recovered.newcomers, []
+        for agent, hello in newcomers:
+            if state.agents.get(agent.id) is agent:
+                ids = self._post(agent, hello.count, {}, first=self._wish(agent, hello, now))
+                if ids:
+                    agent.line.say(StartEngines(ids))
+
+    def _wish(self, agent: Agent, hello: AgentHello, now: float) -> int | None:
+        """Return which id an agent's first engine is to have; see that it is free, if it can be."""
+        if hello.first is not None and self._state.recovered.settled:
+            wished = [EngineId(hello.first + place) for place in range(hello.count)]
+            for old in self.hosts.holders(agent, wished):
+                old.line.say(Bye())  # to one that lives on alone
+                reason = f"all that was started for set {old.set_name!r} has ended"
+                self._strike_off_agent(old, reason, now)
+        return hello.first
+
+    def _strike_off_agent(self, agent: Agent, reason: str, now: float) -> None:
+        """Strike off an agent that is certain to be gone, with its engines."""
+        state = self._state
+        numbers = ", ".join(map(str, sorted(agent.engines))) or "none"
+        state.notify(f"{reason}; its engines: {numbers}")
+        self._dismiss(agent)
+        self.hosts.struck_off(agent)
+        self._agent_left(agent, reason, now, for_good=True)
+
+    def _post(
+        self, agent: Agent, count: int, resources: dict[str, float], *, first: int | None = None
+    ) -> list[EngineId]:
+        """Make ids for engines that an agent is to start, from a wish if those are free."""
+        state = self._state
+        ids = self._free_ids(count, first)
+        state.next_engine = max(state.next_engine, *(engine_id + 1 for engine_id in ids), 0)
         for engine_id in ids:
             engine = Engine(engine_id, agent, host=agent.host, wanted=resources)
             state.engines[engine_id] = engine
@@ -136,16 +202,31 @@ class Roll:
             state.tell_clients([state.engines[engine_id].info for engine_id in ids])
         return ids
 
+    def _free_ids(self, count: int, first: int | None) -> list[EngineId]:
+        """Return ids for new engines: those that are wished for, if all of them are free."""
+        if first is not None and first >= 0:
+            wished = [EngineId(first + place) for place in range(count)]
+            taken = self._state.engines.keys() | self._state.recovered.expected_engines
+            if taken.isdisjoint(wished):
+                return wished
+        following = self._state.next_engine
+        return [EngineId(following + place) for place in range(count)]
+
     def engine(self, peer: PeerId, hello: EngineHello, now: float) -> None:
         """Admit an engine that an agent was asked to start, in this or its next life."""
         state, line = self._state, self._state.line(peer)
-        if hello.again:
+        if self._recovery.absent.has_buried(hello):
+            state.dismiss(peer)  # if it lives, it comes again, and its host is back then
+            return
+        engine = self.hosts.engine_returns(hello) or state.engines.get(hello.engine)
+        if hello.again and not (engine is not None and engine.regained):
             self._recovery.begin(now)
-        engine = state.engines.get(hello.engine)
         is_alive = hello.boot not in state.recovered.dead
         if engine is None and is_alive and not state.recovered.settled:
             engine = self._recovery.engine(hello.engine, self._agent_to_come(hello))
-        if engine is None or engine.agent.id != hello.agent:
+        if engine is None and hello.again and hello.agent not in state.agents:
+            state.dismiss(peer)  # it comes again, and its agent has come by then
+        elif engine is None or engine.agent.id != hello.agent:
             line.say(Refused(f"no agent was asked to start engine {hello.engine}"))
             state.dismiss(peer)
         elif hello.boot in engine.buried:
@@ -164,7 +245,8 @@ class Roll:
         state = self._state
         agent = state.agents.get(hello.agent)
         if agent is None:
-            agent = Agent(hello.agent, hello.host, state.line(NO_PEER))
+            is_far = hello.host != state.place.host
+            agent = Agent(hello.agent, hello.host, state.line(NO_PEER), far=is_far)
             state.agents[hello.agent] = agent
             state.recovered.agents.add(hello.agent)
         return agent
@@ -179,7 +261,9 @@ class Roll:
         engine.progress = now
         state.makers[engine_owner(engine.id, engine.boot)] = line
         line.say(Welcome(place.pid, place.host, place.blobs))
-        if hello.again or not state.recovered.settled:
+        if engine.regained:
+            self.hosts.is_back(engine, hello.held)
+        elif hello.again or self._recovery.awaits(engine):
             self._recovery.engine_is_back(engine, hello.held, now)
         engine.prepared = set(hello.prepared)
         self._tasks.prepare(engine, now)
@@ -189,9 +273,11 @@ class Roll:
 
     def engine_exited(self, agent: Agent, message: EngineExited, now: float) -> None:
         """Settle what an engine leaves behind; it comes back, or is struck off."""
-        state = self._state
+        state, recovered = self._state, self._state.recovered
+        if recovered.newcomers:  # it was told before which to start
+            recovered.newcomers = [each for each in recovered.newcomers if each[0] is not agent]
         engine = state.engines.get(message.engine)
-        if engine is None and not state.recovered.settled:
+        if engine is None and not recovered.settled:
             engine = self._recovery.engine(message.engine, agent)
         if engine is None or engine.agent is not agent:
             return
@@ -200,6 +286,7 @@ class Roll:
             self._dismiss_successor(engine)  # an earlier life, whose greeting came late
         self._recovery.engine_exited(engine, message)
         if engine.status is EngineStatus.READY and engine.boot != message.boot:
+            state.sweep_after(engine_owner(engine.id, message.boot))  # it served the hub before
             return
         successor, engine.successor = engine.successor, None
         self._bury(engine, message)
@@ -251,6 +338,20 @@ class Roll:
             self._state.dismiss(engine.successor[1].peer)
             engine.successor = None
 
+    def give_up(self, agent: Agent, now: float) -> None:
+        """Wait no longer for a host that has not been heard for long."""
+        state = self._state
+        name, silent_for = host_name(agent.host), now - (agent.silent_since or now)
+        what = f"host {name} has not been heard for {silent_for:.0f} s"
+        numbers = ", ".join(map(str, sorted(agent.engines))) or "none"
+        state.notify(f"{what} and is given up; its engines: {numbers}")
+        self._dismiss(agent)
+        self._agent_left(agent, what, now)
+
+    def _dismiss(self, agent: Agent) -> None:
+        if agent.line.peer != NO_PEER:
+            self._state.dismiss(agent.line.peer)
+
     def left(self, peer: PeerId, reason: str, now: float) -> None:
         """Strike off a peer that is gone; tasks of a client go on without it."""
         state = self._state
@@ -268,92 +369,20 @@ class Roll:
             if who.successor is not None and who.successor[1].peer == peer:
                 who.successor = None
         elif isinstance(who, Agent):
-            state.agents.pop(who.id, None)
-            self.signals.agent_left(who)
-            state.journal.agent_left(who.id)
-            for engine_id in sorted(who.engines):
-                engine = state.engines[engine_id]
-                exited = EngineExited(
-                    engine_id, engine.boot, f"its host agent is gone: {reason}", _last(engine),
-                    again=False,
-                )  # fmt: skip
-                self.engine_exited(who, exited, now)
+            self._agent_left(who, f"its host agent is gone: {reason}", now)
 
-    def steer(self, client: Client, message: Steer) -> None:
-        """Do what a client asks with engines, or say why not."""
-        state, engines = self._state, message.engines
-        before = state.recovered.answered.get((client.id, message.request))
-        if before is not None:
-            client.line.say(Steered(message.request, before.engines, before.refused))
-            return
-        missing = [engine for engine in engines if engine not in state.engines]
-        refused = ""
-        if missing:
-            refused = f"there is no engine {missing[0]}"
-        elif message.action == "start":
-            engines, refused = self._start_more(message.count, message.resources)
-        elif message.action == "scale":
-            engines, refused = self._scale(message)
-        elif message.action == "retire":
-            self.retirement.begin(state.engines[engine] for engine in engines)
-        elif message.action in {"stop", "restart"}:
-            self._stop(engines, again=message.action == "restart")
-        elif message.action == "signal":
-            self.signals.send(client.id, message, self._by_agent(engines))
-        else:
-            refused = f"unknown action {message.action!r}"
-        boots = [state.engines[e].boot for e in engines if e in state.engines]
-        state.journal.steered(client.id, message, engines, boots, refused)
-        if refused or message.action != "signal":
-            client.line.say(Steered(message.request, engines, refused))
-
-    def _start_more(self, count: int, resources: dict[str, float]) -> tuple[list[EngineId], str]:
-        agent = next(iter(self._state.agents.values()), None)
-        if agent is None:
-            return [], "the cluster has no host agent"
-        if not 0 < count <= MOST_ENGINES:
-            return [], f"cannot start {count} engines; {_HOW_MANY}"
-        ids = self._post(agent, count, resources)
-        agent.line.order(StartEngines(ids, resources))
-        return ids, ""
-
-    def _scale(self, message: Steer) -> tuple[list[EngineId], str]:
-        """Have so many engines; return those that stay and those that come."""
-        state, count = self._state, message.count
-        if not 0 <= count <= MOST_ENGINES:
-            return [], f"cannot have {count} engines; {_HOW_MANY}"
-        more = count - sum(not engine.leaving for engine in state.engines.values())
-        refused = ""
-        if more < 0:
-            self.retirement.begin(self.retirement.dispensable(-more))
-        elif more > 0:
-            more -= len(self.retirement.take_back(more))
-        if message.force and state.retiring:
-            self._stop(list(state.retiring), again=False)
-        if more > 0:
-            _, refused = self._start_more(more, message.resources)
-        return sorted(e.id for e in state.engines.values() if not e.leaving), refused
-
-    def _stop(self, engines: list[EngineId], *, again: bool) -> None:
-        for engine_id in engines:
-            engine = self._state.engines[engine_id]
-            if not again:
-                engine.leaving = True
-                self._state.retiring.pop(engine_id, None)
-            elif engine.status is EngineStatus.READY:
-                engine.restarting = True
-            self._state.changed.add(engine)
-        for agent, ids in self._by_agent(engines):
-            agent.line.order(StopEngines(ids, again))
-
-    def _by_agent(self, engines: list[EngineId]) -> list[tuple[Agent, list[EngineId]]]:
-        groups: dict[int, tuple[Agent, list[EngineId]]] = {}
-        for engine_id in engines:
-            agent = self._state.engines[engine_id].agent
-            groups.setdefault(agent.id, (agent, []))[1].append(engine_id)
-        return list(groups.values())
-
-
-def _last(engine: Engine) -> TaskId:
-    """Return the last task that an engine whose black box nobody can read may have begun."""
-    return next(reversed(engine.unfinished), TaskId(0))
+    def _agent_left(self, agent: Agent, what: str, now: float, *, for_good: bool = False) -> None:
+        state = self._state
+        if agent.far and not for_good:
+            self.hosts.given_up(agent)
+        state.agents.pop(agent.id, None)
+        state.recovered.agents.discard(agent.id)
+        self.steering.signals.agent_left(agent)
+        state.journal.agent_left(agent.id)
+        for engine_id in sorted(agent.engines):
+            engine = state.engines[engine_id]
+            claimed = [task for task, claim in state.claims.items() if claim.of(engine)]
+            exited = engine.unseen_end(what, claimed)
+            state.unseen.append(engine.boot)
+            self._recovery.absent.host_left(engine, exited)
+            self.engine_exited(agent, exited, now)

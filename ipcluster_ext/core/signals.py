@@ -1,6 +1,7 @@
-"""Rules for signals to engines: who asked for one hears when it has been sent.
+"""Rules for what agents have to confirm before whoever asked for it is answered.
 
-What is submitted after that answer is not hit by it any more.
+Signals to engines: what is submitted after the answer is not hit by one any more. And bounds of
+the number of engines: the next hub knows them then.
 """
 
 from dataclasses import dataclass
@@ -8,13 +9,13 @@ from dataclasses import dataclass
 from ipcluster_ext.core.engines import Agent
 from ipcluster_ext.core.state import State
 from ipcluster_ext.protocol.ids import ClientId, EngineId
-from ipcluster_ext.protocol.labour import SignalEngines
+from ipcluster_ext.protocol.labour import Keep, SignalEngines
 from ipcluster_ext.protocol.messages import Steer, Steered
 
 
 @dataclass(slots=True, eq=False)
 class Signal:
-    """A signal that is on its way.
+    """A signal, or something else to be confirmed, that is on its way.
 
     Attributes
     ----------
@@ -55,8 +56,14 @@ class Signals:
             agent.line.say(SignalEngines(ids, message.signum, self._last))
         self._settle(self._last, signal)
 
+    def keep(self, client: ClientId, request: int, engines: list[EngineId], agent: Agent) -> None:
+        """Have an agent keep the bounds that there are now."""
+        self._last += 1
+        self._under_way[self._last] = Signal(client, request, engines, {agent.id})
+        agent.line.say(Keep(self._state.bounds, self._last))
+
     def sent(self, agent: Agent, mark: int) -> None:
-        """Learn that an agent has sent one."""
+        """Learn that an agent has done what it was told."""
         signal = self._under_way.get(mark)
         if signal is not None:
             signal.agents.discard(agent.id)

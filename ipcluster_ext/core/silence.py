@@ -5,13 +5,18 @@ hurry. At first it gets no more work, and users see that it does not respond. Af
 time it is certain not to begin anything (`engine.wire`: its lease is over), so its agent is asked
 what it had begun, and the rest goes to others at no cost; what is for this very engine waits. What
 it has begun stays with it until it comes back or dies, or until its time is over and it is killed.
+
+A host other than the hub's own that is not heard at all is borne for longer, and then given up
+(`core.hosts`); but not if all has ended that had been started for its set of engines.
 """
 
-from ipcluster_ext.core.engines import Engine, Withdrawal
+from math import inf
+
+from ipcluster_ext.core.engines import Agent, Engine, Withdrawal
 from ipcluster_ext.core.events import Heard, Silent
 from ipcluster_ext.core.state import State
 from ipcluster_ext.core.tasks import Tasks
-from ipcluster_ext.protocol.labour import Drop, Peek, Peeked, StopEngines
+from ipcluster_ext.protocol.labour import Peek, Peeked, StopEngines
 from ipcluster_ext.protocol.process import PATIENT, Patience
 
 LOOK_AGAIN = 0.5
@@ -37,12 +42,16 @@ class Silence:
         self._tasks = tasks
         self._patience = patience
         self._silent: dict[int, Engine] = {}
+        self._absent: dict[int, Agent] = {}
         self._marks = 0
         self.deadline: float | None = None
 
     def heed(self, event: Silent | Heard, now: float) -> None:
         """Learn that a peer has not been heard for a while, or is heard again."""
         engine = self._state.peers.get(event.peer)
+        if isinstance(engine, Agent):
+            self._heed_agent(engine, event)
+            return
         if not isinstance(engine, Engine) or engine.line is None or engine.line.peer != event.peer:
             return
         if isinstance(event, Silent):
@@ -56,15 +65,43 @@ class Silence:
         self._state.changed.add(engine)
         self._state.tell_clients([engine.info])
 
+    def _heed_agent(self, agent: Agent, event: Silent | Heard) -> None:
+        if isinstance(event, Silent):
+            agent.silent_since = event.since
+            self._miss(agent)
+        else:
+            agent.silent_since = None
+            self._absent.pop(agent.id, None)
+
+    def _miss(self, agent: Agent) -> None:
+        if agent.far and (self._patience.host_silence > 0 or agent.doomed):
+            self._absent[agent.id] = agent
+
+    def hopeless(self, now: float) -> list[Agent]:
+        """Return the agents on other hosts that have not been heard for too long, each once."""
+        missed, self._state.missed = self._state.missed, []
+        for agent in missed:
+            self._miss(agent)
+        due = [agent for agent in self._absent.values() if now >= self._given_up_at(agent)]
+        for agent in due:
+            self._absent.pop(agent.id, None)
+        return [agent for agent in due if self._state.agents.get(agent.id) is agent]
+
+    def _given_up_at(self, agent: Agent) -> float:
+        since = agent.silent_since
+        if since is None:
+            return inf
+        return since if agent.doomed else since + self._patience.host_silence
+
     def look(self, now: float) -> None:
         """Do what has become due."""
+        self.deadline = min(map(self._given_up_at, self._absent.values()), default=None)
         if not self._silent:
-            self.deadline = None
             return
         if not self._state.recovered.settled:  # an agent may not be back
             self.deadline = now + LOOK_AGAIN
             return
-        due: list[float] = []
+        due = [] if self.deadline is None else [self.deadline]
         for engine in list(self._silent.values()):
             since = engine.silent_since
             if since is None or self._state.engines.get(engine.id) is not engine:
@@ -104,6 +141,5 @@ class Silence:
             return
         given = self._tasks.give_away(engine, message.began, message.others, now)
         if given:
-            engine.line.say(Drop(given))
             engine.settling = Withdrawal(engine.line, 0)
             engine.asked.append(engine.settling)

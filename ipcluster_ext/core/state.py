@@ -7,7 +7,7 @@ from math import inf
 
 from ipcluster_ext.core.blobs import Blobs, names_of
 from ipcluster_ext.core.chance import Chance
-from ipcluster_ext.core.effects import MARKED, Dismiss, Effect, Line, Send, Token
+from ipcluster_ext.core.effects import MARKED, Dismiss, Effect, Line, Token
 from ipcluster_ext.core.engines import Agent, Engine
 from ipcluster_ext.core.events import PeerId
 from ipcluster_ext.core.function import Function
@@ -17,6 +17,7 @@ from ipcluster_ext.core.library import Library
 from ipcluster_ext.core.policy import LeastLoad
 from ipcluster_ext.core.queue import Queue
 from ipcluster_ext.core.recovered import Claim, Outcome, Recovered
+from ipcluster_ext.core.sent import Sent
 from ipcluster_ext.core.story import Log
 from ipcluster_ext.core.task import Condition, Task
 from ipcluster_ext.core.timers import Timers
@@ -25,11 +26,21 @@ from ipcluster_ext.core.works import Works
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, owner_of_blob
 from ipcluster_ext.protocol.messages import Engines, FreeBlobs, Notice, SweepBlobs
-from ipcluster_ext.protocol.parts import Buffers, EngineInfo, ResultItem, TaskItem, TaskSpec
+from ipcluster_ext.protocol.parts import (
+    Bounds,
+    Buffers,
+    EngineInfo,
+    ResultItem,
+    TaskItem,
+    TaskSpec,
+)
 from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
 from ipcluster_ext.protocol.text import legible
 
 MOST_DEPARTED = 16
+MOST_UNSEEN = 1_000
+"""So many lives of engines are remembered that ended where nobody could look; clients may yet name
+tasks that they handed to them."""
 MOST_UNTOLD = 20
 TOLD_FOR = 60.0
 """So long after the first client was told something, others that come are told as well."""
@@ -90,6 +101,10 @@ class Place:
     """The time, in seconds since the epoch, when the monotonic clock stood at 0."""
     versions: dict[str, str] = field(default_factory=dict)
 
+    def monotonic(self, moment: float, *, latest: float) -> float:
+        """Return a time since the epoch by the hub's clock, at the latest what is given."""
+        return min(latest, moment - self.epoch) if moment else latest
+
 
 @dataclass(slots=True, eq=False)
 class State:
@@ -134,8 +149,26 @@ class State:
     laggards, owed, wanted_pages
         The clients that lag behind (`core.lagging`), the blobs of outcomes that they are owed, and
         the pages of the journal to be read for them.
-    unswept
-        Who made blobs and is gone, as no agent was there to be told.
+    unswept, unfreed
+        Who made blobs and is gone, and blobs of such that nobody needs any more: agents that are
+        not here as yet are told when they come.
+    bounds
+        How many engines there are to be, as there is work; None if only users say that.
+    planned
+        How many engines are to come of each set with agents that are started on other hosts.
+    ordered
+        For how many more of each the agent of the hub's host was ever ordered to have some started.
+    missed
+        The agents on other hosts that were not back in time after a takeover, or have not greeted
+        while their engines have.
+    sent
+        What was sent to engines on other hosts in this batch, or taken back from there.
+    unseen
+        The last lives of engines into whose black boxes nobody could look when they had ended.
+    wanting
+        The engines that wait for a function which is not here.
+    express
+        Whether clients may hand tasks to engines by themselves.
     now
         The hub's monotonic clock, at this batch.
     """
@@ -177,6 +210,15 @@ class State:
     owed: dict[TaskId, list[str]] = field(default_factory=dict)
     wanted_pages: list[int] = field(default_factory=list)
     unswept: list[str] = field(default_factory=list)
+    unfreed: list[str] = field(default_factory=list)
+    bounds: Bounds | None = None
+    planned: dict[str, int] = field(default_factory=dict)
+    ordered: dict[str, int] = field(default_factory=dict)
+    missed: list[Agent] = field(default_factory=list)
+    sent: list[Sent] = field(default_factory=list)
+    unseen: deque[int] = field(default_factory=lambda: deque(maxlen=MOST_UNSEEN))
+    wanting: dict[bytes, list[Engine]] = field(default_factory=dict)
+    express: bool = True
     history: History = field(init=False)
     store: Store = field(init=False)
     next_engine: int = 0
@@ -254,6 +296,16 @@ class State:
         """What engines have that this hub does not know."""
         return self.recovered.claims
 
+    def is_unknown(self, task: TaskId) -> bool:
+        """Tell whether this hub has never heard of a task."""
+        recovered = self.recovered
+        return not (
+            task in self.tasks
+            or task in recovered.ended
+            or task in recovered.claims
+            or self.history.get(task) is not None
+        )
+
     @property
     def over(self) -> dict[TaskId, Outcome]:
         """How tasks ended that the hub before this one knew."""
@@ -273,11 +325,27 @@ class State:
         return claim.outcome if claim.outcome.item.status is TaskStatus.DONE else None
 
     @property
+    def on_their_way(self) -> int:
+        """How many engines are to come with agents that have not greeted as yet."""
+        coming = dict(self.planned)
+        if not coming:
+            return 0
+        for agent in self.agents.values():
+            if agent.set_name in coming:
+                coming[agent.set_name] -= agent.brought
+        return sum(count for count in coming.values() if count > 0)
+
+    @property
     def hopeless(self) -> bool:
         """Whether no engine is here and none is on its way."""
-        return self.recovered.settled and not any(
-            engine.status in {EngineStatus.READY, EngineStatus.STARTING} and not engine.leaving
-            for engine in self.engines.values()
+        return (
+            self.recovered.settled
+            and self.bounds is None
+            and not self.on_their_way
+            and not any(
+                engine.status in {EngineStatus.READY, EngineStatus.STARTING} and not engine.leaving
+                for engine in self.engines.values()
+            )
         )
 
     def take_effects(self) -> list[Effect]:
@@ -286,11 +354,12 @@ class State:
         if unneeded:
             self._free(unneeded)
         journal = self.journal
-        effects: list[Effect] = [line.take(journal.page) for line in self.open_lines]
-        if journal.on:
-            for effect in effects:
-                if isinstance(effect, Send) and effect.token is not None:
-                    journal.need(effect.token[0])
+        effects: list[Effect] = []
+        for line in self.open_lines:
+            send = line.take(journal.page)
+            effects.append(send)
+            if send.token is not None and journal.on:
+                journal.need(send.token[0])
         self.open_lines.clear()
         if not self.dismissed:
             return effects
@@ -306,9 +375,11 @@ class State:
         for name in names:
             groups.setdefault(self.makers.get(owner_of_blob(name)), []).append(name)
         for maker, own in groups.items():
-            lines = [agent.line for agent in self.agents.values()] if maker is None else [maker]
+            lines = self._agents_here if maker is None else [maker]
             for line in lines:
                 line.say(FreeBlobs(own))
+            if maker is None and self._more_agents_come:
+                self.unfreed += own
 
     def owe(self, client: Client, item: ResultItem) -> None:
         """Note that a client that lags behind is owed an outcome, which this batch records."""
@@ -338,16 +409,33 @@ class State:
 
     def sweep_after(self, owner: str) -> None:
         """Have the agents delete what a process that is gone made, but for what is needed."""
-        for agent in self.agents.values():
-            self._sweep(agent.line, owner)
-        if not self.agents:
+        for line in self._agents_here:
+            self._sweep(line, owner)
+        if self._more_agents_come:
             self.unswept.append(owner)
+        if self.recovered.forget_at is not None:
+            self.recovered.gone.add(owner)
 
     def sweep_late(self, agent: Agent) -> None:
-        """Have an agent that has come delete what nobody was there to delete."""
-        unswept, self.unswept = self.unswept, []
-        for owner in unswept:
+        """Have an agent that has come delete what it was not here to delete."""
+        for owner in self.unswept:
             self._sweep(agent.line, owner)
+        if unneeded := [name for name in self.unfreed if name not in self.blobs.counts]:
+            agent.line.say(FreeBlobs(unneeded))
+        if not self.recovered.agents - {agent.id}:
+            self.unswept.clear()
+            self.unfreed.clear()
+
+    @property
+    def _agents_here(self) -> list[Line]:
+        """The lines to the agents of this host, where blobs are; those to come back have none."""
+        agents = [agent for agent in self.agents.values() if not agent.far]
+        return [agent.line for agent in agents if agent.line.peer in self.peers]
+
+    @property
+    def _more_agents_come(self) -> bool:
+        """Whether agents are to come that cannot be told anything now."""
+        return bool(self.recovered.agents) or not self._agents_here
 
     def _sweep(self, line: Line, owner: str) -> None:
         keep = [name for name in self.blobs.counts if owner_of_blob(name) == owner]

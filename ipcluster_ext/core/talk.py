@@ -15,7 +15,8 @@ from ipcluster_ext.core.recovered import NOBODY
 from ipcluster_ext.core.state import Client, State
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, client_of
-from ipcluster_ext.protocol.messages import InputReply, News, Output, Started
+from ipcluster_ext.protocol.messages import Glimpse, InputReply, More, News, Output, Started
+from ipcluster_ext.protocol.status import TaskStatus
 
 MOST = 10_000
 """So many words are kept for clients that have not come back, in all."""
@@ -47,10 +48,28 @@ class Talk:
         self._lagging = lagging
         self.asking: dict[TaskId, EngineId] = {}
 
-    def pass_on(self, engine: Engine, tasks: Sequence[TaskId], word: Output | Started) -> None:
-        """Pass a word about tasks to their client, if the engine has them."""
+    def grant(self, client: Client, message: More) -> None:
+        """Tell an engine how far a stream was read; one that is not back hears it when it is."""
+        task = self._state.tasks.get(message.id)
+        if task is None or client_of(task.id) != client.id:
+            return
+        if task.status is TaskStatus.ASSIGNED and task.engine is not None:
+            self._state.engines[task.engine].open_line.say(message)
+        elif self._state.recovered.forget_at is not None:
+            self._state.recovered.grants[task.id] = message
+
+    def hear(self, engine: Engine, word: Word | Glimpse, frames: Iterator[Frame]) -> None:
+        """Pass a word about tasks to their client, if the engine has them; note what it wrote."""
+        if isinstance(word, News):
+            self._pass_news(engine, word, frames)
+            return
+        tasks = word.ids if isinstance(word, Started) else [word.id]
         if not tasks or not all(self._has(engine, task) for task in tasks):
             return
+        if not isinstance(word, Started):
+            engine.has_written(word.id, word.stream, word.text)
+        if isinstance(word, Glimpse):
+            return  # that is all it is for: the client is told when the task ends
         owner = client_of(tasks[0])
         client = self._state.clients.get(owner)
         if client is None:
@@ -58,7 +77,7 @@ class Talk:
         elif not (client.lags and self._lagging.drops(client, word)):
             client.line.say(word)
 
-    def pass_news(self, engine: Engine, news: News, frames: Iterator[Frame]) -> None:
+    def _pass_news(self, engine: Engine, news: News, frames: Iterator[Frame]) -> None:
         """Pass on what a task has to say, its blobs kept until that has arrived."""
         own, owner = take_frames(frames, news), client_of(news.id)
         client = self._state.clients.get(owner)

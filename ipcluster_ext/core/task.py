@@ -221,6 +221,8 @@ class Task:
         The page of the journal that it stands on; 0 if it stands on none.
     work
         What it is a part of, which counts it.
+    handed
+        Whether the engine that has it has it from its client.
     """
 
     __slots__ = (
@@ -228,6 +230,7 @@ class Task:
         "extra",
         "frames",
         "function",
+        "handed",
         "id",
         "item",
         "retries",
@@ -262,6 +265,7 @@ class Task:
         self.submitted = submitted
         self.row = row
         self.work = work
+        self.handed = False
         self.extra: Extra | None = None
         self.status = TaskStatus.WAITING
 

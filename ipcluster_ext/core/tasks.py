@@ -4,13 +4,16 @@ from collections.abc import Iterator, Sequence
 
 from ipcluster_ext.core.assignments import THE_HUB, Assignments, is_unknown, take_frames
 from ipcluster_ext.core.blobs import names_of
+from ipcluster_ext.core.elsewhere import count_tries
 from ipcluster_ext.core.ends import HUB
-from ipcluster_ext.core.engines import Engine
-from ipcluster_ext.core.state import Client, Preparation
+from ipcluster_ext.core.engines import OF_HANDED, Engine
+from ipcluster_ext.core.handovers import Handovers
+from ipcluster_ext.core.state import Client, Preparation, State
 from ipcluster_ext.core.task import Task
 from ipcluster_ext.protocol.frames import Frame
 from ipcluster_ext.protocol.ids import (
     COUNTER_BITS,
+    EngineId,
     TaskId,
     client_of,
     first_task,
@@ -19,10 +22,11 @@ from ipcluster_ext.protocol.labour import mark_of
 from ipcluster_ext.protocol.messages import (
     Need,
     Prepare,
+    Returned,
     Submit,
     SubmitEach,
 )
-from ipcluster_ext.protocol.parts import ResultItem, TaskItem
+from ipcluster_ext.protocol.parts import ResultItem, TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
 
 _ASSIGNED = TaskStatus.ASSIGNED
@@ -37,7 +41,23 @@ class Tasks(Assignments):
     ----------
     state
         The hub's tables.
+
+    Attributes
+    ----------
+    handovers
+        The rules for tasks that clients hand to engines by themselves.
     """
+
+    def __init__(self, state: State) -> None:
+        super().__init__(state)
+        self.handovers = Handovers(state, self)
+
+    def returned(self, engine: Engine, message: Returned, now: float) -> None:
+        """Take back tasks that an engine has not begun."""
+        asked = engine.asked[0] if engine.asked else None
+        if asked is not None and asked.request == OF_HANDED:
+            self.handovers.answered(engine, asked, message.ids)
+        super().returned(engine, message, now)
 
     # ------------------------------------------------------------ from clients
 
@@ -46,8 +66,9 @@ class Tasks(Assignments):
         state, spec = self._state, message.spec
         function = state.library.get(spec.function)
         known, mine = state.tasks, client.id
-        special = spec.options is not None
+        special, handed = spec.options is not None, message.boot != 0
         row, claims, over = state.journal.page, state.claims, state.over
+        tried = state.recovered.tried
         unsettled = not state.recovered.settled
         work = state.works.of(mine, spec, function, now, len(message.items))
         beside: list[Frame] = []
@@ -59,14 +80,15 @@ class Tasks(Assignments):
                 beside.extend(own)
             if item.id in known or item.id >> COUNTER_BITS != mine or (over and item.id in over):
                 state.stale += 1
+                self._is_said_again(client, spec, item)
                 continue
             task = known[item.id] = Task(item.id, spec, item, own, function, None, now, row, work)
             count += 1
             if item.buffers:
                 state.blobs.hold(names_of(item.buffers))
-            if claims and item.id in claims:
-                self.reclaim(task, now)
-            elif unsettled:
+            if (handed or claims or tried) and self._is_known(task, message, now):
+                continue
+            if unsettled:
                 self._set_aside(task)
             elif special or item.needs:
                 self._admit(client, task)
@@ -79,6 +101,16 @@ class Tasks(Assignments):
             state.works.less(work, len(message.items) - count, now)
         state.journal.submitted(message, beside, count)
         state.log.note(now, "submitted", [item.id for item in message.items])
+
+    def _is_known(self, task: Task, message: Submit, now: float) -> bool:
+        """Settle a task that an engine has, or had before it was named; False if that is not all.
+
+        One that is known to have been tried is with the engine that it was handed to no longer.
+        """
+        was_tried = task.id in self._state.recovered.tried
+        if self.is_settled(task, now):
+            return True
+        return not was_tried and bool(message.boot) and self.handovers.take(task, message)
 
     def submit_each(
         self, client: Client, message: SubmitEach, frames: Iterator[Frame], now: float
@@ -96,6 +128,8 @@ class Tasks(Assignments):
             if task_id in state.tasks or client_of(task_id) != client.id or task_id in state.over:
                 state.stale += 1
                 state.blobs.release(names)
+                again = TaskItem(task_id, first.inline, first.buffers, first.needs)
+                self._is_said_again(client, spec, again, engine_id)
                 continue
             item = first
             if place:
@@ -105,9 +139,9 @@ class Tasks(Assignments):
             state.tasks[task_id] = task
             function.live += 1
             count += 1
-            if task_id in state.claims:
-                self.reclaim(task, now)
-            elif not state.recovered.settled:
+            if self.is_settled(task, now):
+                continue
+            if not state.recovered.settled:
                 self._set_aside(task)
             elif spec.options is not None or item.needs:
                 self._admit(client, task)
@@ -119,8 +153,19 @@ class Tasks(Assignments):
         ids = range(first.id, first.id + len(message.engines))
         state.log.note(now, "submitted to each", map(TaskId, ids))
 
+    def _is_said_again(
+        self, client: Client, spec: TaskSpec, item: TaskItem, target: EngineId | None = None
+    ) -> None:
+        """Note a task that has ended, if all that a hub before this one recorded is its end."""
+        state = self._state
+        is_over = item.id in state.over and client_of(item.id) == client.id
+        if is_over and state.history.get(item.id) is None:
+            bare = TaskItem(item.id, b"", (), item.needs) if item.buffers else item
+            state.recovered.said_again.append((spec, bare, target))
+
     def _set_aside(self, task: Task) -> None:
         """Have a task wait until it is known whether an engine has it already."""
+        count_tries(self._state, task)
         if not self.limits.admit(task):
             self._state.recovered.unclaimed[task.id] = task
 
@@ -164,7 +209,11 @@ class Tasks(Assignments):
         if not self._state.library.has(digest):
             page = self._state.journal.defined(digest, pickled)
             self._state.library.get(digest).row = page
-        for task in self._state.library.define(digest, pickled):
+        tasks = self._state.library.define(digest, pickled)
+        for engine in self._state.wanting.pop(digest, ()):
+            if engine.line is not None:
+                self.provide(engine, self._state.library.get(digest), None)
+        for task in tasks:
             if task.target is None:
                 self._state.queue.push(task)
             else:
@@ -212,6 +261,7 @@ class Tasks(Assignments):
     def client_left(self, client: Client) -> None:
         """Fail what waits for a function or a value that a client that is gone cannot send."""
         still_wanted = self._drop_preparations_of(client)
+        self.handovers.client_left(client)
         for task in self._state.library.waiting:
             owner = client_of(task.id)
             alone = owner == THE_HUB and task.function.digest not in still_wanted

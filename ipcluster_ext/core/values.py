@@ -103,6 +103,11 @@ class Store:
                 self._blobs.hold(names_of(item.buffers))
         return value
 
+    def is_held(self, task: TaskId) -> bool:
+        """Tell whether a client holds a value."""
+        value = self._values.get(task)
+        return value is not None and value.held
+
     def release(self, client: ClientId, tasks: Sequence[TaskId]) -> None:
         """Learn that a client does not hold these values any more."""
         held = self._held.get(client)
@@ -148,8 +153,11 @@ class Store:
                 engine.open_line.frames.extend(value.frames)
             engine.values[need] = count + 1
 
-    def left(self, engine: Engine, task: Task) -> None:
-        """Learn that a task that needed values is not with an engine any more."""
+    def left(self, engine: Engine, task: Task, *, may_forget: bool = True) -> None:
+        """Learn that a task that needed values is not with an engine any more.
+
+        Unless it ``may_forget`` what it does not need any more, the engine is told so later.
+        """
         is_large = False
         for need in task.item.needs:
             count = engine.values.pop(need, 1) - 1
@@ -159,6 +167,7 @@ class Store:
             engine.unneeded.add(need)
             value = self._values.get(need)
             is_large = is_large or value is None or bool(value.item.buffers)
-        if (is_large or len(engine.unneeded) >= FORGET_AT) and engine.line is not None:
+        is_due = is_large or len(engine.unneeded) >= FORGET_AT
+        if is_due and may_forget and engine.line is not None:
             engine.line.say(Forget(sorted(engine.unneeded)))
             engine.unneeded.clear()

@@ -9,7 +9,7 @@ from ipcluster_ext.core.engines import Engine, Withdrawal
 from ipcluster_ext.core.state import Client, State
 from ipcluster_ext.core.task import Task
 from ipcluster_ext.core.timers import Alarm
-from ipcluster_ext.protocol.ids import EngineId, TaskId, client_of
+from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, client_of
 from ipcluster_ext.protocol.messages import (
     Cancel,
     Cancelled,
@@ -58,8 +58,11 @@ class Withdrawals:
         Whose engine does not answer in time counts as begun; if it had not, it is cancelled as
         soon as that is known.
         """
-        withdrawal = Withdrawal(client.line, message.request)
-        self._ask(withdrawal, self._withdraw(client, message.ids, withdrawal))
+        self.take_back(message.ids, client.id, Withdrawal(client.line, message.request))
+
+    def take_back(self, ids: Sequence[TaskId], owner: ClientId, withdrawal: Withdrawal) -> None:
+        """Take back tasks of an owner, for whoever has asked for it; as `cancel` does."""
+        self._ask(withdrawal, self._withdraw(ids, owner, withdrawal))
         withdrawal.asked += 1
         self._answer(withdrawal)
         if withdrawal.asked:
@@ -71,18 +74,28 @@ class Withdrawals:
         The answer does not wait for the engines: one of them may not be able to answer.
         """
         withdrawal = Withdrawal(client.line, message.request)
+        self.stop(message.ids, client.id, withdrawal, message.graces)
+
+    def stop(
+        self,
+        ids: Sequence[TaskId],
+        owner: ClientId,
+        withdrawal: Withdrawal,
+        graces: Sequence[float],
+    ) -> None:
+        """Stop tasks of an owner, for whoever has asked for it; as `interrupt` does."""
         withdrawal.asked += 1
-        held = self._withdraw(client, message.ids, withdrawal)
+        held = self._withdraw(ids, owner, withdrawal)
         self._answer(withdrawal)
-        graces = tuple(min(max(0.0, grace), MOST_GRACE) for grace in message.graces[:2])
-        for task_id in message.ids:
-            if task_id in self._state.recovered.pinned and client_of(task_id) == client.id:
-                self._give_up_on(self._state.tasks[task_id], graces)
-        for engine_id, ids in held.items():
-            tasks = [self._state.tasks[task_id] for task_id in ids]
+        bounded = tuple(min(max(0.0, grace), MOST_GRACE) for grace in graces[:2])
+        for task_id in ids:
+            if task_id in self._state.recovered.pinned and client_of(task_id) == owner:
+                self._give_up_on(self._state.tasks[task_id], bounded)
+        for engine_id, mine in held.items():
+            tasks = [self._state.tasks[task_id] for task_id in mine]
             for task in tasks:
-                self._give_up_on(task, graces)
-            self._halt(self._state.engines[engine_id], tasks, client.line)
+                self._give_up_on(task, bounded)
+            self._halt(self._state.engines[engine_id], tasks, withdrawal.line)
 
     def _give_up_on(self, task: Task, graces: tuple[float, ...]) -> None:
         task.extras.unwanted = True
@@ -115,13 +128,13 @@ class Withdrawals:
         return True
 
     def _withdraw(
-        self, client: Client, ids: Sequence[TaskId], withdrawal: Withdrawal
+        self, ids: Sequence[TaskId], owner: ClientId, withdrawal: Withdrawal
     ) -> dict[EngineId, list[TaskId]]:
         """Cancel what no engine has; return what engines have."""
         held: dict[EngineId, list[TaskId]] = {}
         for task_id in ids:
             task = self._state.tasks.get(task_id)
-            if task is None or client_of(task_id) != client.id:
+            if task is None or client_of(task_id) != owner:
                 continue
             if task_id in self._state.recovered.pinned:
                 continue  # an engine has begun it that cannot be asked

@@ -35,8 +35,12 @@ class Work:
         How many of them have not ended.
     failed, cancelled
         How many failed or were lost, and will never run as nobody wants them.
+    retried
+        How many of those that failed run again, or have.
     error
         What the first of those that failed says.
+    aside
+        Whether it is no work of anybody's, and is not to be seen.
     """
 
     number: int
@@ -52,12 +56,28 @@ class Work:
     live: int = 0
     failed: int = 0
     cancelled: int = 0
+    retried: int = 0
     error: str = ""
+    aside: bool = False
 
     @property
     def key(self) -> Key:
         """What its tasks have in common."""
         return self.client, self.label, self.digest, self.kind
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether it is somebody's."""
+        return bool(self.client) and not self.aside
+
+    def had(self, key: Key, submitted: float, ended: float) -> bool:
+        """Tell whether a task that has ended was part of it.
+
+        The history does not know works. Those that have all else in common follow each other, so
+        time tells.
+        """
+        is_before = self.live > 0 or ended <= self.ended
+        return key == self.key and self.began <= submitted and is_before
 
     def note(self, outcome: ResultItem) -> None:
         """Count a task that ended otherwise than well."""

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import islice
 
+from ipcluster_ext.core.entry import Entry
 from ipcluster_ext.core.function import Function
 from ipcluster_ext.core.work import Key, Work
 from ipcluster_ext.protocol.ids import ClientId
@@ -64,7 +65,7 @@ class Works:
             work = function.work = self._look_up(client, spec, now)
         work.total += count
         work.live += count
-        self.total += count
+        self.total += 0 if work.aside else count
         return work
 
     def _look_up(self, client: ClientId, spec: TaskSpec, now: float) -> Work:
@@ -79,20 +80,38 @@ class Works:
         lull = -1.0 if spec.kind in _MAPS else LULL
         work = Work(self._last, client, spec.label, spec.name, spec.function, spec.kind, now, lull)
         self._works[key] = work
+        work.aside = spec.aside
         return work
 
     def less(self, work: Work, count: int, now: float) -> None:
         """Learn that so many of those that came were no new ones."""
         work.total -= count
         work.live -= count
-        self.total -= count
+        self.total -= 0 if work.aside else count
         if not work.live:
             self.ended(work, now)
+
+    def numbered(self, number: int, client: ClientId) -> Work | None:
+        """Return the work of a client that has this number, None if it is not known any more."""
+        for work in (*self._works.values(), *self._past):
+            if work.number == number:
+                return work if work.client == client else None
+        return None
 
     def find(self, client: ClientId, spec: TaskSpec) -> Work | None:
         """Return the work to which a task of a client would belong, if it goes on."""
         work = self._works.get((client, spec.label, spec.function, spec.kind))
         return work if work is not None and work.live else None
+
+    def run_again(self, entry: Entry) -> None:
+        """Count a task that failed and is run again, the first time that it is."""
+        if entry.has_failed and not entry.is_retried:
+            key, submitted, ended = entry.key, entry.submitted, entry.ended
+            latest = self._works.get(key)
+            known = self._past if latest is None else (latest, *self._past)
+            work = next((work for work in known if work.had(key, submitted, ended)), None)
+            if work is not None:
+                work.retried += 1
 
     def ended(self, work: Work, now: float) -> None:
         """Learn that none of a work's tasks is left."""
@@ -117,12 +136,12 @@ class Works:
         Of too many that go on the first half are the oldest, which is where tasks run, and the
         second the youngest.
         """
-        going = list(islice((w for w in self if w.live and w.client), most // 2))
+        going = list(islice((w for w in self if w.live and w.is_shown), most // 2))
         known = set(going)
-        young = (w for w in reversed(self._works.values()) if w.live and w.client)
+        young = (w for w in reversed(self._works.values()) if w.live and w.is_shown)
         others = [w for w in islice(young, most - len(going)) if w not in known]
         idle = dict.fromkeys((*self._past, *self._idle))
-        over = sorted((w for w in idle if w.client and w.total and not w.live), key=_end)
+        over = sorted((w for w in idle if w.is_shown and w.total and not w.live), key=_end)
         return [*over[-MOST_KEPT:], *going, *reversed(others)]
 
 

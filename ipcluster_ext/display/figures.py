@@ -27,7 +27,7 @@ def rate(per_second: float) -> str:
 def span(seconds: float) -> str:
     """Write a span of time, as ``5 s``, ``1 min 20 s``, ``2 h 05 min`` or ``3 d 4 h``."""
     if seconds < 1:
-        return f"{seconds:.1f} s"
+        return f"{max(0.0, seconds):.1f} s"
     whole = round(seconds)
     if whole < _MINUTE:
         return f"{whole} s"

@@ -4,16 +4,14 @@ import os
 import signal
 import sys
 
-import msgspec
-
-from ipcluster_ext.engine.birth import one_thread_each, take_place
-from ipcluster_ext.protocol.process import EngineConfig
+from ipcluster_ext.engine.birth import take_place
+from ipcluster_ext.protocol.process import EngineConfig, from_line
 from ipcluster_ext.transport.processes import die_with
 
 signal.signal(signal.SIGINT, signal.SIG_IGN)
-config = msgspec.json.decode(sys.stdin.buffer.readline(), type=EngineConfig)
+config = from_line(sys.stdin.buffer.readline(), EngineConfig)
 die_with(config.parent)
-one_thread_each(os.environ)
+os.environ.update(config.share.environment)  # what is imported now heeds it
 
 from ipcluster_ext.engine import app  # noqa: E402 - takes long; the agent may die meanwhile
 

@@ -20,7 +20,7 @@ from ipcluster_ext.engine.fulltext import FullTexts
 from ipcluster_ext.engine.functions import Functions
 from ipcluster_ext.engine.insides import Insides
 from ipcluster_ext.engine.interrupts import Interrupts
-from ipcluster_ext.engine.kernel import EngineKernel
+from ipcluster_ext.engine.kernel import EngineKernel, hold_back_in_hooks
 from ipcluster_ext.engine.lane import Lane
 from ipcluster_ext.engine.limits import Limits
 from ipcluster_ext.engine.nesting import Nesting
@@ -37,9 +37,10 @@ from ipcluster_ext.protocol.ids import engine_owner
 from ipcluster_ext.protocol.messages import EngineHello
 from ipcluster_ext.protocol.process import EngineConfig
 from ipcluster_ext.transport.blackbox import BlackBox
-from ipcluster_ext.transport.blobs import BlobStore, host_identity
+from ipcluster_ext.transport.blobs import BlobStore
 from ipcluster_ext.transport.channel import Channel
 from ipcluster_ext.transport.files import connection_file, engine_socket
+from ipcluster_ext.transport.thishost import host_identity
 
 
 class Engine:
@@ -74,7 +75,8 @@ class Engine:
         self._config, self._kernel, self._host = config, kernel, host_identity()
         namespace, folder = kernel.engine_shell.user_ns, Path(config.folder)
         identity = f"e{config.engine}-{config.boot:x}".encode()
-        self._channel = Channel(engine_socket(folder), identity=identity, boot=config.boot)
+        door = engine_socket(folder) if config.hub is None else config.hub
+        self._channel = Channel(door, identity=identity, boot=config.boot)
         self._blobs = BlobStore(config.blobs, engine_owner(config.engine, config.boot))
         self._resolver = Resolver(namespace, self._blobs)
         self._functions = Functions(namespace, self._resolver)
@@ -87,7 +89,13 @@ class Engine:
         self._box, self._forks = _box(config), Forks()
         self._limits = Limits(self._timer, lambda task, error: self._orders.want(task, error))
         self.interrupts = Interrupts(lambda: self._lane.current, self._channel.wake)
-        self._speaker = Speaker(self.printed, self._say_written, self._timer, self.interrupts)
+        self._speaker = Speaker(
+            self.printed,
+            self._say_written,
+            self._timer,
+            self.interrupts,
+            show=lambda written: self.wire.say_glimpse(written),
+        )
         self._feeds = self._make_feeds()
         self._coroutines = self._make_coroutines()
         self._orders = EngineOrders(self._resolver, self.interrupts, self._feeds, self._coroutines)
@@ -99,7 +107,10 @@ class Engine:
             news=self._news,
             box=self._box,
             forks=self._forks,
+            interrupts=self.interrupts,
         )
+        self.interrupts.spared = self.wire.express.handed
+        hold_back_in_hooks(kernel.engine_shell, self.interrupts.held)
         self.nesting = Nesting(self.wire, self.interrupts, self._current, self._box, self.desk.do)
         self.surroundings = self._make_surroundings(connection_file(folder))
         self.dialog = Dialog(self.surroundings, self.wire, self.interrupts, self._news.flush)
@@ -120,7 +131,7 @@ class Engine:
             lane=self._lane,
             box=self._box,
             wake=self._channel.wake,
-            on_aside=lambda count: self.wire.say_aside(count),
+            on_aside=lambda count: self.wire.waits.aside(count),
         )
 
     def _make_coroutines(self) -> Coroutines:
@@ -160,6 +171,7 @@ class Engine:
             lane=self._lane,
             box=self._box,
             lease=self._config.lease,
+            folder=Path(self._config.folder) if self._config.hub is None else None,
         )
 
     def _make_insides(self, folder: Path) -> Insides:
@@ -191,6 +203,7 @@ class Engine:
             full=self._full,
             interrupts=self.interrupts,
             connection_file=connection,
+            away=self._config.hub is not None,
         )
 
 

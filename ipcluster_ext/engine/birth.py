@@ -5,43 +5,61 @@ import faulthandler
 import os
 import random
 import sys
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from pathlib import Path
 
+from ipcluster_ext.engine import blas
 from ipcluster_ext.protocol.process import EngineConfig
+from ipcluster_ext.protocol.shares import Share
 
 _THREAD_LIMITS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def one_thread_each(environment: MutableMapping[str, str]) -> bool:
-    """Have numerical libraries use one thread in each engine, unless the user chose otherwise.
+@contextlib.contextmanager
+def no_threads(environment: MutableMapping[str, str]) -> Iterator[None]:
+    """Have numerical libraries that are imported meanwhile start no thread.
 
-    To be called before any of them is imported.
+    A process with threads cannot be forked. What the user chose is there again afterwards: each
+    engine is told how many threads to use, those of libraries that are loaded by then included.
 
     Parameters
     ----------
     environment
-        The process's; it is changed.
-
-    Returns
-    -------
-    Whether importing them now starts no thread.
+        The process's; it is changed, and changed back.
     """
-    chosen = [environment[name] for name in _THREAD_LIMITS if name in environment]
-    if not chosen:
-        environment.update(dict.fromkeys(_THREAD_LIMITS, "1"))
-    return all(count == "1" for count in chosen)
+    before = {name: environment.get(name) for name in _THREAD_LIMITS}
+    environment.update(dict.fromkeys(_THREAD_LIMITS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            environment.pop(name, None)
+            if value is not None:
+                environment[name] = value
+
+
+def take_share(share: Share) -> None:
+    """Keep this process to what it may use of its host."""
+    os.environ.update(share.environment)
+    if share.cores:
+        try:
+            os.sched_setaffinity(0, share.cores)
+        except OSError as error:  # somebody has taken them from its agent meanwhile
+            sys.stderr.write(f"it is not kept to the processors {share.cores}: {error}\n")
+    if share.threads > 1:
+        blas.use_threads(share.threads)
 
 
 def take_place(config: EngineConfig) -> None:
-    """Give this process what is the engine's own: session, output, folder, path, randomness."""
-    with contextlib.suppress(PermissionError):  # it leads a session already
-        os.setsid()
+    """Give this process what is the engine's own: group, output, folder, path, randomness."""
+    with contextlib.suppress(PermissionError):  # it leads a session
+        os.setpgid(0, 0)
     _redirect(config.log)
+    take_share(config.share)
     if config.cwd:
         try:
-            os.chdir(config.cwd)
-        except OSError as error:
+            os.chdir(Path(config.cwd).expanduser())
+        except (OSError, RuntimeError) as error:
             sys.stderr.write(f"the working folder stays {Path.cwd()}: {error}\n")
     sys.path[:] = arranged(sys.path, config.sys_path, str(Path(os.__file__).parent))
     random.seed()

@@ -1,5 +1,6 @@
 """What code inside a task can ask and tell: its task, data, progress, displays, a client."""
 
+import os
 import sys
 import threading
 import time
@@ -7,8 +8,9 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Ma
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from ipcluster_ext.errors import OutsideTask
+from ipcluster_ext.errors import ClientError, OutsideTask
 from ipcluster_ext.protocol.ids import EngineId, TaskId, task_text
+from ipcluster_ext.transport.files import far_client_file
 
 if TYPE_CHECKING:
     from ipcluster_ext import Client
@@ -47,6 +49,9 @@ class Surroundings:
         What must not tear that apart.
     connection_file
         The cluster's.
+    away
+        Whether the hub is on another host: then such a file is here only where the cluster has
+        started the agent, which has keys for clients, too.
 
     Attributes
     ----------
@@ -67,9 +72,11 @@ class Surroundings:
         full: "FullTexts",
         interrupts: "Interrupts",
         connection_file: Path,
+        away: bool = False,
     ) -> None:
         self.engine = engine
         self._connection_file = connection_file
+        self._away = away
         self._client: Client | None = None
         self._opening = threading.Lock()
         self._current = current
@@ -85,13 +92,40 @@ class Surroundings:
         return self._current.assignment()
 
     def client(self) -> "Client":
-        """Return a client of the engine's cluster, the same one until somebody closes it."""
+        """Return a client of the engine's cluster, the same one until somebody closes it.
+
+        Raises
+        ------
+        ClientError
+            The hub is on another host, and there are only keys for engines here.
+        """
         import ipcluster_ext  # rooms meet at the root only
 
+        self.check_allowed()
+        path = self._connection_file
+        if self._away:
+            path = far_client_file(path.parent)
         with self._opening:
             if self._client is None or self._client.closed:
-                self._client = ipcluster_ext.Client(self._connection_file)
+                self._client = ipcluster_ext.Client(path)
             return self._client
+
+    def check_allowed(self, what: str = "submit tasks") -> None:
+        """Refuse what needs a client where there are no keys for that.
+
+        Raises
+        ------
+        ClientError
+            Says what to do instead.
+        """
+        if self._away and not far_client_file(self._connection_file.parent).exists():
+            msg = (
+                f"engine {self.engine} is on another host than its hub and has keys for engines "
+                f"only, so what runs there cannot {what}; have the cluster start it with a "
+                "set of engines that submits, or copy the client's connection_file to a private "
+                f"file on {os.uname().nodename} and open ipcluster_ext.Client(path) in the task"
+            )
+            raise ClientError(msg)
 
     def tell(self, assignment: "Assignment", topic: str, value: object) -> None:
         """Send news of a task, after what it has printed.
@@ -226,6 +260,9 @@ def get_client() -> "Client":
     ------
     OutsideTask
         The caller runs in no task; a `Client` is what it needs.
+    ClientError
+        The engine is on another host and has keys for engines only: it has joined by hand, or its
+        set is one that does not submit (`EngineSet`).
 
     Examples
     --------
@@ -265,7 +302,7 @@ def bind_kernel(*, may_end: bool = False) -> str:
 
     Returns
     -------
-    The path of the connection file, as for ``jupyter console --existing``.
+    The path of the connection file, as for ``jupyter console --existing``, on the engine's host.
 
     Raises
     ------
@@ -273,6 +310,8 @@ def bind_kernel(*, may_end: bool = False) -> str:
         The caller does not run on an engine; there `DirectView.connection_file` is what it needs.
     ClusterError
         The folder of the cluster's files cannot be used.
+    ClientError
+        The engine is on another host than its hub, and has keys for engines only.
 
     Examples
     --------
@@ -283,6 +322,8 @@ def bind_kernel(*, may_end: bool = False) -> str:
     if engine is None:
         what = "bind_kernel() opens an engine"
         raise OutsideTask(what)
+    if _inside is not None:
+        _inside.check_allowed("be asked by Jupyter's front ends")
     from ipcluster_ext.engine.doors import open_doors  # all of Jupyter's part, and ZeroMQ
 
     return str(open_doors(engine, may_end=may_end))

@@ -5,6 +5,7 @@ from typing import NoReturn
 from ipcluster_ext.engine.apply import Applier
 from ipcluster_ext.engine.feeds import RESUMED
 from ipcluster_ext.engine.forks import Forks
+from ipcluster_ext.engine.interrupts import Interrupts
 from ipcluster_ext.engine.lane import Assignment
 from ipcluster_ext.engine.news import Newsroom
 from ipcluster_ext.engine.speaker import Speaker
@@ -31,6 +32,8 @@ class Desk:
         Where to note which task begins.
     forks
         Tells whether this process is still the engine.
+    interrupts
+        Tells whether the engine is to end.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class Desk:
         news: Newsroom,
         box: BlackBox,
         forks: Forks,
+        interrupts: Interrupts,
     ) -> None:
         self._wire = wire
         self._lane = wire.lane
@@ -50,37 +54,64 @@ class Desk:
         self._news = news
         self._box = box
         self._forks = forks
+        self._interrupts = interrupts
 
     def work(self) -> NoReturn:
         """Do tasks for ever."""
-        wire, lane, began, do = self._wire, self._lane, self._box.began, self.do
+        wire, lane, began, do = self._wire, self._lane, self._box.began, self._do
+        express = wire.express
         while True:
             assignment = lane.next(wire.catch_up, wire.wait_for_work)
-            began(assignment.item.id)
-            do(assignment)
+            if assignment.item.id in express.came:
+                self._do_handed(assignment)
+            else:
+                began(assignment.item.id)
+                do(assignment, 0)
             del assignment
 
-    def do(self, assignment: Assignment) -> None:
-        """Do a task, unless the hub has not answered for so long that it may be another's.
+    def _do_handed(self, assignment: Assignment) -> None:
+        """Do a task that came from its client: the hub does not know its place among the others."""
+        place = self._box.enter(assignment.item.id)
+        if not place:
+            self._box.began(assignment.item.id)
+        if not self._do(assignment, place):
+            self._lane.settle(place)
+        self._interrupts.end_if_due()
 
-        That is looked at when the black box names the task already: an engine that is stopped
-        between the two does not begin it, however long it is stopped.
+    def do(self, assignment: Assignment) -> None:
+        """Do a task, unless the hub has not answered for so long that it may be another's."""
+        self._do(assignment, 0)
+
+    def _do(self, assignment: Assignment, place: int) -> bool:
+        """Do a task as `do` does; tell whether its client was told how it ended.
+
+        For how long the hub has not answered is looked at when the black box names the task
+        already: an engine that is stopped between the two does not begin it, however long it is
+        stopped.
         """
         if CLOCK() > self._wire.leased_until and assignment.item.inline != RESUMED:
             self._lane.put_back(assignment)
             self._wire.renew_lease()
-            return
+            return False
+        came = self._wire.express.came
+        if came and assignment.item.id in came and self._wire.set_aside(assignment):
+            self._lane.leave()
+            return False
         outcome = self._perform(assignment)
         if self._forks.is_fork:
             self._forks.end()
         if outcome is None:
             self._news.flush()
             self._lane.leave()
-            return
+            return False
         result, body = outcome
         if self._speaker.used or self._news.pending:
             self._say_all(result.id)
+        if came and result.id in came and self._wire.answer(result, place):
+            self._lane.leave()
+            return True
         self._lane.finish(result, body.frames)
+        return False
 
     def _say_all(self, task: TaskId) -> None:
         """Say what a task that has ended wrote and told."""

@@ -50,6 +50,10 @@ class Functions:
         self._pickled.pop(digest, None)
         self._loaded.pop(digest, None)
 
+    def has(self, digest: bytes) -> bool:
+        """Tell whether a function is here."""
+        return digest in self._pickled
+
     def get(self, digest: bytes) -> Callable[..., Any]:
         """Return a function, ready to be called.
 

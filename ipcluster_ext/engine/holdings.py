@@ -10,13 +10,13 @@ from msgspec import structs
 
 from ipcluster_ext.protocol.ids import TaskId, client_of
 from ipcluster_ext.protocol.labour import mark_of
-from ipcluster_ext.protocol.messages import Done, EngineHello, Returned, Waiting
+from ipcluster_ext.protocol.messages import Done, EngineHello, Lent, Returned, Took, Waiting
 from ipcluster_ext.protocol.parts import ResultItem, TaskItem, TaskSpec
 from ipcluster_ext.transport.channel import Said
 
 _THE_HUB = 0
 """Whose tasks preparations are."""
-_VOID = (EngineHello, Returned, Waiting)
+_VOID = (EngineHello, Took, Returned, Waiting, Lent)
 """What the hub before was told of itself; what is given back is not claimed, which says it all."""
 
 
@@ -35,6 +35,10 @@ class Holdings:
     def needed(self) -> set[TaskId]:
         """The tasks whose values stand among the arguments of these."""
         return {need for needs in self._needs.values() for need in needs}
+
+    def has(self, task: TaskId) -> bool:
+        """Tell whether a task has come whose end was not said."""
+        return task in self._needs
 
     def came(self, spec: TaskSpec, items: Sequence[TaskItem]) -> None:
         """Note tasks of one kind."""

@@ -8,7 +8,7 @@ nested, those for an outer one wait until it goes on.
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from enum import IntEnum
 from types import FrameType, TracebackType
 from typing import NoReturn
@@ -55,6 +55,8 @@ class Interrupts:
         The tasks that wait for the current one to end, on the same stack.
     terminating
         Whether the engine was asked to end.
+    spared
+        The tasks in whose midst it does not: whoever has it end does not know of them.
     """
 
     def __init__(self, current: Callable[[], TaskId | None], wake: Callable[[], None]) -> None:
@@ -65,10 +67,22 @@ class Interrupts:
         self.mood = Mood.CLOSED
         self.wanted: dict[TaskId, BaseException] = {}
         self.outer: list[TaskId] = []
-        self.terminating = False
+        self.terminating = self._due = False
+        self.spared: Container[TaskId | None] = ()
 
-    def on_terminate(self, _signum: int, _frame: FrameType | None) -> NoReturn:
-        """End the engine."""
+    def on_terminate(self, _signum: int, _frame: FrameType | None) -> None:
+        """End the engine, as soon as a task has ended that is spared."""
+        if self._current() in self.spared:
+            self._due = True
+            return
+        self._terminate()
+
+    def end_if_due(self) -> None:
+        """End the engine, if it was to end while a task ran that has ended."""
+        if self._due:
+            self._terminate()
+
+    def _terminate(self) -> NoReturn:
         self.terminating = True
         raise Terminated
 

@@ -7,7 +7,7 @@ published. The kernel is built once, before engines are forked from it.
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -202,6 +202,25 @@ class EngineKernel(FrontKernel):
     def displayhook(self) -> CollectingDisplayHook:
         """What collects the value of a cell."""
         return cast("CollectingDisplayHook", self.engine_shell.displayhook)
+
+
+def hold_back_in_hooks(
+    shell: EngineShell, held: Callable[[], AbstractContextManager[object]]
+) -> None:
+    """Have interrupts wait until what is to run before a cell has run.
+
+    IPython takes whatever is raised there for a failure of that, says so, and goes on.
+    """
+    trigger = shell.events.trigger
+
+    def trigger_held(event: str, *args: object, **kwargs: object) -> None:
+        if not event.startswith("pre_"):
+            trigger(event, *args, **kwargs)
+            return
+        with held():
+            trigger(event, *args, **kwargs)
+
+    shell.events.trigger = trigger_held  # type: ignore[method-assign]
 
 
 def build() -> EngineKernel:

@@ -10,7 +10,7 @@ that took longer than that leaves before the next begins, so that it does not di
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import NamedTuple
 
 from ipcluster_ext.protocol.frames import Frame
@@ -220,8 +220,10 @@ class Lane:
             finished, self._finished = self._finished, Finished([], [], [])
         return finished
 
-    def take_back(self, count: int) -> list[TaskId]:
+    def take_back(self, count: int, spared: Container[TaskId] = ()) -> list[TaskId]:
         """Take back up to so many unbegun balanced tasks from the end of the lane.
+
+        ``spared`` are such that the hub may not know of.
 
         Returns
         -------
@@ -232,7 +234,7 @@ class Lane:
             kept: list[Assignment] = []
             while self._tasks and len(taken) < count:
                 assignment = self._tasks.pop()
-                if assignment.spec.balanced:
+                if assignment.spec.balanced and assignment.item.id not in spared:
                     taken.append(assignment.item.id)
                 else:
                     kept.append(assignment)

@@ -181,14 +181,16 @@ class Nesting:
         told = (len(self._least), None if least is None else least - 1, unsuited)
         if told != self._told:
             self._told = told
-            self._wire.say_waiting(*told)
+            self._wire.waits.inside(*told)
 
     def _do_inside(self, assignment: Assignment, waiting: Assignment) -> None:
         """Do a task inside the one that waits."""
-        with self._box.noting(assignment.item.id), self._room_on_the_stack():
+        place = self._box.enter(assignment.item.id)
+        with self._room_on_the_stack():
             try:
                 self._do(assignment)
             finally:
+                self._lane.settle(place)
                 self._lane.resume(waiting)
                 self._interrupts.mood = Mood.HELD
             self._wire.catch_up()

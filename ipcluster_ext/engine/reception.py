@@ -10,6 +10,7 @@ import inspect
 import logging
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from jupyter_client.session import Session
@@ -20,6 +21,7 @@ from ipcluster_ext.engine.visits import Reply, Visit, Visits
 from ipcluster_ext.errors import IpclusterError
 
 ABORTED: Reply = {"status": "aborted"}
+_CELL = "execute_request"
 _COMMS = ("comm_open", "comm_msg", "comm_close")
 _LOOKS = (
     "complete_request",
@@ -106,10 +108,10 @@ class Reception:
         self.may_end = may_end
         self._turn = asyncio.Lock()
         self._waiting: dict[int, asyncio.Future[Reply | None]] = {}
-        self._heard = self._aborted = 0
+        self._heard = self._answered = self._aborted = 0
         handlers: dict[str, Callable[..., Any]] = {name: getattr(kernel, name) for name in _LOOKS}
         self._shell = handlers | {
-            "execute_request": self._execute,
+            _CELL: self._execute,
             **dict.fromkeys(_COMMS, self._comm),
         }
         self._control = handlers | {
@@ -146,6 +148,7 @@ class Reception:
             log.warning("a front end asked for %.60s, which engines do not know", kind)
             return
         self._kernel.set_parent(idents, request, channel)
+        self._heard += kind == _CELL  # an interrupt may come as soon as it is known to be heard
         self._outbox.publish("status", {"execution_state": "busy"}, request)
         try:
             answer = handler(stream, idents, request)
@@ -166,15 +169,20 @@ class Reception:
 
     async def _execute(self, stream: Any, idents: list[bytes], request: Request) -> None:
         """Run a cell after those that came before it, if none of them failed."""
-        self._heard += 1
         number = self._heard
+
+        def aborted() -> bool:
+            return number <= self._aborted
+
         async with self._turn:
             reply: Reply | None = None
-            if number > self._aborted:
-                reply = await self._visit(idents, request, lambda: self._visits.run_cell(request))
+            if not aborted():
+                run = partial(self._visits.run_cell, request)
+                reply = await self._visit(idents, request, run, unless=aborted)
             reply = ABORTED if reply is None else reply
             if reply["status"] == "error" and request["content"].get("stop_on_error", True):
                 self._aborted = self._heard
+            self._answered = number
         self._outbox.flush()
         self._reply(stream, idents, request, reply)
 
@@ -189,7 +197,12 @@ class Reception:
         await self._visit(idents, request, deliver)
 
     async def _visit(
-        self, idents: list[bytes], request: Request, do: Callable[[], Reply]
+        self,
+        idents: list[bytes],
+        request: Request,
+        do: Callable[[], Reply],
+        *,
+        unless: Callable[[], bool] = lambda: False,
     ) -> Reply | None:
         """Have something done on the main thread; None if it was not done to its end."""
         loop = asyncio.get_running_loop()
@@ -204,14 +217,19 @@ class Reception:
             loop.call_soon_threadsafe(settle, reply)
 
         number = self._visits.expect(Visit(idents, request, carry_out))
+        self._waiting[number] = done  # the first submission of all takes a while
+        if unless():  # since it was asked last, and before this was known to wait
+            del self._waiting[number]
+            self._visits.forget(number)
+            return None
         try:
             take_back = self._host.submit(number, lambda: loop.call_soon_threadsafe(settle, None))
         except IpclusterError as error:
+            del self._waiting[number]
             self._visits.forget(number)
             return {"status": "error", "ename": type(error).__name__, "evalue": str(error)} | {
                 "traceback": [str(error)]
             }
-        self._waiting[number] = done
         try:
             return await done
         finally:
@@ -223,12 +241,12 @@ class Reception:
 
     def _interrupt(self, stream: Any, idents: list[bytes], request: Request) -> None:
         """Interrupt the cell of a front end that runs or waits; without one, what runs."""
-        waiting = list(self._waiting.items())
         self._aborted = self._heard
+        waiting = list(self._waiting.items())
         for number, done in waiting:
             if self._visits.forget(number):
                 done.get_loop().call_soon_threadsafe(_settle, done)
-        if self._visits.running or not waiting:
+        if self._visits.running or not (waiting or self._answered < self._heard):
             self._host.interrupt()
         self._reply(stream, idents, request, {"status": "ok"})
 

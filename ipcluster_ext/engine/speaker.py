@@ -1,7 +1,8 @@
 """When what tasks print is said: soon after the first of it, then a few times a second.
 
 What a task printed is said before its end is. Where so much is printed that it would pile up, the
-thread that prints says it, and goes on when it has.
+thread that prints says it, and goes on when it has. Of what is held back until the task has ended
+the hub gets a glimpse now and then, for those who watch the engine.
 """
 
 import os
@@ -18,6 +19,8 @@ FIRST = 0.003
 """For so long, in seconds, what follows the first text closely is gathered."""
 WINDOW = 0.04
 """So much time is between two times that something is said while a task prints on."""
+GLIMPSE_EVERY = 1.0
+"""So much time is between two glimpses of what is held back."""
 
 
 class Speaker:
@@ -33,6 +36,8 @@ class Speaker:
         Tells when it is time.
     interrupts
         What must not tear that apart.
+    show
+        Gives the hub a glimpse of what is held back.
     """
 
     def __init__(
@@ -41,11 +46,14 @@ class Speaker:
         say: Callable[[Sequence[Written]], None],
         timer: Timer,
         interrupts: Interrupts,
+        show: Callable[[Written], None],
     ) -> None:
         self._printed = printed
         self._say = say
         self._timer = timer
         self._interrupts = interrupts
+        self._show = show
+        self._show_at = 0.0
         self._saying = threading.RLock()
         self._said_at = 0.0
         self._pid = os.getpid()
@@ -71,6 +79,16 @@ class Speaker:
     def _say_waiting(self) -> None:
         self._say(self._printed.take())
         self._said_at = time.monotonic()
+        if self._printed.holds_back:
+            self._let_see()
+
+    def _let_see(self) -> None:
+        """Give a glimpse of what is held back, now or when it is time."""
+        if self._said_at < self._show_at:
+            self._timer.set(self, self._show_at, self._on_time)
+        elif (glimpse := self._printed.glimpse()) is not None:
+            self._show_at = self._said_at + GLIMPSE_EVERY
+            self._show(glimpse)
 
     def _soon(self) -> None:
         if os.getpid() == self._pid:

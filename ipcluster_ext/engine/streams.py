@@ -26,6 +26,8 @@ KEPT_PER_TASK = 1024 * 1024
 still scroll through, 100,000 short lines among it."""
 KEPT_OF_THE_REST = 64 * 1024
 """Of what comes beyond these, so many are passed on when the task ends."""
+GLIMPSE = 512
+"""Of what is not passed on yet, the last so many characters can be looked at."""
 MUCH = 64 * 1024
 """Who writes while so many characters wait has to see to it that they are passed on."""
 _KEY = itemgetter(0, 1)
@@ -125,6 +127,7 @@ class Printed:
         self._texts: dict[Key, _Text] = {}
         self._late: set[Key] = set()
         self._last: TaskId | None = None
+        self._held_back: Written | None = None
         self.pending = self.used = False
         self.on_text = self.on_much = _nothing
 
@@ -171,20 +174,37 @@ class Printed:
     def _pass_on(self, key: Key, text: str) -> str:
         if self._full is not None:
             self._full.add(key, text)
-        return self._texts.setdefault(key, _Text()).pass_on(text)
+        passed = self._texts.setdefault(key, _Text()).pass_on(text)
+        if len(passed) < len(text):
+            self._held_back = Written(*key, text[-GLIMPSE:])
+        return passed
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether there is something for `glimpse` to tell."""
+        return self._held_back is not None
+
+    def glimpse(self) -> Written | None:
+        """Return the end of what was held back last, once; None if nothing was since."""
+        with self._taking:
+            held_back, self._held_back = self._held_back, None
+            return held_back
 
     def end_task(self, ended: TaskId) -> list[Written]:
         """Take what was written, with the end of what a task wrote beyond the limit."""
         with self._taking:
             written = self.take()
             late, self._late = self._late, set()
+            self._held_back = None
             for key in [key for key in self._texts if key[0] == ended or key in late]:
                 rest = self._texts.pop(key).rest
                 if rest is not None:
                     written.append(Written(*key, rest.told(key[1])))
                 if self._full is not None:
                     self._full.end(key, keep=rest is not None)
-            self.used = self.pending or bool(self._texts)
+            self.used = bool(self._texts)
+            if self.pending:  # looked at last: another thread's task may have begun to write
+                self.used = True
             return written
 
 

@@ -174,17 +174,13 @@ class Visits:
         shell: Any = kernel.engine_shell
         silent = bool(content.get("silent", False))
         number = shell.execution_count
-        if not silent:
-            said = {"code": content["code"], "execution_count": number}
-            self._outbox.publish("execute_input", said, request)
-        with kernel.collecting() as shown, kernel.asking(allowed=content.get("allow_stdin", False)):
-            outcome = shell.run_cell(
-                content["code"],
-                store_history=content.get("store_history", not silent),
-                silent=silent,
-            )
-        kernel.tidy_history()
-        error = outcome.error_before_exec or outcome.error_in_exec
+        said = {"code": content["code"], "execution_count": number}
+        try:
+            if not silent:
+                self._outbox.publish("execute_input", said, request)
+            error, traceback = self._run(content, silent=silent)
+        except KeyboardInterrupt as interrupt:  # as its code began, or when that had ended
+            error, traceback = interrupt, "KeyboardInterrupt"
         reply: Reply = {"status": "ok", "execution_count": number, "user_expressions": {}}
         if error is None:
             reply["user_expressions"] = shell.user_expressions(content.get("user_expressions", {}))
@@ -192,13 +188,26 @@ class Visits:
             failure = {
                 "ename": type(error).__name__,
                 "evalue": str(error),
-                "traceback": (shown.traceback or "").split("\n"),
+                "traceback": traceback.split("\n"),
             }
             reply |= failure | {"status": "error"}
             self._outbox.publish("error", failure, request)
         reply["payload"] = shell.payload_manager.read_payload()
         shell.payload_manager.clear_payload()
         return reply
+
+    def _run(self, content: dict[str, Any], *, silent: bool) -> tuple[BaseException | None, str]:
+        """Run a cell's code; return what it raised, if anything, and its traceback."""
+        kernel = self._kernel
+        shell: Any = kernel.engine_shell
+        with kernel.collecting() as shown, kernel.asking(allowed=content.get("allow_stdin", False)):
+            outcome = shell.run_cell(
+                content["code"],
+                store_history=content.get("store_history", not silent),
+                silent=silent,
+            )
+        kernel.tidy_history()
+        return outcome.error_before_exec or outcome.error_in_exec, shown.traceback or ""
 
 
 _visits: Visits | None = None

@@ -9,13 +9,18 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
+from ipcluster_ext.engine.endings import Endings
+from ipcluster_ext.engine.express import Express
 from ipcluster_ext.engine.functions import Functions
 from ipcluster_ext.engine.holdings import Holdings
+from ipcluster_ext.engine.lacking import Lacking
 from ipcluster_ext.engine.lane import Assignment, Lane
+from ipcluster_ext.engine.obedience import Orders
 from ipcluster_ext.engine.streams import Written
+from ipcluster_ext.engine.waits import Waits
 from ipcluster_ext.engine.words import Words
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.frames import Frame, frames_of
@@ -27,22 +32,25 @@ from ipcluster_ext.protocol.messages import (
     EngineHello,
     Forget,
     FreeBlobs,
+    Glimpse,
     Halt,
     InputReply,
+    Lent,
     Message,
     More,
+    News,
     Output,
     Recall,
     Refused,
     Returned,
     Run,
     Started,
+    Took,
     Undefine,
     Values,
-    Waiting,
     Welcome,
 )
-from ipcluster_ext.protocol.parts import TaskSpec
+from ipcluster_ext.protocol.parts import ResultItem
 from ipcluster_ext.protocol.process import PATIENT
 from ipcluster_ext.transport.baton import Baton
 from ipcluster_ext.transport.blackbox import BlackBox
@@ -56,30 +64,8 @@ IDLE = 2.0
 GREETING = 0.5
 RENEWING = 0.1
 REFUSED_EXIT = 3
-_NOTHING_INSIDE: tuple[int, int | None, int] = (0, None, 0)
 
 log = logging.getLogger(__name__)
-
-
-class Orders(Protocol):
-    """Does what the hub says about tasks that need more than their turn."""
-
-    def obey(
-        self, order: Values | Forget | Halt | More | InputReply, frames: Iterator[Frame]
-    ) -> None:
-        """Do what the hub says; the order's frames are consumed."""
-
-    def at_once(self, spec: TaskSpec) -> bool:
-        """Tell whether such tasks begin as they come and wait for no turn."""
-
-    def begin(self, assignments: list[Assignment], may: Callable[[], bool]) -> bool:
-        """Begin such tasks if they may, which is asked at last; tell whether they have begun."""
-
-    def keep_only(self, values: Iterable[TaskId]) -> None:
-        """Drop the values of all other tasks than these."""
-
-    def ask_again(self) -> None:
-        """Ask users once more what is open, by a hub that does not know it."""
 
 
 class Wire:
@@ -103,11 +89,17 @@ class Wire:
         Notes which have begun.
     lease
         How long tasks may begin after the hub was asked whether it is there, and answered.
+    folder
+        The cluster's folder, if clients may be on this host.
 
     Attributes
     ----------
+    express
+        Where clients hand over tasks by themselves.
     words
         Passes on what tasks say while they run.
+    waits
+        Tells how many of them wait.
     leased_until
         When that is over, by `CLOCK`. The hub gives what has not begun to other engines if it has
         not heard of this one for longer.
@@ -124,6 +116,7 @@ class Wire:
         lane: Lane,
         box: BlackBox,
         lease: float = PATIENT.lease,
+        folder: Path | None = None,
     ) -> None:
         self._channel = channel
         self._lease = lease
@@ -133,21 +126,26 @@ class Wire:
         self._functions = functions
         self._blobs = blobs
         self._holdings = Holdings()
-        self.words = Words(channel.say, hello.boot)
+        self.words = Words(self._say_words, hello.boot)
         self._saying = threading.Lock()
+        self._telling = threading.RLock()
+        self.waits = Waits(lambda messages: channel.say(messages))
+        self._lacking = Lacking(functions, lane)
+        self.express = Express(
+            channel, folder, hello.engine, hello.boot,
+            box=box, came=self._handed_over, known=self._known_now,
+        )  # fmt: skip
+        self._endings = Endings(channel, box)
         self._greeted = self._estranged = False
         self._pinged_at = 0.0
         self._told: TaskId | None = None
         self._orders = orders
         self.lane = lane
-        self._box = box
         self._baton = Baton(channel.wake)
         self._resume = threading.Event()
         self._parked = False
         self._idle = False
         self._begun = 0
-        self._inside = _NOTHING_INSIDE
-        self._aside = 0
         self._thread = threading.Thread(target=self._run, name="ipcluster_ext-io", daemon=True)
 
     def start(self) -> None:
@@ -160,49 +158,67 @@ class Wire:
         with self._saying:
             finished = self.lane.take_finished()
             if finished.items:
-                self._channel.say([Done(finished.items)], finished.frames)
+                done = Done(finished.items)
+                self._blobs.said([done])
+                self._say([done], finished.frames)
                 self._holdings.ended(finished.items)
-        for place in finished.places:
-            self._box.leave(place)
+                self.express.ended(finished.items)
+            if finished.places:
+                self._endings.add(finished.places)
+            self._endings.look()
+
+    def _say(self, messages: list[Message], frames: Sequence[Frame] = ()) -> None:
+        """Say something, once the hub has been told of the tasks that clients handed over."""
+        with self._telling:
+            if self.express.unsaid:
+                messages = [Took(self.express.take_unsaid()), *messages]
+            self._channel.say(messages, frames)
+
+    def _handed_over(self, assignment: Assignment) -> None:
+        """Take a task that its client has handed over."""
+        self._holdings.came(assignment.spec, [assignment.item])
+        self.lane.put([assignment])
+
+    def _known_now(self, answer: ResultItem, place: int) -> None:
+        """Tell the hub how a task ended that it hears of although its client was answered."""
+        with self._saying:
+            self._say([Took([answer.id]), Done([answer], told=True)])
+            self._endings.add([place])
+
+    def answer(self, outcome: ResultItem, place: int) -> bool:
+        """Tell a client how a task ended that it has handed over; False if the hub has to be."""
+        told = self.express.tell(outcome, place)
+        if told:
+            self._holdings.ended([outcome])
+        return told
+
+    def set_aside(self, assignment: Assignment) -> bool:
+        """Have a task that was handed over wait for its function; False if that is here."""
+        lacks = self._lacking.keep(assignment)
+        if lacks:
+            self.express.refer([assignment.item.id])
+        return lacks
+
+    def _say_words(self, messages: list[Message], frames: Sequence[Frame]) -> None:
+        self._blobs.said(messages)
+        if self.express.handed:
+            self.express.refer({m.id for m in messages if isinstance(m, Output | News)})
+        self._say(messages, frames)
 
     def say_written(self, written: Sequence[Written]) -> None:
         """Pass on what tasks wrote."""
         self.words.say([Output(task, stream, text) for task, stream, text in written])
+
+    def say_glimpse(self, written: Written) -> None:
+        """Let those who watch see the end of what a task wrote that is not passed on yet."""
+        self._channel.say([Glimpse(*written)])
 
     def say_started(self, tasks: Sequence[TaskId]) -> None:
         """Say that tasks have been running for a while."""
         by_client: dict[ClientId, list[TaskId]] = {}
         for task in tasks:
             by_client.setdefault(client_of(task), []).append(task)
-        self._channel.say([Started(ids) for ids in by_client.values()])
-
-    def say_waiting(self, inside: int, above: int | None, unsuited: int) -> None:
-        """Tell the hub how many tasks wait for tasks of their own.
-
-        Parameters
-        ----------
-        inside
-            How many.
-        above
-            Only tasks of a higher priority are begun for the time being; None for any.
-        unsuited
-            How many of those in the lane are not.
-        """
-        self._inside = (inside, above, unsuited)
-        self._say_waiting()
-
-    def say_aside(self, count: int) -> None:
-        """Tell the hub how many streams wait for their readers."""
-        self._aside = count
-        self._say_waiting()
-
-    def _say_waiting(self) -> None:
-        self._channel.say([self._waiting])
-
-    @property
-    def _waiting(self) -> Waiting:
-        inside, above, unsuited = self._inside
-        return Waiting(inside + self._aside, above, unsuited)
+        self._say([Started(ids) for ids in by_client.values()])
 
     def wake(self) -> None:
         """Have who waits look again, from any thread."""
@@ -214,6 +230,7 @@ class Wire:
         if not self.lane.empty and self._baton.try_take():
             try:
                 self._receive()
+                self.express.drain()
             finally:
                 self._baton.give()
 
@@ -223,12 +240,13 @@ class Wire:
         self._idle = True
         try:
             while self.lane.empty:
-                self._step(IDLE if self._greeted else GREETING)
+                if self._greeted:
+                    self._look_after(None)  # now, and not when a task has come
+                    self._hear_next(IDLE)
+                else:
+                    self._step(GREETING)
         finally:
-            self._idle = False
-            self._baton.give()
-            if self._parked:
-                self._resume.set()
+            self._work_again()
 
     def renew_lease(self) -> None:
         """Wait, on the main thread, until the hub has answered and so tasks may begin."""
@@ -239,10 +257,14 @@ class Wire:
                 self._channel.ping()
                 self._step(RENEWING)
         finally:
-            self._idle = False
-            self._baton.give()
-            if self._parked:
-                self._resume.set()
+            self._work_again()
+
+    def _work_again(self) -> None:
+        """Have the I/O thread receive if the main thread is busy for long."""
+        self._idle = False
+        self._baton.give()
+        if self._parked:
+            self._resume.set()
 
     def wait_until(self, ready: Callable[[], bool], timeout: float) -> None:
         """Receive, on the main thread in the midst of a task, until something is the case.
@@ -263,10 +285,7 @@ class Wire:
                 self._step(min(left, self._timeout()), tell=now - began >= STEP_IN_AFTER)
                 now = time.monotonic()
         finally:
-            self._idle = False
-            self._baton.give()
-            if self._parked:
-                self._resume.set()
+            self._work_again()
 
     def _run(self) -> None:
         """Receive whenever the main thread has been busy with one task for a while."""
@@ -304,10 +323,16 @@ class Wire:
         ``tell`` says that a task that runs has done so for a while.
         """
         seen = self.lane.current if tell else None
-        if not self._channel.wait(timeout):
-            self._channel.acknowledge()
-        self._receive()
+        self._hear_next(timeout)
         self._look_after(seen)
+
+    def _hear_next(self, timeout: float) -> None:
+        ready = self._channel.wait(timeout)
+        if not ready:
+            self._channel.acknowledge()
+        elif self.express.hear(ready) == len(ready):
+            return
+        self._receive()
 
     def _receive(self) -> None:
         """Do what has come says."""
@@ -319,6 +344,9 @@ class Wire:
             os._exit(REFUSED_EXIT)
         if self._channel.reborn:
             self._begin_again()
+        elif self._endings:
+            with self._saying:
+                self._endings.look()
         if not self._estranged:
             self.leased_until = max(self.leased_until, self._channel.answered + self._lease)
         if self._early and self._is_leased():
@@ -343,16 +371,24 @@ class Wire:
         self._estranged = self._greeted
         with self._saying:
             self._channel.begin_again(self._reintroduce)
+            self._endings.said_again()
         if self._greeted:
             self._orders.ask_again()
 
     def _reintroduce(self, unheard: list[Said]) -> list[Said]:
         if not self._greeted:
             return [([self._hello], ())]
+        self.express.drain()  # the hub before was told of what has come, and counts on it
+        self.express.take_unsaid()  # the greeting says that
+        lacking = self._lacking.clear()  # and not of these, which it has not: they never begin
+        self._holdings.given_back(lacking)
+        self.express.forget(lacking)
         said = self._holdings.introduction(self._hello, unheard)
         self._orders.keep_only(self._holdings.needed)
-        if self._aside or self._inside != _NOTHING_INSIDE:
-            said.append(([self._waiting], ()))
+        if self.waits:
+            said.append(([self.waits.told], ()))
+        if lent := self._blobs.lent:
+            said.append(([Lent(lent)], ()))
         return said
 
     def _timeout(self) -> float:
@@ -369,13 +405,16 @@ class Wire:
             else:
                 lane.watched = False
         current = lane.current
-        if current is not None and current == seen and current != self._told:
+        if current is not None and current == seen and self._should_tell(current):
             self._told = current
-            self._channel.say([Started([current])])
+            self._say([Started([current])])
         if self._ping():
             self._blobs.trim()
         if not self._greeted:
             self._channel.mention(self._hello)
+
+    def _should_tell(self, task: TaskId) -> bool:
+        return task != self._told and task not in self.express.handed  # that its client names
 
     def _ping(self) -> bool:
         """Ask the hub every now and then whether it is there; tell whether that was done."""
@@ -411,19 +450,22 @@ class Wire:
         match message:
             case Define():
                 self._functions.define(message.function, message.inline)
+                self._lacking.came(message.function)
             case Undefine():
                 for digest in message.functions:
                     self._functions.forget(digest)
             case Recall():
-                self._give_back(self.lane.take_back(message.count))
+                self._give_back(self.lane.take_back(message.count, self.express.came))
             case Drop():
-                self._give_back(self._dropped(message.ids))
+                self.express.drain()  # what is to be dropped may not have been read
+                self._give_back(self._dropped(message.ids) + self._missing(message))
             case Values() | Forget() | Halt() | More() | InputReply():
                 self._orders.obey(message, frames)
             case FreeBlobs():
                 self._blobs.recycle(message.names)
             case Welcome():
                 self._greeted, self._estranged = True, False
+                self.express.open()
             case Refused():
                 log.error("the hub refused this engine: %s", message.reason)
                 os._exit(REFUSED_EXIT)
@@ -433,10 +475,15 @@ class Wire:
     def _give_back(self, tasks: list[TaskId]) -> None:
         self._channel.say([Returned(tasks)])
         self._holdings.given_back(tasks)
+        self.express.forget(tasks)
+
+    def _missing(self, message: Drop) -> list[TaskId]:
+        """Name the tasks that are not here, if that is to be told."""
+        return [i for i in message.ids if message.handed and not self._holdings.has(i)]
 
     def _dropped(self, ids: Sequence[TaskId]) -> list[TaskId]:
         """Take back those of these tasks that have not begun."""
         early = [each.item.id for each in self._early if each.item.id in ids]
         if early:
             self._early = [each for each in self._early if each.item.id not in early]
-        return self.lane.drop(ids) + early
+        return self.lane.drop(ids) + early + self._lacking.drop(ids)

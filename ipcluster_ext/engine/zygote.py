@@ -12,12 +12,13 @@ import signal
 import socket
 import traceback
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
 import msgspec
 
-from ipcluster_ext.engine.birth import one_thread_each, take_place
+from ipcluster_ext.engine.birth import no_threads, take_place
 from ipcluster_ext.protocol.process import (
     Ended,
     EngineConfig,
@@ -25,6 +26,7 @@ from ipcluster_ext.protocol.process import (
     FromZygote,
     Unborn,
     Warm,
+    from_line,
 )
 from ipcluster_ext.transport import processes
 
@@ -34,13 +36,15 @@ _READ_AT_ONCE = 65536
 def main() -> NoReturn:
     """Warm up, then fork until the line ends."""
     link = _take_link()
-    limited = one_thread_each(os.environ)
-    hostile = _warm(numpy=limited)
+    gc.disable()  # importing leaves little behind: to look for it meanwhile is a sixth of the time
+    with no_threads(os.environ):
+        hostile = _warm()
     zygote = Zygote(link)
     zygote.say(Warm(hostile=hostile))
     if not hostile:
         gc.collect()
         gc.freeze()  # what all engines share is never written to by their collectors
+        gc.enable()
         zygote.run()
     os._exit(0)
 
@@ -55,7 +59,7 @@ def _take_link() -> socket.socket:
     return link
 
 
-def _warm(*, numpy: bool) -> str:
+def _warm() -> str:
     """Import and build what engines share.
 
     Returns
@@ -65,7 +69,7 @@ def _warm(*, numpy: bool) -> str:
     try:
         from ipcluster_ext.engine import app  # its failure is to be reported
 
-        app.warm(numpy=numpy)
+        app.warm()
     except Exception as error:  # noqa: BLE001 - user's configuration runs here
         traceback.print_exc()
         return f"warming up failed: {type(error).__name__}: {error}"
@@ -88,7 +92,7 @@ class Zygote:
         self._engines: set[int] = set()
         self._pid = os.getpid()
         self._wake_fd, self._wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._decode = msgspec.json.Decoder(EngineConfig).decode
+        self._decode = partial(from_line, kind=EngineConfig)
 
     def say(self, said: FromZygote) -> None:
         """Tell the agent; if it is gone, end."""

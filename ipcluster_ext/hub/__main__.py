@@ -1,4 +1,4 @@
-"""``python -m ipcluster_ext.hub``: the hub's process."""
+"""``python -m ipcluster_ext.hub``: a hub by itself; a cluster's is a fork of its agent."""
 
 import sys
 

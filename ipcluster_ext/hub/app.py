@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import secrets
+import signal
 import sys
 import time
 from pathlib import Path
@@ -20,11 +21,16 @@ from ipcluster_ext.hub.ports import Ports
 from ipcluster_ext.protocol.process import END_OF_HUB, HUB_MISCONFIGURED, HubConfig, TcpConfig
 from ipcluster_ext.protocol.versions import versions_of
 from ipcluster_ext.transport import processes
-from ipcluster_ext.transport.blobs import host_identity
+from ipcluster_ext.transport.blobs import BlobStore
 from ipcluster_ext.transport.descriptors import raise_limit
 from ipcluster_ext.transport.files import client_socket, engine_socket, open_doors_file
 from ipcluster_ext.transport.journal import Journal
+from ipcluster_ext.transport.notes import Notes
 from ipcluster_ext.transport.router import Annex, Router
+from ipcluster_ext.transport.thishost import host_identity
+
+NOTES = "sent"
+"""The file beside the journal that says what is with engines on other hosts."""
 
 log = logging.getLogger(__name__)
 
@@ -65,17 +71,28 @@ def main() -> int:
         patience=conduct.patience,
     )
     journal = Journal(Path(config.journal) if config.journal else None)
+    notes = Notes(Path(config.journal).with_name(NOTES) if config.journal else None)
     if config.journal:
-        _take_over(core, journal)
+        _take_over(core, journal, notes.recovered, first=config.first)
     boot = secrets.randbelow(2**31 - 1) + 1
-    ports = Ports(router, boot, journal=bool(config.journal), quiet=conduct.patience.quiet)
+    ports = Ports(
+        router,
+        boot,
+        journal=bool(config.journal),
+        quiet=conduct.patience.quiet,
+        read=BlobStore(config.blobs, "hub").view,
+    )
+    if outside is None:  # else it listens to that: there are other keys
+        # The system hangs up on who is stopped when the agent, the head of the family, dies.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     processes.wake_at_end_of_parent()
     try:
-        Loop(core, ports, router, journal).run()
-        ports.farewell()
+        Loop(core, ports, router, journal, notes).run()
+        ports.farewell(core.far_agents)
     finally:
         router.close()
         journal.close()
+        notes.close()
     if END_OF_HUB not in router.last_words:
         end_cluster(config)
     return 0
@@ -87,12 +104,13 @@ def _open_outside(folder: Path, tcp: TcpConfig) -> Annex:
     return Outside(folder, tcp)
 
 
-def _take_over(core: Hub, journal: Journal) -> None:
+def _take_over(core: Hub, journal: Journal, sent: bytes, *, first: bool) -> None:
     """Have the core go on where the hub before it ended, if there was one."""
     rows, journal.recovered = journal.recovered, []
     began = time.monotonic()
-    damaged = core.keep_journal(((row.number, row.data) for row in rows), now=began)
-    if rows:
+    pages = None if first else [(row.number, row.data) for row in rows]
+    damaged = core.keep_journal(pages, now=began, sent=sent)
+    if not first:
         took = time.monotonic() - began
         log.warning("took over from another hub: %d pages read in %.3f s", len(rows), took)
     if damaged or journal.lost:

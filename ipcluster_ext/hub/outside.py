@@ -7,6 +7,7 @@ place of another has to be where that was. SIGHUP says that there are other keys
 import logging
 import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -20,7 +21,7 @@ from ipcluster_ext.transport.files import (
     to_json,
     write_private,
 )
-from ipcluster_ext.transport.interfaces import reachable_as
+from ipcluster_ext.transport.interfaces import EVERYWHERE, addresses_of, is_own, reachable_as
 from ipcluster_ext.transport.keys import HubKeys
 from ipcluster_ext.transport.probing import prove_shut
 from ipcluster_ext.transport.processes import start_of
@@ -29,6 +30,7 @@ from ipcluster_ext.transport.router import Arrival
 from ipcluster_ext.transport.tcpdoors import TcpDoors
 
 log = logging.getLogger(__name__)
+log.setLevel(logging.INFO)  # where a hub can be reached always stands in its log
 
 
 class Outside(TcpDoors):
@@ -49,16 +51,20 @@ class Outside(TcpDoors):
 
     def __init__(self, folder: Path, tcp: TcpConfig) -> None:
         self._folder = folder
+        self._why = tcp.why
         self._rekeyed = False
-        keys = self._keys()
-        super().__init__(tcp.ip, _ports_before(folder) or tcp.ports, keys, refusals=Refusals())
+        keys = self._admitted = self._keys()
+        before = _doors_before(folder)
+        ips = tcp.ips if before is None else _still_here(tcp.ips)
+        ports = tcp.ports if before is None else before.ports
+        super().__init__(ips, ports, keys, refusals=Refusals())
         try:
             prove_shut(self, keys.server.public)
         except BaseException:
             self.close()
             raise
         signal.signal(signal.SIGHUP, self._on_signal)
-        self._tell(keys)
+        log.info("listening at %s", self._tell(keys).text)
 
     def _keys(self) -> HubKeys:
         path = hub_keys_file(self._folder)
@@ -68,19 +74,20 @@ class Outside(TcpDoors):
             msg = f"there are no keys in {path}; nothing listens on TCP without"
             raise ClusterError(msg) from None
 
-    def _tell(self, keys: HubKeys) -> None:
+    def _tell(self, keys: HubKeys) -> OpenDoors:
         """Say where the doors are, and whom they admit."""
-        host = reachable_as(self.ip)
         pid = os.getpid()
         doors = OpenDoors(
             pid=pid,
             started=start_of(pid) or 0,
-            host=host,
+            hosts=list(map(reachable_as, self.ips)),
             ports=self.ports,
             admits=keys.digest,
+            everywhere=self.ips == [EVERYWHERE],
+            why=self._why,
         )
-        write_private(open_doors_file(self._folder), to_json(doors))
-        log.info("listening at %s, ports %s", self.ip, self.ports)
+        write_private(open_doors_file(self._folder), to_json(doors), lasting=False)
+        return doors
 
     def _on_signal(self, _signum: int, _frame: FrameType | None) -> None:
         self._rekeyed = True
@@ -99,13 +106,29 @@ class Outside(TcpDoors):
         except ClusterError:
             log.exception("the keys stay as they are")
             return
-        self.rekey(keys)
+        if keys.extends(self._admitted):
+            self.admit_more(keys)
+        else:
+            self.rekey(keys)
+        self._admitted = keys
         self._tell(keys)
 
 
-def _ports_before(folder: Path) -> list[int]:
-    """Return the ports that the hub before this one had, none if this is the first."""
+def _doors_before(folder: Path) -> OpenDoors | None:
+    """Return the doors that the hub before this one had, None if this is the first."""
     try:
-        return read_private(open_doors_file(folder), OpenDoors).ports
+        return read_private(open_doors_file(folder), OpenDoors)
     except FileNotFoundError:
-        return []
+        return None
+
+
+def _still_here(ips: Sequence[str]) -> Sequence[str]:
+    """Return where a hub can listen that takes over: an interface may have gone meanwhile.
+
+    All of them, and so the reason why not, if none is left.
+    """
+    addresses = addresses_of(ips)
+    left = [address for address in addresses if is_own(address)]
+    for address in sorted(set(addresses) - set(left)) if left else ():
+        log.warning("this host has the address %s no longer; nobody is heard there", address)
+    return left or ips

@@ -24,6 +24,7 @@ from ipcluster_ext.core.events import (
     Silent,
 )
 from ipcluster_ext.errors import ProtocolError
+from ipcluster_ext.hub import freight
 from ipcluster_ext.protocol.frames import decode
 from ipcluster_ext.protocol.ledger import Ledger
 from ipcluster_ext.protocol.messages import (
@@ -41,11 +42,15 @@ from ipcluster_ext.transport.router import Address, Arrival, Router
 CLIENTS = 0
 ENGINES = 1
 PING_EVERY = 2.0
+HURRY = 0.5
+"""As often those are pinged who owe something while everybody waits for them: after a takeover."""
 ACK_WITHIN = 0.02
 BACKLOG = 64 * 1024 * 1024
 """Bytes that may be under way to a client before what follows waits on disk."""
 AWAY = 5.0
 """A hub that did nothing for so long was stopped itself, and cannot say who was silent."""
+_MOST_NAMES = 2**31 - 1
+_MOST_FORGOTTEN = 10_000
 
 _MAY_SAY = {
     CLIENTS: frozenset(FROM_CLIENT),
@@ -68,7 +73,10 @@ class Peer:
     silent
         Whether the core was told that this was a while ago.
     waiting
-        What it is to be told once a page of the journal is written, and what comes after that.
+        What it is to be told once a page of the journal is written, or enough of what was sent
+        before has arrived, and what comes after that.
+    outside
+        Whether it may be on another host.
     """
 
     id: PeerId
@@ -80,6 +88,7 @@ class Peer:
     silent: bool = False
     lags: bool = False
     waiting: deque[tuple[int, Send]] = field(default_factory=deque)
+    outside: bool = False
 
 
 class Ports:
@@ -97,6 +106,8 @@ class Ports:
         How long, in seconds, an engine may not be heard before the core is told.
     backlog
         How many bytes may be under way to a client before the core is told that it lags behind.
+    read
+        Maps a blob of this host for those who are on others.
     """
 
     def __init__(
@@ -107,11 +118,15 @@ class Ports:
         journal: bool = False,
         quiet: float = PATIENT.quiet,
         backlog: int = BACKLOG,
+        read: freight.Read | None = None,
     ) -> None:
         self._router = router
         self._boot = boot
         self._quiet = quiet
         self._backlog = backlog
+        self._read = read
+        self._outside: dict[Peer, None] = {}
+        self._room: int | None = None
         self._ping_every = min(PING_EVERY, quiet / 2)
         self._now = self._look_at = self._looked_at = 0.0
         self._patient = journal
@@ -121,11 +136,12 @@ class Ports:
         self._held_back: dict[Peer, int] = {}
         self._peers: dict[Address, Peer] = {}
         self._by_id: dict[PeerId, Peer] = {}
-        self._next = 1
+        self._forgotten: dict[tuple[Address, int], None] = {}
+        self._next, self._names = 1, 0
         self._owing: dict[Peer, None] = {}  # in order, or chance would have a say
         self._heard: dict[Peer, None] = {}
         self._ack_at: float | None = None
-        self._ping_at = 0.0
+        self._ping_at = self._hurry_at = self._hurry_until = 0.0
         self.malformed = 0
         self.forbidden = 0
 
@@ -160,7 +176,7 @@ class Ports:
             self._forget(peer)
             peer = None
         if peer is None:
-            peer = self._meet(arrival.address, packet.boot)
+            peer = self._meet(arrival.address, packet)
         peer.heard_at = self._now
         if peer.silent:
             peer.silent = False
@@ -191,10 +207,23 @@ class Ports:
         self.forbidden += len(messages) - len(said)
         return said
 
-    def _meet(self, address: Address, boot: int) -> Peer:
-        ledger = Ledger(self._boot, other=boot, patient=self._patient)
-        peer = Peer(PeerId(self._next), address, boot, ledger, _MAY_SAY[address.door])
+    def _meet(self, address: Address, packet: Packet) -> Peer:
+        """Enter a peer that is not known.
+
+        One that knows this hub was forgotten, and comes back: it has to begin anew, as with a hub
+        that was started again. So this one goes by another name to it. One that was forgotten
+        before it knew this hub may yet hear what it was told then: the same holds for it.
+        """
+        name = self._boot
+        if packet.to == name or (address, packet.boot) in self._forgotten:
+            self._names = self._names % (_MOST_NAMES - 1) + 1
+            name = (self._boot + self._names - 1) % _MOST_NAMES + 1
+        ledger = Ledger(name, other=packet.boot, patient=self._patient)
+        peer = Peer(PeerId(self._next), address, packet.boot, ledger, _MAY_SAY[address.door])
         self._next += 1
+        if address.outside:
+            peer.outside = True
+            self._outside[peer] = None
         self._peers[address] = self._by_id[peer.id] = peer
         return peer
 
@@ -202,8 +231,21 @@ class Ports:
         self._by_id.pop(peer.id, None)
         self._owing.pop(peer, None)
         self._waiting.pop(peer, None)
+        self._outside.pop(peer, None)
         if self._peers.get(peer.address) is peer:
             del self._peers[peer.address]
+        self._forgotten[peer.address, peer.boot] = None
+        if len(self._forgotten) > _MOST_FORGOTTEN:
+            del self._forgotten[next(iter(self._forgotten))]
+
+    def may_carry_at_once(self, effects: Iterable[Effect]) -> bool:
+        """Tell whether effects can be carried before it is said what they have to wait for."""
+        if self._waiting:
+            return False
+        for effect in effects:  # noqa: SIM110 - a generator would cost more than all of this
+            if type(effect) is not Send or effect.patient:
+                return False
+        return True
 
     def carry(self, effects: Iterable[Effect]) -> list[Event]:
         """Do what the core wants done.
@@ -213,6 +255,7 @@ class Ports:
         The peers that turned out to be gone, to be handled at once.
         """
         gone: list[Event] = []
+        self._room = None
         for who in list(self._waiting):
             self._release(who, gone)
         for effect in effects:
@@ -225,7 +268,11 @@ class Ports:
                 gone.extend(self._unreceived(peer))
                 self._forget(peer)
                 continue
-            if peer.waiting or (effect.patient and self._page > self._written):
+            if (
+                peer.waiting
+                or (effect.patient and self._page > self._written)
+                or (peer.outside and self._is_too_much(peer, effect))
+            ):
                 peer.waiting.append((self._page if effect.patient else 0, effect))
                 self._waiting[peer] = None
             else:
@@ -235,21 +282,40 @@ class Ports:
         return gone
 
     def _release(self, peer: Peer, gone: list[Event]) -> None:
-        """Say what waited for a page that is written."""
+        """Say what waited for a page that is written, or for others to arrive."""
         waiting = peer.waiting
         while waiting and waiting[0][0] <= self._written:
+            if peer.outside and self._is_too_much(peer, waiting[0][1]):
+                return
             self._say(peer, waiting.popleft()[1], gone)
         if not waiting:
             del self._waiting[peer]
 
     def _say(self, peer: Peer, send: Send, gone: list[Event]) -> None:
         self._owing.pop(peer, None)
-        wire = peer.ledger.say(send.messages, send.frames, token=send.token)
+        messages, frames = send.messages, send.frames
+        if peer.outside and self._read is not None and freight.has_blobs(messages):
+            messages, frames = freight.unload(messages, frames, self._read)
+            self._room = None
+        wire = peer.ledger.say(messages, frames, token=send.token)
         if not self._router.send(peer.address, wire):
             gone.append(Left(peer.id, "its connection is gone"))
         elif peer.ledger.unacked_nbytes > self._backlog and self._may_lag(peer):
             peer.lags = True
             gone.append(Lags(peer.id))
+
+    def _is_too_much(self, peer: Peer, send: Send) -> bool:
+        """Tell whether blobs have to wait until more of what is under way has arrived."""
+        if self._read is None or not freight.has_blobs(send.messages):
+            return False
+        if self._room is None:
+            under_way = sum(
+                other.ledger.unacked_nbytes
+                for other in self._outside
+                if other.address.door == ENGINES and not other.silent
+            )
+            self._room = freight.MOST_FOR_ALL - under_way
+        return self._room <= 0 or peer.ledger.unacked_nbytes > freight.MOST_FOR_ONE
 
     def _may_lag(self, peer: Peer) -> bool:
         """Tell whether the core is to be told that a peer lags behind: what it is owed is kept."""
@@ -257,7 +323,8 @@ class Ports:
 
     def _unreceived(self, peer: Peer) -> list[Event]:
         """Return the tokens that a peer that is gone will not receive."""
-        return [Delivered(token) for token in peer.ledger.restart() if token is not None]
+        tokens = [*peer.ledger.restart(), *(send.token for _, send in peer.waiting)]
+        return [Delivered(token) for token in tokens if token is not None]
 
     def keep_up(self, now: float) -> list[Event]:
         """Acknowledge and ping what is due.
@@ -277,12 +344,20 @@ class Ports:
             self._look(now, events)
         if now >= self._ping_at:
             self._ping_at = now + self._ping_every
-            events += [
-                Left(peer.id, "its connection is gone")
-                for peer in list(self._peers.values())
-                if not self._router.send(peer.address, peer.ledger.ping())
-            ]
+            self._hurry_at = now + HURRY
+            self._ping(list(self._peers.values()), events)
+        elif self._hurry_at <= now and self._hurry_at < self._hurry_until:
+            self._hurry_at = now + HURRY
+            self._ping([peer for peer in self._peers.values() if _owes(peer.ledger)], events)
         return events
+
+    def _ping(self, peers: Iterable[Peer], events: list[Event]) -> None:
+        """Find out what was lost between peers and this hub."""
+        events += [
+            Left(peer.id, "its connection is gone")
+            for peer in peers
+            if not self._router.send(peer.address, peer.ledger.ping())
+        ]
 
     def _look(self, now: float, events: list[Event]) -> None:
         """Find out which engines have not been heard for a while."""
@@ -313,6 +388,8 @@ class Ports:
         """
         unsettled = self._unsettled
         self._page, self._written = page or self._page, written
+        if page is None:
+            self._hurry_until = self._now + self._ping_every
         if self._heard:
             self._held_back.update((peer, peer.ledger.received) for peer in self._heard)
             self._heard.clear()
@@ -321,19 +398,28 @@ class Ports:
             self._held_back.clear()
         while unsettled and unsettled[0][0] <= written:
             for peer, received in unsettled.popleft()[1]:
-                peer.ledger.may_acknowledge(received)
-                self._owing[peer] = None
+                if peer.id in self._by_id:  # else this hub may go by another name to it by now
+                    peer.ledger.may_acknowledge(received)
+                    self._owing[peer] = None
         if self._owing and self._ack_at is None:
             self._ack_at = self._now + ACK_WITHIN
 
-    def farewell(self) -> None:
-        """Tell the clients that the hub ends."""
+    def farewell(self, agents: Iterable[PeerId] = ()) -> None:
+        """Tell the clients that the hub ends, and agents on other hosts that they are to end."""
+        others = frozenset(agents)
         for peer in self._peers.values():
-            if peer.address.door == CLIENTS:
+            if peer.address.door == CLIENTS or peer.id in others:
                 self._router.send(peer.address, peer.ledger.mention(Bye()))
 
     @property
     def deadline(self) -> float:
         """When `keep_up` wants to be called next."""
         soonest = min(self._ping_at, self._look_at)
+        if self._hurry_at < self._hurry_until:
+            soonest = min(soonest, self._hurry_at)
         return soonest if self._ack_at is None else min(soonest, self._ack_at)
+
+
+def _owes(ledger: Ledger) -> bool:
+    """Tell whether a peer has said nothing that counts, or not acknowledged what it was told."""
+    return not ledger.received or bool(ledger.unacked)

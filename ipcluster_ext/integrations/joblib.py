@@ -177,7 +177,8 @@ class IpclusterBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[
         if self.inner_max_num_threads is not None:
             return int(self.inner_max_num_threads)
         chosen = any(name in os.environ for name in self.MAX_NUM_THREADS_VARS)
-        here = self._dealer is not None and self._dealer.client.connection.shares_memory()
+        connection = None if self._dealer is None else self._dealer.client.connection
+        here = connection is not None and connection.roster.hosts <= {connection.host}
         threads = cpu_count() // count
         return threads if threads > 1 and here and not chosen else None
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import TypeVar
 
+import msgspec
+
 from ipcluster_ext.client.picture import ClusterStatus
 from ipcluster_ext.jupyter.schema import Engine, StatusNow, Work
 from ipcluster_ext.protocol.feed import EngineRow, WorkRow
@@ -13,40 +15,12 @@ R = TypeVar("R")
 
 def engine_of(row: EngineRow) -> Engine:
     """Return an engine as browsers see it."""
-    return Engine(
-        id=row.id,
-        state=row.state,
-        host=row.host,
-        pid=row.pid,
-        label=row.label,
-        since=row.since,
-        queued=row.queued,
-        ended=row.ended,
-        failed=row.failed,
-        cpu=row.cpu,
-        nbytes=row.nbytes,
-        limit=row.limit,
-        reason=row.reason,
-    )
+    return msgspec.convert(row, Engine, from_attributes=True)
 
 
 def work_of(row: WorkRow) -> Work:
     """Return work as browsers see it."""
-    return Work(
-        number=row.number,
-        session=row.session,
-        label=row.label,
-        name=row.name,
-        kind=row.kind,
-        done=row.done,
-        failed=row.failed,
-        cancelled=row.cancelled,
-        running=row.running,
-        queued=row.queued,
-        began=row.began,
-        ended=row.ended,
-        error=row.error,
-    )
+    return msgspec.convert(row, Work, from_attributes=True)
 
 
 def whole(cluster: str, now: ClusterStatus) -> StatusNow:
@@ -56,6 +30,7 @@ def whole(cluster: str, now: ClusterStatus) -> StatusNow:
         whole=True,
         engines=[engine_of(row) for row in now.engines],
         work=[work_of(row) for row in now.work],
+        lines={int(engine): line for engine, line in now.lines.items()},
     )
 
 
@@ -67,7 +42,9 @@ def difference(cluster: str, before: ClusterStatus, now: ClusterStatus) -> Statu
     work, past = _differing(
         {row.number: row for row in before.work}, {row.number: row for row in now.work}
     )
-    if not (engines or gone or work or past):
+    lines = {each: now.lines.get(each, "") for each in {**before.lines, **now.lines}}
+    fresh = {int(each): line for each, line in lines.items() if before.lines.get(each, "") != line}
+    if not (engines or gone or work or past or fresh):
         return None
     return StatusNow(
         cluster=cluster,
@@ -76,6 +53,7 @@ def difference(cluster: str, before: ClusterStatus, now: ClusterStatus) -> Statu
         gone=[int(engine) for engine in gone],
         work=[work_of(row) for row in work],
         past=past,
+        lines=fresh,
     )
 
 

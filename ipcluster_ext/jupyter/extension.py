@@ -19,7 +19,9 @@ def _load_jupyter_server_extension(server: "ServerApp") -> None:
     from ipcluster_ext.jupyter.routes import routes
 
     settings: dict[str, Any] = server.web_app.settings
-    settings["ipcluster_ext"] = Manager(settings, server.kernel_manager)
+    manager = settings["ipcluster_ext"] = Manager(settings, server.kernel_manager)
+    later: Callable[..., object] = server.io_loop.call_later
+    later(0, manager.attend)
     add_handlers: Callable[..., None] = server.web_app.add_handlers
     add_handlers(".*$", routes(settings["base_url"]))
     server.log.info("ipcluster_ext: clusters of engines are below ipcluster-ext/")

@@ -10,15 +10,18 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from ipcluster_ext.cluster import profiles, register
-from ipcluster_ext.cluster.cluster import Cluster
-from ipcluster_ext.errors import ClusterError
-from ipcluster_ext.jupyter import consoles, schema
+from ipcluster_ext.client.choice import choose_for, chosen_by
+from ipcluster_ext.client.works import first_error
+from ipcluster_ext.cluster import register
+from ipcluster_ext.errors import ClusterError, RemoteError
+from ipcluster_ext.jupyter import consoles, forms, schema
 from ipcluster_ext.jupyter.browser import Browser
 from ipcluster_ext.jupyter.deltas import engine_of, work_of
 from ipcluster_ext.jupyter.logs import cluster_log, engine_log
+from ipcluster_ext.jupyter.notebooks import NotRunning, notebook_of
 from ipcluster_ext.jupyter.schema import ClustersNow, Select
 from ipcluster_ext.jupyter.sight import Sight
+from ipcluster_ext.jupyter.tending import find, tend
 from ipcluster_ext.transport.files import runtime_folder
 
 TOLD_EVERY = 0.1
@@ -26,11 +29,13 @@ TOLD_EVERY = 0.1
 _LOOK_EVERY = 1.0
 """While somebody watches, new clusters are looked for this often: a look is one system call."""
 
+ATTENDED_EVERY = 30.0
+"""While nobody watches, too, the server sees this often whether its clusters work."""
+
+_LINES, _ANSWER_WITHIN = 200, 5.0
+"""So much of its log an engine on another host is asked for, and so many seconds it may take."""
+
 T = TypeVar("T")
-
-
-class NotRunning(ClusterError):
-    """There is no such cluster."""
 
 
 class Manager:
@@ -50,6 +55,7 @@ class Manager:
         self._sights: dict[str, Sight] = {}
         self._browsers: dict[Browser, Sight | None] = {}
         self._looking: asyncio.Task[None] | None = None
+        self._attending: asyncio.Task[None] | None = None
         self._telling: asyncio.TimerHandle | None = None
         self._seen = -1
 
@@ -90,14 +96,19 @@ class Manager:
         return schema.Log(text=await _aside(lambda: cluster_log(sight.folder)))
 
     async def engine_log(self, name: str, engine: int) -> schema.Log:
-        """Return what an engine's process has written."""
+        """Return what an engine's process has written, whatever host that is on."""
         sight = await self._sight(name)
-        return schema.Log(text=await _aside(lambda: engine_log(sight.folder, engine)))
+        text = await _aside(lambda: engine_log(sight.folder, engine))
+        if text is None:
+            client = await sight.client()
+            lines = await _aside(lambda: client[engine].log(_LINES, timeout=_ANSWER_WITHIN))
+            text = "\n".join(lines)
+        return schema.Log(text=text)
 
     async def profiles(self) -> schema.Profiles:
-        """Return all recipes, those that cannot be used included."""
-        found = await _aside(_profiles)
-        return schema.Profiles(profiles=found, processors=os.cpu_count() or 1)
+        """Return all recipes and launchers, those that cannot be used included."""
+        found, launchers = await asyncio.gather(_aside(forms.profiles), forms.launchers())
+        return schema.Profiles(profiles=found, processors=os.cpu_count() or 1, launchers=launchers)
 
     async def _sight(self, name: str) -> Sight:
         if name not in self._sights:
@@ -136,16 +147,14 @@ class Manager:
         ------
         ClusterError
             A cluster of that id is running, or the profile cannot be used.
+        WrongOption
+            The launcher cannot be told that.
         """
         await self._find()
         if wish.id is not None and wish.id in self._sights:
             msg = f"a cluster {wish.id!r} is there already; choose another id"
             raise ClusterError(msg)
-        cluster = await _aside(
-            lambda: Cluster(
-                wish.n, profile=wish.profile or "", cluster_id=wish.id or "", shutdown_atexit=False
-            )
-        )
+        cluster = await _aside(lambda: forms.cluster_of(wish))
         sight = Sight.new(cluster, self._changed)
         self._sights[cluster.cluster_id] = sight
         self._tell_soon()
@@ -182,12 +191,82 @@ class Manager:
             case "retire":
                 await _aside(lambda: client.retire_engines([engine]))
 
+    async def work_error(self, name: str, number: int) -> schema.Log:
+        """Return the traceback of the task of a work that failed first."""
+        sight = await self._sight(name)
+        client = await sight.client()
+        row = find(await sight.snapshot(), number)
+        return schema.Log(text=await _aside(lambda: first_error(client, row)))
+
+    async def tend(self, name: str, number: int, wish: schema.Tend) -> schema.Tended:
+        """Cancel, interrupt or retry work, whoever has submitted it.
+
+        Raises
+        ------
+        NotRunning
+            There is no such cluster, or no such work in it.
+        ClusterError
+            The work has ended, or nothing of it can run again.
+        """
+        sight = await self._sight(name)
+        client = await sight.client()
+        row = find(await sight.snapshot(), number, wish.began)
+        return await _aside(lambda: tend(client.connection, row, wish.action))
+
     async def console(self, name: str, engine: int) -> schema.Console:
-        """Have the server know an engine as a kernel."""
+        """Have the server know an engine as a kernel.
+
+        Raises
+        ------
+        ClusterError
+            The engine is on another host, and cannot be one.
+        """
         client = await (await self._sight(name)).client()
-        file = await _aside(lambda: client[engine].connection_file(timeout=5.0))
+        try:
+            file = await _aside(lambda: client[engine].connection_file(timeout=_ANSWER_WITHIN))
+        except RemoteError as error:
+            raise ClusterError(error.evalue) from error  # its own words, for people
         kernel = consoles.adopt(self._kernels, file)
         return schema.Console(kernel=kernel, name=f"engine {engine} of {name}")
+
+    # ------------------------------------------------------------ notebooks
+
+    async def choice(self, kernel: str) -> schema.Choice:
+        """Return which cluster a notebook has chosen.
+
+        Parameters
+        ----------
+        kernel
+            Its kernel.
+
+        Raises
+        ------
+        NotRunning
+            The server has no such kernel.
+        ClusterError
+            The kernel is no notebook's.
+        """
+        notebook = await _aside(lambda: notebook_of(self._kernels, kernel))
+        chosen = await _aside(lambda: chosen_by(notebook))
+        if chosen and chosen not in self._sights:
+            await self._find()
+        return schema.Choice(cluster=chosen or None, runs=chosen in self._sights)
+
+    async def choose(self, kernel: str, wish: schema.Choose) -> schema.Choice:
+        """Have a notebook use a cluster where it names none; its kernel minds it at once.
+
+        Raises
+        ------
+        NotRunning
+            The server has no such kernel, or no such cluster runs; nothing has changed.
+        ClusterError
+            The kernel is no notebook's, or the cluster could not start.
+        """
+        notebook = await _aside(lambda: notebook_of(self._kernels, kernel))
+        if wish.cluster is not None:
+            await (await self._sight(wish.cluster)).be_findable()
+        await _aside(lambda: choose_for(notebook, wish.cluster or ""))
+        return schema.Choice(cluster=wish.cluster, runs=wish.cluster is not None)
 
     # ------------------------------------------------------------ who watches
 
@@ -221,7 +300,19 @@ class Manager:
                 return
             if browser in self._browsers:
                 self._browsers[browser] = sight
-                sight.join(browser, wish.interval)
+                sight.join(browser, wish.interval, spans=wish.spans)
+
+    def attend(self) -> None:
+        """Begin to see whether clusters work, also while nobody watches."""
+        self._attending = asyncio.ensure_future(self._attend())
+
+    async def _attend(self) -> None:
+        """Note activity while a cluster works: whoever stops idle servers has no browser."""
+        while True:
+            await self._find()
+            for sight in self._sights.values():
+                self._note_activity(sight)
+            await asyncio.sleep(ATTENDED_EVERY)
 
     async def _look(self) -> None:
         """See clusters come and go, as long as somebody watches."""
@@ -235,11 +326,14 @@ class Manager:
 
     def _changed(self, sight: Sight) -> None:
         """Note that something of a cluster has changed."""
+        self._note_activity(sight)
+        self._tell_soon()
+
+    def _note_activity(self, sight: Sight) -> None:
         if sight.cluster.busy:
             # A server is not idle whose clusters work: cullers look at this.
             activity = self._settings.setdefault("last_activity_times", {})
             activity["ipcluster_ext"] = datetime.fromtimestamp(sight.now(), UTC)
-        self._tell_soon()
 
     def _tell_soon(self) -> None:
         if self._telling is None and self._browsers:
@@ -256,8 +350,9 @@ class Manager:
 
     async def close(self) -> None:
         """Let go of all clusters; they go on."""
-        if self._looking is not None:
-            self._looking.cancel()
+        for task in (self._looking, self._attending):
+            if task is not None:
+                task.cancel()
         for sight in self._sights.values():
             await sight.close()
         self._sights.clear()
@@ -266,22 +361,3 @@ class Manager:
 async def _aside(call: Callable[[], T]) -> T:
     """Call something that waits, on another thread."""
     return await asyncio.to_thread(call)
-
-
-def _profiles() -> list[schema.Profile]:
-    found = []
-    for name in profiles.names():
-        try:
-            profile = profiles.load(name)
-        except ClusterError as error:
-            found.append(schema.Profile(name=name, error=str(error)))
-        else:
-            found.append(
-                schema.Profile(
-                    name=name,
-                    description=profile.description,
-                    launcher=profile.launcher,
-                    n=profile.n,
-                )
-            )
-    return found

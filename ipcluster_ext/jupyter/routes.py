@@ -15,15 +15,19 @@ from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import url_path_join
 from tornado import web
 
+from ipcluster_ext.cluster.launchers.contract import WrongOption
 from ipcluster_ext.errors import IpclusterError
-from ipcluster_ext.jupyter.manager import Manager, NotRunning
-from ipcluster_ext.jupyter.schema import Act, New, Restart, Scale
+from ipcluster_ext.jupyter.manager import Manager
+from ipcluster_ext.jupyter.notebooks import NotRunning
+from ipcluster_ext.jupyter.schema import Act, Choose, New, Restart, Scale, Tend
 from ipcluster_ext.jupyter.socket import FeedSocket
 
 RESOURCE = "ipcluster_ext"
 """What an authorizer is asked about: read for GET, write for everything else."""
 _CLUSTER = r"(?P<cluster>[A-Za-z0-9][A-Za-z0-9_-]{0,15})"
 _ENGINE = r"(?P<engine>\d{1,6})"
+_WORK = r"(?P<work>\d{1,9})"
+_KERNEL = r"(?P<kernel>[A-Za-z0-9][A-Za-z0-9_-]{0,63})"
 
 Body = TypeVar("Body", bound=msgspec.Struct)
 Verb = Callable[..., Awaitable[None]]
@@ -38,6 +42,8 @@ def _answering(verb: Verb) -> Verb:
             await verb(self, *args, **kwargs)
         except NotRunning as error:
             self.refuse(404, str(error))
+        except WrongOption as error:
+            self.refuse(400, str(error), option=error.option)
         except (IpclusterError, ValueError, TimeoutError, OSError) as error:
             self.refuse(409, str(error))
 
@@ -74,15 +80,20 @@ class Handler(APIHandler):
         message = getattr(error, "log_message", None) or self._reason
         self.refuse(status_code, str(message))
 
-    def refuse(self, status: int, reason: str) -> None:
-        """Answer with an error and its reason."""
+    def refuse(self, status: int, reason: str, **where: str) -> None:
+        """Answer with an error, its reason, and what it is about if that is known."""
         self.set_status(status)
-        self.finish_json({"message": reason})
+        self.finish_json({"message": reason, **where})
 
     def answer(self, value: object, status: int = 200) -> None:
         """Answer with a value."""
         self.set_status(status)
         self.finish_json(value)
+
+    def done(self) -> None:
+        """Answer that it is done, and nothing else."""
+        self.set_status(204)
+        self.finish()
 
     def finish_json(self, value: object) -> None:
         """End the answer."""
@@ -124,8 +135,7 @@ class ClusterHandler(Handler):
     async def delete(self, cluster: str) -> None:
         """Stop it, also while it starts; one that could not start is forgotten."""
         await self.manager.stop(cluster)
-        self.set_status(204)
-        self.finish()
+        self.done()
 
 
 class ScaleHandler(Handler):
@@ -137,8 +147,7 @@ class ScaleHandler(Handler):
     async def post(self, cluster: str) -> None:
         """Have so many."""
         await self.manager.scale(cluster, self.body(Scale))
-        self.set_status(204)
-        self.finish()
+        self.done()
 
 
 class RestartHandler(Handler):
@@ -150,8 +159,7 @@ class RestartHandler(Handler):
     async def post(self, cluster: str) -> None:
         """Restart them."""
         await self.manager.restart(cluster, self.body(Restart))
-        self.set_status(204)
-        self.finish()
+        self.done()
 
 
 class EnginesHandler(Handler):
@@ -174,8 +182,7 @@ class EngineHandler(Handler):
     async def post(self, cluster: str, engine: str) -> None:
         """Interrupt, restart, stop or retire it."""
         await self.manager.act(cluster, int(engine), self.body(Act))
-        self.set_status(204)
-        self.finish()
+        self.done()
 
 
 class EngineLogHandler(Handler):
@@ -222,6 +229,46 @@ class WorkHandler(Handler):
         self.answer(await self.manager.work(cluster))
 
 
+class TendHandler(Handler):
+    """Work, whoever has submitted it."""
+
+    @web.authenticated
+    @authorized
+    @_answering
+    async def post(self, cluster: str, work: str) -> None:
+        """Cancel it, interrupt it, or run again what failed."""
+        self.answer(await self.manager.tend(cluster, int(work), self.body(Tend)))
+
+
+class WorkErrorHandler(Handler):
+    """What went wrong with work."""
+
+    @web.authenticated
+    @authorized
+    @_answering
+    async def get(self, cluster: str, work: str) -> None:
+        """Answer with the traceback of the task that failed first."""
+        self.answer(await self.manager.work_error(cluster, int(work)))
+
+
+class NotebookHandler(Handler):
+    """Which cluster a notebook uses where it names none, by the notebook's kernel."""
+
+    @web.authenticated
+    @authorized
+    @_answering
+    async def get(self, kernel: str) -> None:
+        """Answer with what it has chosen."""
+        self.answer(await self.manager.choice(kernel))
+
+    @web.authenticated
+    @authorized
+    @_answering
+    async def put(self, kernel: str) -> None:
+        """Choose another one, or none."""
+        self.answer(await self.manager.choose(kernel, self.body(Choose)))
+
+
 class ProfilesHandler(Handler):
     """Recipes for clusters."""
 
@@ -240,10 +287,13 @@ ROUTES: dict[str, type[web.RequestHandler]] = {
     f"clusters/{_CLUSTER}/restart": RestartHandler,
     f"clusters/{_CLUSTER}/log": LogHandler,
     f"clusters/{_CLUSTER}/work": WorkHandler,
+    f"clusters/{_CLUSTER}/work/{_WORK}": TendHandler,
+    f"clusters/{_CLUSTER}/work/{_WORK}/error": WorkErrorHandler,
     f"clusters/{_CLUSTER}/engines": EnginesHandler,
     f"clusters/{_CLUSTER}/engines/{_ENGINE}": EngineHandler,
     f"clusters/{_CLUSTER}/engines/{_ENGINE}/log": EngineLogHandler,
     f"clusters/{_CLUSTER}/engines/{_ENGINE}/console": ConsoleHandler,
+    f"notebooks/{_KERNEL}": NotebookHandler,
     "profiles": ProfilesHandler,
     "feed": FeedSocket,
 }

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -14,7 +14,10 @@ from ipcluster_ext.cluster.register import About, Entry
 from ipcluster_ext.errors import ClusterError, IpclusterError
 from ipcluster_ext.jupyter import schema
 from ipcluster_ext.jupyter.deltas import difference, whole
+from ipcluster_ext.jupyter.lines import Lines
 from ipcluster_ext.jupyter.logs import cluster_log
+from ipcluster_ext.jupyter.reel import Reel
+from ipcluster_ext.jupyter.schema import ToBrowser
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +32,7 @@ INTERVAL = 0.1
 MOST_A_SECOND = 40_000
 """So many bytes a second a browser is told of a cluster, in the long run."""
 _FIRST_WORD_WITHIN = 10.0
+_LOOK_EVERY = 0.05
 
 
 @dataclass(slots=True)
@@ -45,12 +49,18 @@ class Audience:
         When it may be told again, by the loop's clock.
     timer
         Tells it then, if something waits.
+    spans
+        Whether it is told which tasks ran when and where.
+    seen
+        Where it stands in the reel of these; None if it was told of none.
     """
 
     interval: float
     told: ClusterStatus | None = None
     due: float = 0.0
     timer: asyncio.TimerHandle | None = None
+    spans: bool = False
+    seen: int | None = None
 
 
 class Sight:
@@ -81,10 +91,13 @@ class Sight:
         self._snapshot: ClusterStatus | None = None
         self._word = asyncio.Event()
         self._browsers: dict[Browser, Audience] = {}
+        self._lines: Lines | None = None
+        self._reel: Reel | None = None
         self.cluster = schema.Cluster(
             id=cluster.cluster_id,
             state="starting",
             profile=about.profile,
+            launchers=about.launchers,
             wanted=about.n,
             owner=about.owner,
             started_at=about.started_at,
@@ -101,7 +114,12 @@ class Sight:
     @classmethod
     def new(cls, cluster: Cluster, changed: "Callable[[Sight], None]") -> Self:
         """Start a cluster, and see it from then on."""
-        about = About(n=cluster.n, profile=cluster.profile, started_at=cls.now())
+        about = About(
+            n=cluster.n,
+            profile=cluster.profile,
+            started_at=cls.now(),
+            launchers=cluster.launchers,
+        )
         return cls(cluster, about, changed, "starting")
 
     @staticmethod
@@ -145,6 +163,7 @@ class Sight:
                 self.cluster,
                 state="stopping" if self._phase == "stopping" else totals.state,
                 host=next((row.host for row in snapshot.engines if row.host), self.cluster.host),
+                hosts=len({row.host for row in snapshot.engines if row.host}),
                 wanted=totals.wanted,
                 ready=totals.ready,
                 busy=totals.busy,
@@ -154,8 +173,8 @@ class Sight:
                 failed=totals.failed,
                 error="",
             )
-        for browser in list(self._browsers):
-            self._tell(browser)
+        self._wind()
+        self._tell_all()
         self._changed(self)
 
     def _end(self, error: str) -> None:
@@ -186,6 +205,8 @@ class Sight:
 
     async def close(self) -> None:
         """Let go of it; it goes on."""
+        self._browsers.clear()
+        self._wind()
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         client, self._client = self._client, None
@@ -193,6 +214,22 @@ class Sight:
             await asyncio.to_thread(client.close)
 
     # ------------------------------------------------------------ asking
+
+    async def be_findable(self) -> None:
+        """Wait until other processes find the cluster, though it may be starting for long yet.
+
+        Raises
+        ------
+        ClusterError
+            It has come to nothing; says why.
+        """
+        while (  # noqa: ASYNC110 - a file tells it, and nobody else
+            self._phase == "starting" and not self._cluster.connection_file.exists()
+        ):
+            await asyncio.sleep(_LOOK_EVERY)
+        if self._phase == "failed":
+            msg = f"cluster {self.cluster.id!r} could not start: {self.cluster.error}"
+            raise ClusterError(msg)
 
     async def client(self) -> "Client":
         """Return a client of it.
@@ -224,9 +261,10 @@ class Sight:
 
     # ------------------------------------------------------------ who watches
 
-    def join(self, browser: "Browser", interval: float) -> None:
+    def join(self, browser: "Browser", interval: float, *, spans: bool = False) -> None:
         """Tell a browser everything, now and as it changes, as often as it likes."""
-        self._browsers[browser] = Audience(interval)
+        self._browsers[browser] = Audience(interval, spans=spans)
+        self._wind()
         self._tell(browser)
 
     def leave(self, browser: "Browser") -> None:
@@ -234,6 +272,25 @@ class Sight:
         audience = self._browsers.pop(browser, None)
         if audience is not None and audience.timer is not None:
             audience.timer.cancel()
+        self._wind()
+
+    def _wind(self) -> None:
+        """Hear what engines write, and have a reel of spans, while somebody wants to see it."""
+        if self._lines is not None and not self._browsers:
+            self._lines.close()
+            self._lines = None
+        elif self._lines is None and self._browsers and self._client is not None:
+            self._lines = Lines(self._client, self._tell_all)
+        wanted = any(audience.spans for audience in self._browsers.values())
+        if self._reel is not None and not wanted:
+            self._reel.close()
+            self._reel = None
+        elif self._reel is None and wanted and self._client is not None:
+            self._reel = Reel(self._client, self._tell_all)
+
+    def _tell_all(self) -> None:
+        for browser in list(self._browsers):
+            self._tell(browser)
 
     def _tell(self, browser: "Browser") -> None:
         """Tell a browser what it does not know, now or as soon as it is due."""
@@ -243,17 +300,22 @@ class Sight:
         if loop.time() < audience.due:
             audience.timer = loop.call_at(audience.due, self._tell_late, browser)
             return
-        message = self._news_for(audience, self._snapshot)
-        audience.told = self._snapshot
-        if message is not None:
-            nbytes = browser.tell(message)
+        lines = {} if self._lines is None else self._lines.now
+        now = replace(self._snapshot, lines=lines)
+        nbytes = sum(browser.tell(message) for message in self._news_for(audience, now))
+        if nbytes:
             audience.due = loop.time() + max(audience.interval, nbytes / MOST_A_SECOND)
 
     def _tell_late(self, browser: "Browser") -> None:
         self._browsers[browser].timer = None
         self._tell(browser)
 
-    def _news_for(self, audience: Audience, now: ClusterStatus) -> schema.StatusNow | None:
-        if audience.told is None:
-            return whole(self.cluster.id, now)
-        return difference(self.cluster.id, audience.told, now)
+    def _news_for(self, audience: Audience, now: ClusterStatus) -> list[ToBrowser]:
+        """Return what a browser is to be told, which it knows then."""
+        name, told, audience.told = self.cluster.id, audience.told, now
+        status = whole(name, now) if told is None else difference(name, told, now)
+        news: list[ToBrowser] = [] if status is None else [status]
+        if audience.spans and self._reel is not None and self._reel.goes_on(audience.seen):
+            spans, audience.seen = self._reel.since(name, audience.seen)
+            news.append(spans)
+        return news

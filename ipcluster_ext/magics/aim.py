@@ -12,6 +12,7 @@ from ipcluster_ext.client.choice import chosen
 from ipcluster_ext.client.connecting import is_of, is_profile
 from ipcluster_ext.client.joining import say
 from ipcluster_ext.client.opened import first_opened, is_usable
+from ipcluster_ext.client.starting import await_engines
 from ipcluster_ext.client.targets import Targets, resolve
 from ipcluster_ext.magics.targets import targets_text
 
@@ -84,7 +85,7 @@ class Aim:
         Raises
         ------
         ClusterError, EngineError
-            A cluster, or more engines, cannot be started.
+            A cluster, or more engines, cannot be started; or what was starting has failed.
         ClientError
             The cluster that was activated has ended.
         """
@@ -93,6 +94,8 @@ class Aim:
         if client is None or (choice and client.cluster_id != choice) or not _fits(client, profile):
             self._given, self._targets = None, "all"
             client = self._connect(profile, count)
+        elif count is not None or not client.ids:
+            await_engines(client, say)  # those that come anyway need not be started
         if count is not None:
             _provide(client, count)
         if self._given is not None:

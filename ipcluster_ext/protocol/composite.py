@@ -33,6 +33,14 @@ class CompositeError(Facts, RemoteError):
     ----------
     tb_limit
         How many different errors are shown.
+
+    Examples
+    --------
+    >>> try:
+    ...     dv.apply_sync(divmod, 1, 0)
+    ... except ipp.CompositeError as error:
+    ...     print(error.message, [each.engine for each in error.errors])
+    one or more tasks failed [0, 1]
     """
 
     facts = ("message", "errors")
@@ -136,7 +144,14 @@ def _rendered(error: BaseException) -> list[str]:
 
 
 class AlreadyDisplayedError(Facts, RemoteError):
-    """Stands for errors whose tracebacks have been shown: it shows how many, and no more."""
+    """Stands for errors whose tracebacks have been shown: it shows how many, and no more.
+
+    Examples
+    --------
+    >>> error = ipp.AlreadyDisplayedError(dv.apply_async(divmod, 1, 0).exception())
+    >>> print(error, "|", error.original.message)
+    2 errors | one or more tasks failed
+    """
 
     facts = ("original",)
 

@@ -13,6 +13,7 @@ from ipcluster_ext.errors import ProtocolError, VersionMismatch
 from ipcluster_ext.protocol.messages import (
     PROTOCOL_VERSION,
     Done,
+    Holding,
     Message,
     News,
     Packet,
@@ -25,6 +26,7 @@ from ipcluster_ext.protocol.messages import (
     Values,
 )
 from ipcluster_ext.protocol.parts import (
+    Blob,
     Buffers,
     Failure,
     ResultItem,
@@ -38,7 +40,7 @@ HEADER_LIMIT = 64 * 1024 * 1024
 MOST_FRAMES = 1 << 18
 """So many frames may make a packet: buffers that are shorter travel within its header."""
 
-_WITH_ITEMS = frozenset({Submit, Run, Done, Results, Values, Supply})
+_WITH_ITEMS = frozenset({Submit, Run, Done, Results, Values, Supply, Holding})
 _WITH_AN_ITEM = (SubmitEach, Prepare)
 
 _encoder = msgspec.msgpack.Encoder()
@@ -120,6 +122,22 @@ def frames_described(message: Message) -> int:
     if isinstance(message, _WITH_AN_ITEM):
         return frames_of(message.item.buffers)
     return frames_of(message.buffers) if isinstance(message, News) else 0
+
+
+def blobs_described(message: Message) -> Iterator[str]:
+    """Yield the names of the blobs in which a message's payloads are."""
+    kind = type(message)
+    if kind in _WITH_ITEMS:
+        items: Sequence[TaskItem | ResultItem] = message.items  # type: ignore[union-attr]
+        described = [item.buffers for item in items if item.buffers]
+    elif isinstance(message, _WITH_AN_ITEM):
+        described = [message.item.buffers]
+    else:
+        described = [message.buffers] if isinstance(message, News) else []
+    for buffers in described:
+        for buffer in buffers:
+            if isinstance(buffer, Blob):
+                yield buffer.name
 
 
 def split(buffer: memoryview) -> Iterator[memoryview]:

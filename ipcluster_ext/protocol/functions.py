@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from hashlib import blake2b
 from importlib.machinery import PathFinder
+from operator import is_
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
@@ -170,7 +171,7 @@ def _importable(name: str) -> bool:
 
 
 def _same(before: tuple[object, ...], now: tuple[object, ...]) -> bool:
-    return len(before) == len(now) and all(a is b for a, b in zip(before, now, strict=True))
+    return len(before) == len(now) and all(map(is_, before, now))
 
 
 def fingerprint_of(function: Callable[..., Any]) -> tuple[object, ...] | None:
@@ -197,9 +198,13 @@ def _collect(value: object, parts: list[object], seen: set[int]) -> bool:
     if id(value) in seen:
         return True
     seen.add(id(value))
-    if isinstance(value, FunctionType) and not by_reference(value):
+    if isinstance(value, FunctionType | type):
+        if by_reference(value):
+            parts.append(value)
+            return True
         _take_along(value.__module__)
-        return _collect_function(value, parts, seen)
+        if isinstance(value, FunctionType):
+            return _collect_function(value, parts, seen)
     parts.append(value)
     if isinstance(value, ModuleType):
         _take_along(value.__name__)
@@ -209,9 +214,6 @@ def _collect(value: object, parts: list[object], seen: set[int]) -> bool:
     if kind is tuple or kind is frozenset:
         frozen = [_collect(part, parts, seen) for part in value]  # type: ignore[attr-defined]
         return all(frozen)
-    if isinstance(value, type | FunctionType):
-        _take_along(value.__module__)
-        return by_reference(value)
     return False
 
 
@@ -234,7 +236,10 @@ def by_reference(value: type | FunctionType) -> bool:
     if module in _MAIN or not isinstance(module, str) or not importable_elsewhere(module):
         return False
     found: object = sys.modules.get(module)
-    for part in value.__qualname__.split("."):
+    name = value.__qualname__
+    if "." not in name:
+        return getattr(found, name, None) is value
+    for part in name.split("."):
         found = getattr(found, part, None)
     return found is value
 

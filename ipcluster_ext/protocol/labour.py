@@ -8,7 +8,7 @@ import hashlib
 import msgspec
 
 from ipcluster_ext.protocol.ids import EngineId, TaskId
-from ipcluster_ext.protocol.parts import Life, ResultItem, TaskItem, TaskSpec
+from ipcluster_ext.protocol.parts import Bounds, Life, ResultItem, TaskItem, TaskSpec
 
 MARK_NBYTES = 12
 
@@ -34,9 +34,10 @@ class Recall(_Message, frozen=True, tag=41):
 
 
 class Drop(_Message, frozen=True, tag=42):
-    """Give back these tasks if they have not begun."""
+    """Give back these tasks if they have not begun, or, if ``handed``, if they are not there."""
 
     ids: list[TaskId]
+    handed: bool = False
 
 
 class Undefine(_Message, frozen=True, tag=43):
@@ -93,9 +94,13 @@ def mark_of(spec: TaskSpec, item: TaskItem) -> bytes:
 
 
 class Done(_Message, frozen=True, tag=51):
-    """Outcomes; their payload buffers follow in order."""
+    """Outcomes; their payload buffers follow in order.
+
+    ``told`` says that they are of tasks that clients had handed over, and that those know them.
+    """
 
     items: list[ResultItem]
+    told: bool = False
 
 
 class Returned(_Message, frozen=True, tag=52):
@@ -112,6 +117,12 @@ class Waiting(_Message, frozen=True, tag=53):
     unsuited: int = 0
 
 
+class Took(_Message, frozen=True, tag=54):
+    """Tasks that clients have handed over; said before anything else about them."""
+
+    ids: list[TaskId]
+
+
 # ---------------------------------------------------------------- agent to hub and back
 
 
@@ -119,6 +130,14 @@ class AgentHello(_Message, frozen=True, tag=60):
     """Introduce an agent, willing to start ``count`` engines at once.
 
     ``again`` says that a hub before this one knew it: then ``engines`` are those that it has.
+    ``far`` says that it came from another host, or is to be taken for one that did: it cannot read
+    the hub's blobs. It is part of the set of engines that is called ``set``, and may have
+    ``capacity`` engines, 0 for any number; its first one would like to have the id ``first``.
+    ``sets`` are those for which it can have agents started on other hosts, and how many engines
+    are to come with these. ``instead_of`` is an agent that was killed where this one is now.
+    ``fixed`` are those of the sets that cannot have more engines than they were started with, and
+    why. ``bounds`` are those of the number of engines; the agent of the hub's host keeps them.
+    ``asked`` is for how many more engines of each set it has been told to have agents started.
     """
 
     agent: int
@@ -127,6 +146,50 @@ class AgentHello(_Message, frozen=True, tag=60):
     count: int
     again: bool = False
     engines: list[Life] = []
+    far: bool = False
+    set: str = ""
+    capacity: int = 0
+    first: int | None = None
+    sets: dict[str, int] = {}
+    instead_of: int = 0
+    bounds: Bounds | None = None
+    fixed: dict[str, str] = {}
+    asked: dict[str, int] = {}
+
+
+class LaunchMore(_Message, frozen=True, tag=90):
+    """To the agent of the hub's host: have agents started for ``count`` more engines of a set."""
+
+    set: str
+    count: int
+
+
+class Keep(_Message, frozen=True, tag=92):
+    """To the agent of the hub's host: tell the next hub that these are the ``bounds``.
+
+    Answered by `Signalled` with ``mark``, unless that is 0.
+    """
+
+    bounds: Bounds | None
+    mark: int = 0
+
+
+class Launched(_Message, frozen=True, tag=91):
+    """From the agent of the hub's host: how something fares that is to bring engines.
+
+    ``name`` is what people call it, as "host n1" or "job 1234", ``count`` how many engines are to
+    come of it, ``stage`` as in `protocol.foreman`, and ``reason`` says more, for people. One that
+    has failed is tried again after ``again_in`` seconds, or not, where that is None. ``last`` says
+    that it has ended and its agents with it, and that nothing else of its set runs.
+    """
+
+    set: str
+    name: str
+    count: int
+    stage: str
+    reason: str = ""
+    again_in: float | None = None
+    last: bool = False
 
 
 class EngineExited(_Message, frozen=True, tag=61):
@@ -148,6 +211,15 @@ class EngineExited(_Message, frozen=True, tag=61):
     details: str = ""
     warning: str = ""
     asked: bool = False
+
+
+class Full(_Message, frozen=True, tag=81):
+    """An engine uses ``nbytes`` of memory, and may use up to ``limit``: users are to know."""
+
+    engine: EngineId
+    boot: int
+    nbytes: int
+    limit: int
 
 
 class Peeked(_Message, frozen=True, tag=68):
@@ -198,7 +270,7 @@ class SignalEngines(_Message, frozen=True, tag=64):
 
 
 class Signalled(_Message, frozen=True, tag=78):
-    """From an agent: the signal of this mark has been sent."""
+    """From an agent: the signal of this mark has been sent, or the bounds are kept."""
 
     mark: int
 

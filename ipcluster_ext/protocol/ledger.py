@@ -4,7 +4,8 @@ ZeroMQ delivers in order as long as a connection lives, and may lose what was un
 breaks. So packets are numbered, kept until the other side acknowledges them (in the header of
 whatever it sends next), and sent again when it is certain that they were lost: a `Pong` answers
 a `Ping` on the same connection, hence everything numbered before that `Ping` has arrived by
-then, or never will. Duplicates are dropped by number. Nothing is paid per task.
+then, or never will. The same holds for what was numbered before the `Pong`, so either side's
+question finds out what either has lost. Duplicates are dropped by number. Nothing is paid per task.
 
 A process that died and was started again is another one, of another incarnation, and remembers
 nothing. What was meant for the one before is not taken; the answer shows the new incarnation, and
@@ -29,6 +30,8 @@ from ipcluster_ext.protocol.messages import (
 )
 
 Wire = list[Frame]
+MOST_LEFT = 16
+"""So many incarnations of the other side are known not to be it any more."""
 
 
 class Taken(msgspec.Struct):
@@ -93,6 +96,7 @@ class Ledger:
         self._last = 0
         self._gap_told = -1
         self._kept: deque[_Kept] = deque()
+        self._left: deque[int] = deque(maxlen=MOST_LEFT)
 
     @property
     def mark(self) -> int:
@@ -173,7 +177,7 @@ class Ledger:
         taken = Taken()
         if packet.boot != self.other:
             if self.other:
-                taken.reborn = True
+                taken.reborn = packet.boot not in self._left  # else it is late, and nobody's
                 return taken
             self.other = packet.boot
         if packet.to != self.boot and packet.to:
@@ -205,7 +209,9 @@ class Ledger:
             if isinstance(message, Ping):
                 taken.resend.append(self.mention(Pong(message.mark, message.at, self._last)))
             elif isinstance(message, Pong):
-                if message.at > self.answered and message.said <= self.received:
+                if message.said > self.received:
+                    taken.resend.append(self.mention(Pong(message.said)))
+                elif message.at > self.answered:
                     self.answered = message.at
                 if self._kept and self._kept[0].seq <= message.mark:
                     taken.resend.extend(entry.wire for entry in self._kept)
@@ -232,6 +238,8 @@ class Ledger:
         """
         tokens = [entry.token for entry in self._kept]
         self._kept.clear()
+        if self.other not in {0, other}:
+            self._left.append(self.other)
         self.other = other
         self.received = self._last = self._acked = self.unacked_nbytes = self._settled = 0
         self._gap_told = -1

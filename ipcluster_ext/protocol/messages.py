@@ -10,18 +10,20 @@ from typing import Literal
 
 import msgspec
 
-from ipcluster_ext.protocol.feed import (
-    Measure as Measure,
-)
-from ipcluster_ext.protocol.feed import (
-    Status as Status,
-)
-from ipcluster_ext.protocol.feed import (
-    Vitals as Vitals,
-)
-from ipcluster_ext.protocol.feed import (
-    Watch as Watch,
-)
+from ipcluster_ext.protocol.comeback import Awaiting as Awaiting
+from ipcluster_ext.protocol.comeback import Holding as Holding
+from ipcluster_ext.protocol.comeback import Lent as Lent
+from ipcluster_ext.protocol.comeback import Over as Over
+from ipcluster_ext.protocol.comeback import Ran as Ran
+from ipcluster_ext.protocol.feed import Glimpse as Glimpse
+from ipcluster_ext.protocol.feed import Measure as Measure
+from ipcluster_ext.protocol.feed import Redo as Redo
+from ipcluster_ext.protocol.feed import Redone as Redone
+from ipcluster_ext.protocol.feed import Retried as Retried
+from ipcluster_ext.protocol.feed import Status as Status
+from ipcluster_ext.protocol.feed import Vitals as Vitals
+from ipcluster_ext.protocol.feed import Watch as Watch
+from ipcluster_ext.protocol.feed import Withdraw as Withdraw
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId
 from ipcluster_ext.protocol.labour import (
     AgentHello as AgentHello,
@@ -44,8 +46,18 @@ from ipcluster_ext.protocol.labour import (
 from ipcluster_ext.protocol.labour import (
     FreeBlobs as FreeBlobs,
 )
+from ipcluster_ext.protocol.labour import Full
 from ipcluster_ext.protocol.labour import (
     Halt as Halt,
+)
+from ipcluster_ext.protocol.labour import (
+    Keep as Keep,
+)
+from ipcluster_ext.protocol.labour import (
+    Launched as Launched,
+)
+from ipcluster_ext.protocol.labour import (
+    LaunchMore as LaunchMore,
 )
 from ipcluster_ext.protocol.labour import (
     Peek as Peek,
@@ -78,6 +90,9 @@ from ipcluster_ext.protocol.labour import (
     SweepBlobs as SweepBlobs,
 )
 from ipcluster_ext.protocol.labour import (
+    Took as Took,
+)
+from ipcluster_ext.protocol.labour import (
     Undefine as Undefine,
 )
 from ipcluster_ext.protocol.labour import (
@@ -87,6 +102,7 @@ from ipcluster_ext.protocol.labour import (
     Waiting as Waiting,
 )
 from ipcluster_ext.protocol.parts import (
+    Bounds,
     Buffers,
     EngineInfo,
     Part,
@@ -96,7 +112,7 @@ from ipcluster_ext.protocol.parts import (
     TaskSpec,
 )
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 
 
 class _Message(msgspec.Struct, frozen=True, array_like=True, gc=False, tag_field="t"):
@@ -152,10 +168,15 @@ class ClientHello(_Message, frozen=True, tag=10):
 
 
 class Submit(_Message, frozen=True, tag=11):
-    """Tasks for whichever engine is free; their payload buffers follow in order."""
+    """Tasks for whichever engine is free; their payload buffers follow in order.
+
+    Of one that its client has handed to an engine by itself that is told, with its life's ``boot``.
+    """
 
     spec: TaskSpec
     items: list[TaskItem]
+    engine: EngineId = EngineId(-1)
+    boot: int = 0
 
 
 class SubmitEach(_Message, frozen=True, tag=12):
@@ -174,11 +195,12 @@ class Cancel(_Message, frozen=True, tag=13):
 
 
 class Steer(_Message, frozen=True, tag=14):
-    """Start, stop, restart, signal, retire or scale engines: ``action`` is one of those words.
+    """Start, stop, restart, signal, retire, scale or adapt engines: ``action`` is one of the words.
 
     ``count`` is for start and scale, ``engines`` for the others, ``signum`` for signal. Engines
     that retire end when they have finished what they have; with ``force``, those that are too many
-    for scale end at once.
+    for scale end at once. ``set`` is the set of engines in which to start some, if one is meant.
+    ``bounds`` are for adapt; without, the number of engines stays as it is.
     """
 
     request: int
@@ -188,6 +210,8 @@ class Steer(_Message, frozen=True, tag=14):
     signum: int = 0
     resources: dict[str, float] = {}
     force: bool = False
+    set: str = ""
+    bounds: Bounds | None = None
 
 
 class QueueQuery(_Message, frozen=True, tag=15):
@@ -276,17 +300,6 @@ class Prepare(_Message, frozen=True, tag=74):
     engines: list[EngineId]
 
 
-class Awaiting(_Message, frozen=True, tag=75):
-    """Tell a hub that was started again which tasks' outcomes a client still waits for.
-
-    They are ``counts[n]`` consecutive ids from ``firsts[n]``. Said after whatever the hub before
-    had not acknowledged: an outcome that is known comes again, a task that nobody knows is lost.
-    """
-
-    firsts: list[TaskId]
-    counts: list[int]
-
-
 class InputReply(_Message, frozen=True, tag=76):
     """What a user says to a task that asked (`News` of topic 'input'). To the hub, and on to it.
 
@@ -308,7 +321,7 @@ class Welcome(_Message, frozen=True, tag=20):
     """The hub knows the peer.
 
     ``blobs`` is the host's blob folder, ``host`` the hub's host; ``versions`` are those of the
-    hub's Python and packages.
+    hub's Python and packages. ``express`` tells a client whether it may hand tasks to engines.
     """
 
     hub_pid: int
@@ -316,6 +329,7 @@ class Welcome(_Message, frozen=True, tag=20):
     blobs: str
     engines: list[EngineInfo] = []
     versions: dict[str, str] = {}
+    express: bool = True
 
 
 class Refused(_Message, frozen=True, tag=21):
@@ -441,24 +455,29 @@ class Notice(_Message, frozen=True, tag=35):
 
 Message = (
     Ping | Pong | Bye | Define
-    | ClientHello | Submit | SubmitEach | Cancel | Steer | QueueQuery | Interrupt | Supply
+    | ClientHello | Submit | Ran | SubmitEach | Cancel | Steer | QueueQuery | Interrupt | Supply
     | Release | Fetch | HistoryQuery | Purge | Resubmit | More | Prepare | Awaiting
-    | Watch | InputReply
+    | Watch | InputReply | Withdraw | Redo | Retried
     | Welcome | Refused | Engines | Results | Output | Cancelled | Steered | QueueReply | Need
     | Started | News | Lack | Fetched | Records | Purged | Notice
-    | Status
+    | Status | Redone
     | Run | Recall | Drop | Undefine | Values | Forget | Halt
-    | EngineHello | Done | Returned | Waiting | FreeBlobs | SweepBlobs
+    | EngineHello | Took | Done | Returned | Waiting | Glimpse | FreeBlobs | SweepBlobs
     | AgentHello | EngineExited | Peeked | StartEngines | StopEngines | SignalEngines | Peek
-    | Measure | Vitals | Signalled
+    | Measure | Vitals | Full | Signalled | LaunchMore | Launched | Keep
+    | Holding | Lent | Over
 )  # fmt: skip
 
 FROM_CLIENT = (
+    Holding, Lent, Over, Ran,
     ClientHello, Define, Submit, SubmitEach, Cancel, Steer, QueueQuery, Interrupt, Supply, Release,
-    Fetch, HistoryQuery, Purge, Resubmit, More, Prepare, Awaiting, Watch, InputReply, Bye,
+    Fetch, HistoryQuery, Purge, Resubmit, More, Prepare, Awaiting, Watch, InputReply, Withdraw,
+    Redo, Retried, Bye,
 )  # fmt: skip
-FROM_ENGINE = (EngineHello, Done, Returned, Output, Started, News, Waiting, Bye)
-FROM_AGENT = (AgentHello, EngineExited, Peeked, Vitals, Signalled, Bye)
+FROM_ENGINE = (
+    EngineHello, Took, Done, Returned, Output, Glimpse, Started, News, Waiting, Lent, Bye,
+)  # fmt: skip
+FROM_AGENT = (AgentHello, EngineExited, Peeked, Vitals, Full, Signalled, Launched, Bye)
 """What clients, engines and agents may say to the hub, beside `Ping` and `Pong`."""
 
 

@@ -91,7 +91,8 @@ class Options(Part, frozen=True):
     and ``soft_time_limit`` the execution. Tasks of higher ``priority`` are given out first.
     ``resources`` are what an engine must have for it. A task whose ``key`` is known is not run
     again: it gets the outcome of the one before it. ``awaits`` tells that the function is a
-    coroutine function.
+    coroutine function. Such a one may be ``aside``: it is no work of anybody's, but serves those
+    who look into an engine; it is not counted, and no engine goes on for its sake.
     """
 
     retry: Retry | None = None
@@ -105,6 +106,7 @@ class Options(Part, frozen=True):
     follow: Dependency | None = None
     patience: float = 0.0
     awaits: bool = False
+    aside: bool = False
 
 
 class TaskSpec(Part, frozen=True):
@@ -127,6 +129,11 @@ class TaskSpec(Part, frozen=True):
     return_exceptions: bool = False
     options: Options | None = None
     name: str = ""
+
+    @property
+    def aside(self) -> bool:
+        """Whether its tasks are no work of anybody's."""
+        return self.options is not None and self.options.aside and self.options.awaits
 
 
 class EngineInfo(Part, frozen=True):
@@ -182,6 +189,22 @@ class Record(Part, frozen=True):
     """Whether the hub chose its engine."""
     digest: bytes = b""
     """That of its function, which is called ``function``."""
+
+
+class Bounds(Part, frozen=True):
+    """How many engines there are to be, as there is work.
+
+    Attributes
+    ----------
+    minimum, maximum
+        How many at least, and at most.
+    idle_timeout
+        After how many seconds without work an engine is stopped.
+    """
+
+    minimum: int
+    maximum: int
+    idle_timeout: float
 
 
 class Failure(Part, frozen=True):

@@ -27,6 +27,17 @@ class FramesGone(Facts, KernelError):
         Where it failed.
     reason
         Why they are gone.
+
+    Examples
+    --------
+    >>> task = rc[0].apply_async(divmod, 1, 0)
+    >>> try:
+    ...     task.debug()
+    ... except ipp.FramesGone as error:
+    ...     print(error.reason)
+    [0]: ZeroDivisionError: integer division or modulo by zero
+    'help' lists the commands of the debugger, 'q' ends it
+    it failed before any of its code ran
     """
 
     facts = ("task", "engine", "reason")

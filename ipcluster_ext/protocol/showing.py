@@ -134,6 +134,8 @@ def called_at(frames: TracebackType | None, colours: Colours) -> list[str]:
     ----------
     frames
         The traceback here, from the outermost frame on.
+    colours
+        In which it is said.
     """
     own: TracebackType | None = None
     while frames is not None and not frames.tb_frame.f_code.co_filename.startswith(_OURS):

@@ -76,7 +76,7 @@ class Admission:
         _, _, domain, address, _, mechanism, key = asked
         user = z85.encode(key).decode() if mechanism == b"CURVE" and len(key) == _KEY else ""
         name = domain.decode(errors="replace")
-        if name in DOMAINS and self.admits(DOMAINS.index(name), user):
+        if user and name in DOMAINS and self.admits(DOMAINS.index(name), user):
             return user, ""
         whom = user[:8] or mechanism.decode(errors="replace")
         return None, f"key {whom} from {address.decode(errors='replace')} at {name}"

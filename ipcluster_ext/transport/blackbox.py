@@ -6,7 +6,8 @@ system is full would die of writing. Words of 8 bytes::
 
     0                 where in the ring the task stands that was begun last, 0 for none
     1 … RING          the tasks begun in their turn, the last `RING` of them
-    RING + 1 …        tasks that were begun out of turn and have not ended, 0 where there is none
+    RING + 1 …        tasks that were begun out of turn and whose ends the hub has not
+                      acknowledged, 0 where there is none
 
 A task is written before the word that points to it: whoever reads in between misses it, and it
 has not done anything yet.
@@ -16,8 +17,6 @@ import errno
 import mmap
 import os
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,8 +25,10 @@ from ipcluster_ext.protocol.ids import TaskId
 _WORD = struct.Struct("=Q")
 RING = 2047
 """So many tasks begun in their turn are remembered."""
-SLOTS = 1023
+SLOTS = 2048
 """So many tasks that were begun out of turn are noted at once; any more are not."""
+RESERVE = 1024
+"""So many of these are for tasks that go on; ends that are not acknowledged make room."""
 NBYTES = (1 + RING + SLOTS) * _WORD.size
 
 
@@ -39,7 +40,7 @@ class Begun(NamedTuple):
     last
         The last one in its turn, 0 if there was none; those before it have begun as well.
     others
-        Those out of turn that have not ended.
+        Those out of turn that have not ended, as far as the hub has acknowledged.
     ran
         The last `RING` that were begun in their turn, the oldest first; `last` is the last.
     """
@@ -98,20 +99,16 @@ class BlackBox:
         self._words[place] = task
         return place
 
+    @property
+    def crowded(self) -> bool:
+        """Whether there is hardly room for tasks that go on."""
+        return len(self._free) < RESERVE
+
     def leave(self, place: int) -> None:
-        """Note that a task that began out of turn has ended."""
+        """Note that a task that began out of turn has ended, and that this is known for good."""
         if place:
             self._words[place] = 0
             self._free.append(place)
-
-    @contextmanager
-    def noting(self, task: TaskId) -> Iterator[None]:
-        """Note that a task is done out of turn, within the block."""
-        place = self.enter(task)
-        try:
-            yield
-        finally:
-            self.leave(place)
 
     def close(self) -> None:
         """Unmap the file; it stays."""

@@ -9,7 +9,6 @@ or missing, buffers travel as frames.
 """
 
 import fcntl
-import hashlib
 import itertools
 import os
 import re
@@ -20,8 +19,9 @@ from typing import NamedTuple
 
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.buffers import Dumped
-from ipcluster_ext.protocol.frames import Frame, join, split
+from ipcluster_ext.protocol.frames import Frame, blobs_described, join, split
 from ipcluster_ext.protocol.ids import owner_of_blob
+from ipcluster_ext.protocol.messages import Message
 from ipcluster_ext.protocol.parts import (
     Blob,
     Buffers,
@@ -35,7 +35,6 @@ INLINE_LIMIT = 32 * 1024
 """A stream of so many bytes travels beside its message: one message holds many of them, and its
 length is limited (`protocol.frames.HEADER_LIMIT`)."""
 BLOB_LIMIT = 1024 * 1024
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - folders of mode 0700 are made in it
 _NAME = re.compile(r"[a-z0-9]{1,32}-[0-9]{1,20}")
 _WRITE_AT_ONCE = 1 << 30
 
@@ -46,20 +45,6 @@ class Body(NamedTuple):
     inline: bytes
     buffers: Buffers
     frames: list[Frame]
-
-
-def host_identity() -> str:
-    """Name this host so that two processes with the same name share its memory files.
-
-    Containers of one machine have a ``/dev/shm`` each and so differ.
-    """
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        device = SHARED_MEMORY.stat().st_dev
-    except OSError:
-        return os.uname().nodename
-    mixed = hashlib.blake2b(f"{boot}:{device}".encode(), digest_size=6).hexdigest()
-    return f"{os.uname().nodename}-{mixed}"
 
 
 class BlobStore:
@@ -82,11 +67,26 @@ class BlobStore:
         self.limit = limit
         self._numbers = itertools.count(1)
         self._pool = Pool()
+        self._unsaid: set[str] = set()
+        self._lent: set[str] = set()
 
     @property
     def available(self) -> bool:
         """Whether this process can use the cluster's shared memory."""
         return self._folder is not None
+
+    @property
+    def lent(self) -> list[str]:
+        """The blobs whose names were said and that did not come back, in the order of names."""
+        return sorted(self._lent)
+
+    def said(self, messages: Sequence[Message]) -> None:
+        """Note that whoever is told these messages decides when their blobs come back."""
+        if self._unsaid:
+            for message in messages:
+                names = self._unsaid.intersection(blobs_described(message))
+                self._lent |= names
+                self._unsaid -= names
 
     def place(self, dumped: Dumped, *, shared: bool) -> Body:
         """Decide how a pickled object travels, and take a snapshot of its buffers.
@@ -125,12 +125,12 @@ class BlobStore:
         if self._folder is None:
             return None
         name = f"{self._owner}-{next(self._numbers)}"
-        if self._pool.fill(self._folder / name, buffer):
-            return Blob(name, buffer.nbytes)
-        if not _create(self._folder / name, buffer):
+        path = self._folder / name
+        if not (self._pool.fill(path, buffer) or _create(path, buffer)):
             self._pool.trim(now=float("inf"))  # what this process keeps for later is in the way
-            if not _create(self._folder / name, buffer):
+            if not _create(path, buffer):
                 return None
+        self._unsaid.add(name)
         return Blob(name, buffer.nbytes)
 
     def recycle(self, names: Sequence[str]) -> None:
@@ -138,6 +138,8 @@ class BlobStore:
         if self._folder is not None:
             for name in names:
                 if _NAME.fullmatch(name) and owner_of_blob(name) == self._owner:
+                    self._unsaid.discard(name)
+                    self._lent.discard(name)
                     self._pool.add(self._folder / name, now=time.monotonic())
 
     def trim(self, *, everything: bool = False) -> None:
@@ -202,6 +204,16 @@ class BlobStore:
             kept.close()
             raise
         return kept
+
+    def view(self, blob: Blob) -> memoryview:
+        """Map a blob, which is used for nothing else as long as it is mapped.
+
+        Raises
+        ------
+        ProtocolError
+            It is not there, or not as long as was said.
+        """
+        return self._map(blob)
 
     def _map(self, blob: Blob) -> memoryview:
         if not blob.nbytes:

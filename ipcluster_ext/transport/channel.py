@@ -20,12 +20,14 @@ from typing import Any, Protocol
 
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.frames import Frame, decode
+from ipcluster_ext.protocol.keys import TcpAddress
 from ipcluster_ext.protocol.ledger import Ledger, Wire
 from ipcluster_ext.protocol.messages import Message
 from ipcluster_ext.transport.dealer import Dealer
-from ipcluster_ext.transport.keys import TcpAddress
 
 LINGER = 0.2
+ASK_AGAIN = 0.5
+"""So often, in seconds, a hub is asked that was not heard since the connection was made."""
 CLOCK = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
 """The clock of pings; it goes on while the machine sleeps."""
 
@@ -93,12 +95,22 @@ class Channel:
         self._waiting = False
         self._unheard: list[Said] | None = None
         self.malformed = 0
-        self.heard_at = self.connected_at = time.monotonic()
+        self.heard_at = self.connected_at = self._asked_at = time.monotonic()
 
     @property
     def unacked(self) -> int:
         """How many packets the hub has not acknowledged."""
         return self._ledger.unacked + len(self._unheard or ())
+
+    @property
+    def said(self) -> int:
+        """The number of the last packet that was said to this hub."""
+        return self._ledger.mark
+
+    @property
+    def heeded(self) -> int:
+        """The number of the last packet that this hub has acknowledged, all before it included."""
+        return self._ledger.mark - self._ledger.unacked
 
     @property
     def reborn(self) -> bool:
@@ -195,6 +207,8 @@ class Channel:
             timeout = 0.0
         elif not dealer.connected:
             timeout = self._connect(timeout)
+        elif self.heard_at < self.connected_at:
+            timeout = self._ask_again(timeout)
         with self._lock:
             self._waiting = True
         ready = self._poll.poll(None if timeout is None else max(0.0, timeout * 1000))
@@ -219,13 +233,25 @@ class Channel:
             if self._closed:
                 reached.close()
                 return 0.0
-            self.connected_at = time.monotonic()
+            self.connected_at = self._asked_at = time.monotonic()
             # The ledger has what was said; it is the answer that tells whether, and to whom, to say
             # it again.
             self._dealer.enter(reached, anew=self._ledger.other != 0)
             if self._may_mention:
                 self._send(self._ledger.ping(CLOCK()))
-        return timeout
+        return ASK_AGAIN if timeout is None else min(timeout, ASK_AGAIN)
+
+    def _ask_again(self, timeout: float | None) -> float:
+        """Ask a hub that has not answered yet, if it is time to; return how long to wait at most.
+
+        Nothing that gets lost while a connection is made costs more than that.
+        """
+        now = time.monotonic()
+        if now - self._asked_at >= ASK_AGAIN:
+            self._asked_at = now
+            self.ping()
+        left = self._asked_at + ASK_AGAIN - now
+        return left if timeout is None else min(timeout, left)
 
     def receive(self) -> list[Said]:
         """Return what has come, in order, each packet's messages with their buffers.

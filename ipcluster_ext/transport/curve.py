@@ -5,7 +5,7 @@ There is no way to make one here that does not encrypt.
 
 import zmq
 
-from ipcluster_ext.transport.keys import KeyPair
+from ipcluster_ext.protocol.keys import KeyPair
 from ipcluster_ext.transport.pieces import PIECE
 
 Socket = zmq.Socket[bytes]

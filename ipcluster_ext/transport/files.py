@@ -10,14 +10,13 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from ipcluster_ext.errors import ClusterError
-from ipcluster_ext.transport.blobs import host_identity
-from ipcluster_ext.transport.keys import Secret, TcpAddress
-from ipcluster_ext.transport.sockets import PATH_LIMIT, check_folder
+from ipcluster_ext.protocol.keys import TcpAddress, key_as_text, key_from_text
+from ipcluster_ext.transport.processes import start_of
+from ipcluster_ext.transport.sockets import LONGEST_SOCKET_NAME, PATH_LIMIT, check_folder
+from ipcluster_ext.transport.thishost import host_identity
 
 T = TypeVar("T")
 Role = Literal["client", "engine"]
-
-LONGEST_SOCKET_NAME = len("/0123456789abcdef/engines.sock")
 
 
 class ConnectionFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -73,6 +72,10 @@ class ConnectionFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
             return self.tcp
         return socket(Path(self.folder))
 
+    def runs(self) -> bool:
+        """Tell whether the cluster's agent is the process it was, as far as can be seen here."""
+        return not self.is_here or start_of(self.agent_pid) == self.agent_started
+
 
 class OpenDoors(msgspec.Struct, frozen=True, kw_only=True):
     """What a hub says of its doors on TCP.
@@ -81,19 +84,32 @@ class OpenDoors(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     pid, started
         The hub's process, and when it started, so that a recycled pid is not taken for it.
-    host
-        How others reach it.
+    hosts
+        How others reach it, the likeliest first.
     ports
-        The doors.
+        The doors: for clients, and for engines and agents; the same at all addresses.
+    everywhere
+        Whether it listens at every address of its host, and not at these only.
+    why
+        Why there: whose way that is, for people.
     admits
         The digest of the keys it admits: whether it has taken notice of new ones.
     """
 
     pid: int
     started: int
-    host: str
+    hosts: list[str]
     ports: list[int]
     admits: str
+    everywhere: bool = False
+    why: str = ""
+
+    @property
+    def text(self) -> str:
+        """Where it listens, for people."""
+        where = "every address of its host" if self.everywhere else " and ".join(self.hosts)
+        ports = f"port {self.ports[0]} for clients and {self.ports[1]} for engines"
+        return f"{where}, {ports}{f' ({self.why})' if self.why else ''}"
 
 
 def client_socket(folder: Path) -> Path:
@@ -111,9 +127,29 @@ def connection_file(folder: Path) -> Path:
     return folder / "client.json"
 
 
+def far_client_file(folder: Path) -> Path:
+    """Return the connection file for clients in the folder of an agent on another host."""
+    return folder / "far-client.json"
+
+
 def engine_file(folder: Path) -> Path:
     """Return the connection file for engines and agents of a cluster's folder."""
     return folder / "engine.json"
+
+
+def engine_log(folder: Path, engine: int) -> Path:
+    """Return the file of a cluster's folder that takes what an engine's process writes."""
+    return folder / f"engine-{engine}.log"
+
+
+def tail(path: Path, nbytes: int) -> str:
+    """Return the last bytes of a file as text; nothing if it is not there or cannot be read."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - nbytes))
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def hub_keys_file(folder: Path) -> Path:
@@ -153,8 +189,16 @@ def runtime_folder() -> Path:
     return folder
 
 
-def write_private(path: Path, data: bytes) -> None:
+def write_private(path: Path, data: bytes, *, lasting: bool = True) -> None:
     """Write a file of mode 0600; a reader sees the old one or the new one, never a part.
+
+    Parameters
+    ----------
+    path, data
+        The file, and what is to be in it.
+    lasting
+        Whether that has to be on the disk before this returns, which may take long; what goes with
+        the cluster need not.
 
     Raises
     ------
@@ -168,7 +212,8 @@ def write_private(path: Path, data: bytes) -> None:
         with os.fdopen(fd, "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -187,7 +232,7 @@ def read_private(path: Path, kind: type[T]) -> T:
         expected.
     """
     try:
-        return msgspec.json.decode(_read_private(path), type=kind, dec_hook=_from_text)
+        return msgspec.json.decode(_read_private(path), type=kind, dec_hook=key_from_text)
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -223,7 +268,7 @@ def _read_private(path: Path) -> bytes:
 
 def to_json(value: msgspec.Struct) -> bytes:
     """Write a value for `write_private`, secret keys included."""
-    return msgspec.json.encode(value, enc_hook=_as_text)
+    return msgspec.json.encode(value, enc_hook=key_as_text)
 
 
 def from_dict(content: dict[str, Any], kind: type[T]) -> T:
@@ -234,18 +279,4 @@ def from_dict(content: dict[str, Any], kind: type[T]) -> T:
     msgspec.ValidationError
         It is something else.
     """
-    return msgspec.convert(content, kind, dec_hook=_from_text)
-
-
-def _as_text(value: object) -> str:
-    if isinstance(value, Secret):
-        return value.reveal()
-    msg = f"{type(value).__name__} does not go into files"
-    raise TypeError(msg)
-
-
-def _from_text(kind: type, text: object) -> Secret:
-    if kind is Secret and isinstance(text, str):
-        return Secret(text)
-    msg = f"{kind.__name__} does not come from files"
-    raise TypeError(msg)
+    return msgspec.convert(content, kind, dec_hook=key_from_text)

@@ -58,7 +58,6 @@ class KernelDoors:
         check_folder(folder)
         self._prefix = socket_files(folder, engine)
         self._context = zmq.Context()
-        self._pulse = zmq.Context()  # beats whatever else this process is busy with
         self.key = secrets.token_hex(32).encode()
         self.shell = self._open(zmq.ROUTER, "shell")
         self.control = self._open(zmq.ROUTER, "control")
@@ -66,23 +65,12 @@ class KernelDoors:
         self.stdin = self._open(zmq.ROUTER, "stdin")
         self.debugger = self._context.socket(zmq.STREAM)
         self.debugger.linger = LINGER
-        self._heart = self._bind(self._pulse.socket(zmq.ROUTER), "hb")
-        threading.Thread(target=self._beat, name="Heartbeat", daemon=True).start()
+        self._heart = Heart(Path(f"{self._prefix}-{_port('hb')}"))
         self.path = kernel_file(folder, engine)
         write_private(self.path, msgspec.json.encode(self._content()))
 
     def _open(self, kind: int, channel: str) -> Socket:
-        return self._bind(self._context.socket(kind), channel)
-
-    def _bind(self, socket: Socket, channel: str) -> Socket:
-        socket.linger = LINGER
-        path = Path(f"{self._prefix}-{_port(channel)}")
-        check_path(path)
-        if socket.type == zmq.ROUTER:
-            socket.router_handover = True  # a front end that comes back has its old name
-        socket.bind(f"ipc://{path}")
-        path.chmod(0o600)
-        return socket
+        return _bind(self._context.socket(kind), Path(f"{self._prefix}-{_port(channel)}"))
 
     def _content(self) -> dict[str, Any]:
         ports = {f"{channel}_port": _port(channel) for channel in _CHANNELS}
@@ -95,17 +83,51 @@ class KernelDoors:
             **ports,
         }
 
-    def _beat(self) -> None:
-        """Send back what comes; that needs no interpreter, whatever a task does with its lock."""
-        with contextlib.suppress(zmq.ContextTerminated):
-            zmq.proxy(self._heart, self._heart)
-        self._heart.close()
-
     def delete(self) -> None:
         """Delete the files; who is connected stays so until this process ends."""
         self.path.unlink(missing_ok=True)
         for channel in _CHANNELS:
             Path(f"{self._prefix}-{_port(channel)}").unlink(missing_ok=True)
+
+
+class Heart:
+    """The heart of a kernel: it beats whatever else this process is busy with.
+
+    Parameters
+    ----------
+    path
+        Its socket file.
+
+    Raises
+    ------
+    ClusterError
+        The path is too long.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._context = zmq.Context()
+        self._socket: Socket = _bind(self._context.socket(zmq.ROUTER), path)
+        threading.Thread(target=self._beat, name="Heartbeat", daemon=True).start()
+
+    def _beat(self) -> None:
+        """Send back what comes; that needs no interpreter, whatever a task does with its lock."""
+        with contextlib.suppress(zmq.ContextTerminated):
+            zmq.proxy(self._socket, self._socket)
+        self._socket.close(linger=0)
+
+    def close(self) -> None:
+        """Stop it."""
+        self._context.term()
+
+
+def _bind(socket: Socket, path: Path) -> Socket:
+    socket.linger = LINGER
+    check_path(path)
+    if socket.type == zmq.ROUTER:
+        socket.router_handover = True  # a front end that comes back has its old name
+    socket.bind(f"ipc://{path}")
+    path.chmod(0o600)
+    return socket
 
 
 def _port(channel: str) -> int:

@@ -1,88 +1,12 @@
-"""Keys for what crosses a network, and how they stay secret.
-
-Every role, and later every engine, has a pair of its own: whoever gets hold of one can be turned
-away without the others. A secret half shows itself as ``***`` wherever something is printed,
-logged or traced, does not pickle, and goes to disk only through `transport.files`.
-"""
+"""The keys of a cluster: the hub's own, those whom it admits, and how they are made."""
 
 import hashlib
-import hmac
-import re
-from typing import NoReturn
+from typing import Self
 
 import msgspec
 
 from ipcluster_ext.errors import ClusterError
-
-HIDDEN = "***"
-KEY_LENGTH = 40
-_KEY = re.compile(r"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}")
-
-
-class Secret:
-    """The secret half of a pair of keys; only `reveal` shows it.
-
-    Parameters
-    ----------
-    text
-        40 characters of Z85, as ZeroMQ writes keys.
-
-    Raises
-    ------
-    ValueError
-        It is no key; the message does not repeat it.
-    """
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        if not _KEY.fullmatch(text):
-            msg = "not a secret key"
-            raise ValueError(msg)
-        self._text = text
-
-    def reveal(self) -> str:
-        """Return the key itself."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return HIDDEN
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and hmac.compare_digest(self._text, other._text)
-
-    def __hash__(self) -> int:
-        return hash((Secret, self._text))
-
-    def __reduce_ex__(self, _protocol: object) -> NoReturn:
-        msg = "a secret key is neither pickled nor copied"
-        raise TypeError(msg)
-
-
-class KeyPair(msgspec.Struct, frozen=True):
-    """Two keys that belong together; ``public`` names their owner to everybody."""
-
-    public: str
-    secret: Secret
-
-
-class TcpAddress(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a hub listens on TCP, how to be sure that it is that hub, and who one is there.
-
-    Attributes
-    ----------
-    host, port
-        Where.
-    server
-        The hub's public key: nobody else can answer for it.
-    keys
-        One's own.
-    """
-
-    host: str
-    port: int
-    server: str
-    keys: KeyPair
+from ipcluster_ext.protocol.keys import KeyPair, Secret
 
 
 class HubKeys(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,21 +18,33 @@ class HubKeys(msgspec.Struct, frozen=True, kw_only=True):
         Its own.
     clients, engines
         Whom it admits through the door for clients, and through that for engines and agents.
+    agents
+        Agents on other hosts that the cluster has started, whose engines come with the same keys;
+        each with that of clients on its host, which is admitted as long as the agent is, empty if
+        there are to be none.
     """
 
     server: KeyPair
     clients: list[str]
     engines: list[str]
+    agents: dict[str, str] = {}
 
     @property
     def admitted(self) -> tuple[list[str], list[str]]:
         """The keys for each door."""
-        return self.clients, self.engines
+        submitting = filter(None, self.agents.values())
+        return [*self.clients, *submitting], [*self.engines, *self.agents]
+
+    def extends(self, before: Self) -> bool:
+        """Tell whether everybody is still admitted who was before."""
+        pairs = zip(self.admitted, before.admitted, strict=True)
+        return self.server == before.server and all(set(old) <= set(now) for now, old in pairs)
 
     @property
     def digest(self) -> str:
         """Tells apart which keys are admitted."""
-        text = " ".join([*sorted(self.clients), "|", *sorted(self.engines)])
+        clients, others = self.admitted
+        text = " ".join([*sorted(clients), "|", *sorted(others)])
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 

@@ -7,6 +7,7 @@ that come in numbers, end that: the processor belongs to those who compute.
 """
 
 from collections.abc import Callable
+from os import sched_yield
 from time import perf_counter
 from typing import Protocol
 
@@ -75,5 +76,5 @@ class Lookout:
         """Look until something is ready, or the time is up."""
         poll, clock = self._poll.poll, self._clock
         while not (ready := poll(0)) and clock() < until:
-            continue
+            sched_yield()  # whoever is about to answer may need this very processor
         return ready

@@ -36,17 +36,18 @@ def prove_shut(doors: TcpDoors, server: str) -> None:
     """
     context: Context = zmq.Context()
     strangers = [
-        (f"a stranger {how} at port {port}", Knocking(socket), socket, port)
+        (f"a stranger {how} at {host}:{port}", Knocking(socket), socket, f"{host}:{port}")
         for port in doors.ports
+        for host in doors.hosts
         for how, socket in (
             ("without keys", context.socket(zmq.DEALER)),
             ("with keys of his own", make_dealer(context, mint(), server)),
         )
     ]
     try:
-        for _, _, socket, port in strangers:
+        for _, _, socket, address in strangers:
             socket.setsockopt(zmq.LINGER, 0)
-            socket.connect(f"tcp://{doors.host}:{port}")
+            socket.connect(f"tcp://{address}")
         _watch(doors, {who: knocking for who, knocking, _, _ in strangers})
     finally:
         for _, knocking, _, _ in strangers:

@@ -6,17 +6,24 @@ next *subreaper* above it; and every process of a cluster carries the cluster's 
 environment, so that it can be found even when its agent is gone.
 """
 
+import fcntl
 import os
 import signal
+import sys
+import termios
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 CLUSTER_VARIABLE = "IPCLUSTER_EXT_CLUSTER"
 """The environment variable that names the folder of the cluster a process belongs to."""
+COLD = "IPCLUSTER_EXT_COLD"
+"""The one that tells a home agent to have no engines of its own, at first: it is set, or not."""
 
 _PROC = Path("/proc")
+_DEVICES = Path("/dev")
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _STATE, _PARENT, _USER_TIME, _SYSTEM_TIME, _STARTED, _RESIDENT = 0, 1, 11, 12, 19, 21
@@ -64,6 +71,15 @@ def _stat(pid: int) -> list[str] | None:
     return text.rpartition(")")[2].split()
 
 
+def name_of_this() -> str:
+    """Name this process for people: by its notebook, or else by its script or package."""
+    notebook = os.environ.get("JPY_SESSION_NAME", "")
+    script = Path(sys.argv[0] if sys.argv else "")
+    if script.name == "__main__.py":
+        script = script.parent  # a package was run, as by python -m
+    return Path(notebook).name or script.name or "python"
+
+
 def start_of(pid: int) -> int | None:
     """Return when a process started, in clock ticks since boot; None if it does not run.
 
@@ -74,6 +90,11 @@ def start_of(pid: int) -> int | None:
     return None if fields is None or fields[_STATE] in _DEAD else int(fields[_STARTED])
 
 
+def age_of(started: int) -> float:
+    """Return how long ago a process started, in seconds, as `start_of` tells when."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - started * _TICK
+
+
 def usage_of(pid: int) -> Usage | None:
     """Return what a process has used until now, None if there is no such process."""
     fields = _stat(pid)
@@ -81,6 +102,28 @@ def usage_of(pid: int) -> Usage | None:
         return None
     ticks = int(fields[_USER_TIME]) + int(fields[_SYSTEM_TIME])
     return Usage(ticks * _TICK, int(fields[_RESIDENT]) * _PAGE)
+
+
+def own_memory_of(pid: int) -> int:
+    """Return how much memory a process has in bytes, 0 if there is none.
+
+    What it shares with others does not count: files that it has mapped, shared memory.
+    """
+    try:
+        text = (_PROC / str(pid) / "statm").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    _, resident, shared, *_ = map(int, text.split())
+    return (resident - shared) * _PAGE
+
+
+def gpus_here() -> int:
+    """Return how many GPUs of NVIDIA this host has, as far as its driver tells."""
+    files = [path for path in _DEVICES.glob("nvidia*") if path.name[6:].isdecimal()]
+    if files:  # a container is given some of them
+        return len(files)
+    folder = _PROC / "driver/nvidia/gpus"
+    return len(list(folder.iterdir())) if folder.is_dir() else 0
 
 
 def _prctl(option: int, value: int) -> None:
@@ -124,7 +167,7 @@ def start(
     stdin: int,
     stdout: int,
     stderr: int,
-    own_session: bool = False,
+    own_group: bool = False,
     environment: Mapping[str, str] | None = None,
 ) -> int:
     """Start a module of this package as a process, as quickly as can be.
@@ -135,8 +178,10 @@ def start(
         Its name, as ``"ipcluster_ext.hub"``.
     stdin, stdout, stderr
         File descriptors for its standard streams.
-    own_session
-        Whether it leads a session, and so a process group, of its own.
+    own_group
+        Whether it leads a process group of its own. Not a session: Linux gives each session its
+        share of the processors (``sched(7)``, autogroup), and where others compute, a message
+        would wait for a turn at every step from one session to the next.
     environment
         Its environment; this process's if not given.
 
@@ -149,15 +194,33 @@ def start(
     redirections: list[FileAction] = [
         (os.POSIX_SPAWN_DUP2, fd, place) for place, fd in enumerate((stdin, stdout, stderr))
     ]
-    return os.posix_spawn(
+    spawn = partial(os.posix_spawn, setpgroup=0) if own_group else os.posix_spawn
+    return spawn(
         sys.executable,
         [sys.executable, "-P", "-m", module],
         os.environ if environment is None else environment,
         file_actions=redirections,
-        setsid=own_session,
         setsigmask=(),
         setsigdef=(signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD),
     )
+
+
+def leave_terminal() -> None:
+    """Have no terminal from now on, nor will what this process starts.
+
+    Whoever reads from one in the background is stopped; without one, who wants to ask for a
+    password gets an error. One that leads a session keeps it: the others there would be hung up on.
+    """
+    if os.getsid(0) == os.getpid():
+        return
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+    except OSError:
+        return  # there is none
+    try:
+        fcntl.ioctl(terminal, termios.TIOCNOTTY)
+    finally:
+        os.close(terminal)
 
 
 def signal_group(leader: int, signum: int) -> None:
@@ -222,16 +285,17 @@ def members(folder: str) -> list[int]:
     Parameters
     ----------
     folder
-        The cluster's folder.
+        The cluster's folder, or that of an agent whose hub is elsewhere: of such a one, who
+        started it may have told no more than the name.
     """
-    mark = os.fsencode(f"{CLUSTER_VARIABLE}={folder}")
+    marks = {os.fsencode(f"{CLUSTER_VARIABLE}={name}") for name in (folder, Path(folder).name)}
     found: list[int] = []
     for pid in _all():
         try:
             environment = (_PROC / str(pid) / "environ").read_bytes()
         except OSError:
             continue  # it is gone, or somebody else's
-        if mark in environment.split(b"\0") and pid != os.getpid():
+        if not marks.isdisjoint(environment.split(b"\0")) and pid != os.getpid():
             found.append(pid)
     return found
 

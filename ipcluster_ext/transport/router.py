@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol
 
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.frames import Frame
+from ipcluster_ext.protocol.keys import KEY_LENGTH
 from ipcluster_ext.protocol.ledger import Wire
 from ipcluster_ext.transport.descriptors import first_reserved
 from ipcluster_ext.transport.lookout import Lookout
@@ -28,6 +29,8 @@ MOST_WAITING = 20_000
 HANDSHAKE_WITHIN = 2.0
 MOST_STRANGERS = 512
 """So many may be greeting at a time; the one that takes longest makes room for another."""
+MOST_MET_AT_ONCE = 64
+"""So many of those who come to a door are met in one turn: no storm keeps the others waiting."""
 LINGER = 0.05
 _CHUNK = 4096
 _OURS = b"\0"
@@ -41,6 +44,11 @@ class Address(NamedTuple):
 
     door: int
     identity: bytes
+
+    @property
+    def outside(self) -> bool:
+        """Whether it came by TCP, and so perhaps from another host: its name begins with a key."""
+        return self.identity.startswith(_OURS) and len(self.identity) > KEY_LENGTH
 
 
 class Arrival(NamedTuple):
@@ -186,8 +194,8 @@ class Router:
             self._forget(link)
 
     def _accept(self, number: int, door: socket.socket) -> None:
-        """Begin to talk to those who have come to a door."""
-        while True:
+        """Begin to talk to those who have come to a door; what is left of them has its turn."""
+        for _ in range(MOST_MET_AT_ONCE):
             try:
                 peer, _ = door.accept()
             except OSError as error:

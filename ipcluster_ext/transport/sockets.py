@@ -6,6 +6,7 @@ Who can open the file is the user: they are made in folders of mode 0700, which 
 import os
 import socket
 import stat
+import tempfile
 from pathlib import Path
 
 from ipcluster_ext.errors import ClusterError
@@ -13,6 +14,21 @@ from ipcluster_ext.errors import ClusterError
 BACKLOG = 4096
 PATH_LIMIT = 100
 """Length of a socket's path, in bytes, that every system accepts (Linux allows 107)."""
+
+LONGEST_SOCKET_NAME = len("/0123456789abcdef/engines.sock")
+"""What stands behind the runtime folder in a socket's path, at most."""
+
+
+def ground() -> Path:
+    """Return where agents whose hub is on another host have their folders: on this one's disk.
+
+    ``$IPCLUSTER_EXT_RUNTIME_DIR``, else a folder of this user in the system's temporary one.
+    """
+    own = os.environ.get("IPCLUSTER_EXT_RUNTIME_DIR")
+    folder = Path(own) if own else Path(tempfile.gettempdir()) / f"ipcluster-ext-{os.getuid()}"
+    if len(os.fsencode(folder)) + LONGEST_SOCKET_NAME > PATH_LIMIT:
+        folder = Path(f"/tmp/ipcluster-ext-{os.getuid()}")  # noqa: S108 - of mode 0700, checked
+    return folder
 
 
 def check_path(path: Path) -> None:
@@ -63,12 +79,23 @@ def listen(path: Path) -> socket.socket:
     if _has_listener(path):
         msg = f"somebody listens at {path} already; is another hub running there?"
         raise ClusterError(msg)
+    return bound(path, socket.SOCK_STREAM, BACKLOG)
+
+
+def bound(path: Path, kind: socket.SocketKind, backlog: int) -> socket.socket:
+    """Listen at a socket file that only this user may open, in place of whatever is there.
+
+    Raises
+    ------
+    OSError
+        It cannot be.
+    """
     path.unlink(missing_ok=True)
-    door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    door = socket.socket(socket.AF_UNIX, kind)
     try:
         door.bind(os.fspath(path))
         path.chmod(0o600)
-        door.listen(BACKLOG)
+        door.listen(backlog)
         door.settimeout(0)
     except BaseException:
         door.close()

@@ -16,9 +16,9 @@ import zmq
 
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.frames import Frame
+from ipcluster_ext.protocol.keys import TcpAddress
 from ipcluster_ext.protocol.ledger import Wire
 from ipcluster_ext.transport.curve import Context, Socket, make_dealer
-from ipcluster_ext.transport.keys import TcpAddress
 from ipcluster_ext.transport.knocking import Knocking
 from ipcluster_ext.transport.pieces import Cutter, put_together
 

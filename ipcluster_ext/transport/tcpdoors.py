@@ -14,15 +14,17 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import zmq
 
 from ipcluster_ext.errors import ClusterError, ProtocolError
+from ipcluster_ext.protocol.keys import KEY_LENGTH
 from ipcluster_ext.protocol.ledger import Wire
 from ipcluster_ext.transport.admission import Admission
 from ipcluster_ext.transport.curve import DOMAINS, Context, Socket, make_door
-from ipcluster_ext.transport.interfaces import EVERYWHERE, address_of
-from ipcluster_ext.transport.keys import KEY_LENGTH, HubKeys, check_encryption
+from ipcluster_ext.transport.interfaces import EVERYWHERE, addresses_of
+from ipcluster_ext.transport.keys import HubKeys, check_encryption
 from ipcluster_ext.transport.pieces import Cutter, put_together
 from ipcluster_ext.transport.refusals import Refusals
 from ipcluster_ext.transport.router import Address, Arrival
@@ -41,6 +43,7 @@ _FIRST = b"\0"
 """How ZeroMQ's own names begin, and the addresses here; no socket file's peer is called so."""
 _MOST_OUTCASTS = 10_000
 _LINGER_MS = 50
+_ATTEMPTS = 20
 
 
 @dataclass(slots=True)
@@ -56,10 +59,10 @@ class TcpDoors:
 
     Parameters
     ----------
-    ip
-        Where to listen: an address, the name of an interface, or ``"*"`` for everywhere.
+    ips
+        Where to listen, each an address, the name of an interface, or ``"*"`` for everywhere.
     ports
-        One for each door; 0 for any that is free.
+        One for each door, the same at all addresses; 0 for any that is free.
     keys
         The hub's own, and those it admits.
     refusals
@@ -67,7 +70,7 @@ class TcpDoors:
 
     Attributes
     ----------
-    ip, ports
+    ips, ports
         Where the doors are.
 
     Raises
@@ -76,9 +79,11 @@ class TcpDoors:
         There is no such address, a port is taken, or this ZeroMQ cannot encrypt.
     """
 
-    def __init__(self, ip: str, ports: Sequence[int], keys: HubKeys, *, refusals: Refusals) -> None:
+    def __init__(
+        self, ips: Sequence[str], ports: Sequence[int], keys: HubKeys, *, refusals: Refusals
+    ) -> None:
         check_encryption()
-        self.ip = address_of(ip)
+        self.ips = addresses_of(ips)
         self.ports: list[int] = []
         self._refusals = refusals
         self._routes: dict[Address, _Route] = {}
@@ -86,7 +91,7 @@ class TcpDoors:
         self._cutter = Cutter()
         self._outcasts: set[bytes] = set()
         self._sweep_at = 0.0
-        self._listening: list[socket.socket] = []
+        self._listening: list[list[socket.socket]] = []
         self._doors: list[Socket] = []
         self._poll = select.epoll()
         self._again = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -96,19 +101,20 @@ class TcpDoors:
         self._enter(self._admission.socket)
         try:
             for port in ports:
-                self._listening.append(_listen(self.ip, port))
-            self.ports = [door.getsockname()[1] for door in self._listening]
+                self._listening.append(_listen_at(self.ips, port))
+            self.ports = [_port_of(sockets[0]) for sockets in self._listening]
             self._open(keys)
         except BaseException:
             self.close()
             raise
 
     def _open(self, keys: HubKeys) -> None:
-        for port, listening, domain in zip(self.ports, self._listening, DOMAINS, strict=True):
+        for port, sockets, domain in zip(self.ports, self._listening, DOMAINS, strict=True):
             door = make_door(self._context, keys.server, domain)
             self._doors.append(door)
-            door.setsockopt(zmq.USE_FD, os.dup(listening.fileno()))  # closed with the door
-            door.bind(f"tcp://{self.ip}:{port}")
+            for ip, listening in zip(self.ips, sockets, strict=True):
+                door.setsockopt(zmq.USE_FD, os.dup(listening.fileno()))  # closed with the door
+                door.bind(f"tcp://{ip}:{port}")
             self._enter(door)
 
     def _enter(self, of_zmq: Socket) -> None:
@@ -120,9 +126,13 @@ class TcpDoors:
         return self._poll.fileno()
 
     @property
-    def host(self) -> str:
-        """An address by which this host reaches the doors."""
-        return "127.0.0.1" if self.ip == EVERYWHERE else self.ip
+    def hosts(self) -> list[str]:
+        """The addresses by which this host reaches the doors."""
+        return ["127.0.0.1"] if self.ips == [EVERYWHERE] else self.ips
+
+    def admit_more(self, keys: HubKeys) -> None:
+        """Admit others as well; nobody's connection is touched."""
+        self._admission.admit(keys.admitted)
 
     def rekey(self, keys: HubKeys) -> None:
         """Admit others from now on; every connection has to prove itself again."""
@@ -266,13 +276,41 @@ class TcpDoors:
         """Close the doors; what cannot be sent at once is lost."""
         self._poll.close()
         self._context.destroy(linger=_LINGER_MS)
-        for listening in self._listening:
+        for listening in chain.from_iterable(self._listening):
             listening.close()
         os.close(self._again)
 
 
 def _key_of(address: Address) -> str:
     return address.identity[1:][:KEY_LENGTH].decode()
+
+
+def _listen_at(ips: Sequence[str], port: int) -> list[socket.socket]:
+    """Listen at a port of several addresses: the same one, any that is free at all of them if 0.
+
+    Raises
+    ------
+    ClusterError
+        It is taken at one of them, or one is not this host's.
+    """
+    for attempt in range(_ATTEMPTS):
+        sockets: list[socket.socket] = []
+        try:
+            for ip in ips:
+                sockets.append(_listen(ip, _port_of(sockets[0]) if sockets else port))
+        except ClusterError:
+            for each in sockets:
+                each.close()
+            if port or not sockets or attempt == _ATTEMPTS - 1:
+                raise
+        else:
+            return sockets
+    return []
+
+
+def _port_of(listening: socket.socket) -> int:
+    port: int = listening.getsockname()[1]
+    return port
 
 
 def _listen(ip: str, port: int) -> socket.socket:

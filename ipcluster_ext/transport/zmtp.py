@@ -14,7 +14,7 @@ MORE, LONG, COMMAND = 1, 2, 4
 GREETING_NBYTES = 64
 LARGE = 64 * 1024
 """A frame from this size on gets memory of its own, into which the socket is read directly."""
-AT_FIRST = 256 * 1024
+AT_FIRST = 64 * 1024
 """So much memory goes by what the length of a frame is said to be; more as it comes."""
 
 _VERSION_3 = 3

@@ -5,7 +5,9 @@
  */
 import type { Api } from './api';
 import type { EngineAction } from './contract';
+import { draftOf, wishOf } from './launching';
 import type { ClusterModel } from './model';
+import { Refused } from './refused';
 import { sortedNext, type Column } from './rows';
 import { connectCode } from './text';
 import type { IDraft, IQuestion, View } from './view';
@@ -22,6 +24,10 @@ export interface IDoors {
   readonly remember: (draft: IDraft) => Promise<void>;
   /** Whether one is asked before engines lose what they hold. */
   readonly confirms: () => boolean;
+  /** Have the notebook in front of the user use a cluster. Answers false where there is none. */
+  readonly use: (cluster: string) => Promise<boolean>;
+  /** Put a text into the clipboard. */
+  readonly copy: (text: string) => void;
 }
 
 export type Asks = Pick<
@@ -31,6 +37,9 @@ export type Asks = Pick<
 
 /** So long nothing more may be said before engines are added or taken away, in milliseconds. */
 export const SETTLED = 400;
+
+/** The id of the cluster that is started with JupyterLab: two windows do not start two. */
+export const UNASKED_ID = 'lab';
 
 export class Actions {
   /**
@@ -53,31 +62,75 @@ export class Actions {
 
   // ---------------------------------------------------------------- a new cluster
 
-  /** Open the form, and learn which profiles there are. */
-  readonly openForm = async (): Promise<void> => {
+  /**
+   * Open the form, and learn which profiles there are.
+   *
+   * @param then - Called with the id of the cluster, once it has been started by this form.
+   */
+  readonly openForm = async (then: ((cluster: string) => void) | null = null): Promise<void> => {
+    this._then = then;
     await this._trying(async () => {
       const profiles = await this._api.profiles();
-      const proposal = await this._doors.proposal();
-      const usable = profiles.profiles.find(
-        each => each.name === proposal.profile && each.error === ''
-      );
-      const n = proposal.n ?? usable?.n ?? profiles.processors;
-      this._view.set({ profiles, draft: { profile: usable?.name ?? '', n } });
+      const draft = draftOf(profiles, await this._doors.proposal());
+      this._view.set({ profiles, draft, fault: null });
     });
   };
 
   readonly closeForm = (): void => {
-    this._view.set({ draft: null });
+    this._then = null;
+    this._view.set({ draft: null, fault: null });
+  };
+
+  /** Show the fields that belong to what was chosen. */
+  readonly refill = (draft: IDraft): void => {
+    this._view.set({ draft, fault: null });
+  };
+
+  /** Start the cluster that the form would propose, under an id of its own: once is enough. */
+  readonly startUnasked = async (): Promise<void> => {
+    await this._trying(async () => {
+      const profiles = await this._api.profiles();
+      const draft = draftOf(profiles, await this._doors.proposal());
+      await this._api.start({ ...wishOf(profiles, draft), id: UNASKED_ID });
+    });
+  };
+
+  /** Start the cluster that the form would propose, and select it. */
+  readonly startUsual = async (): Promise<void> => {
+    await this._trying(async () => {
+      const profiles = await this._api.profiles();
+      this._view.set({ profiles });
+      await this.start(draftOf(profiles, await this._doors.proposal()));
+    });
+  };
+
+  /** Start so many engines as a profile has them, and select the cluster. */
+  readonly startFrom = async (profile: string, n: number): Promise<void> => {
+    await this._trying(async () => {
+      const profiles = await this._api.profiles();
+      this._view.set({ profiles });
+      await this.start({ ...draftOf(profiles, { profile, n }), profile });
+    });
   };
 
   /** Start a cluster, and select it. */
   readonly start = async (draft: IDraft): Promise<void> => {
-    this._view.set({ draft, asking: true });
+    this._view.set({ draft, asking: true, fault: null });
     await this._trying(async () => {
-      const wish = { n: draft.n, ...(draft.profile === '' ? {} : { profile: draft.profile }) };
-      const cluster = await this._api.start(wish);
-      this._view.set({ draft: null });
-      this.select(cluster.id);
+      try {
+        const profiles = this._view.now.profiles ?? (await this._api.profiles());
+        const cluster = await this._api.start(wishOf(profiles, draft));
+        this._view.set({ draft: null });
+        this.select(cluster.id);
+        this._then?.(cluster.id);
+        this._then = null;
+      } catch (error) {
+        if (error instanceof Refused && error.option !== null) {
+          this._view.set({ fault: { field: error.option, text: error.message } });
+          return;
+        }
+        throw error;
+      }
       await this._doors.remember(draft);
     });
     this._view.set({ asking: false });
@@ -88,7 +141,7 @@ export class Actions {
   readonly select = (cluster: string): void => {
     if (cluster !== this._model.selected?.id) {
       this._model.select(cluster);
-      this._view.set({ engine: null, log: null, question: null, firstRow: 0 });
+      this._view.set({ engine: null, log: null, noConsole: '', question: null, firstRow: 0 });
     }
   };
 
@@ -150,10 +203,27 @@ export class Actions {
     this._model.setTrouble(this._doors.insert(connectCode(cluster)) ? '' : this._noNotebook);
   };
 
+  /** Have the notebook in front of the user use a cluster from now on. */
+  readonly use = async (cluster: string): Promise<void> => {
+    await this._trying(async () => {
+      if (!(await this._doors.use(cluster))) {
+        throw new Error(this._noNotebook);
+      }
+    });
+  };
+
+  /** Put the path of a cluster's connection file into the clipboard. */
+  readonly copyConnection = (cluster: string): void => {
+    const known = this._model.clusters.find(each => each.id === cluster);
+    if (known !== undefined) {
+      this._doors.copy(known.connectionFile);
+    }
+  };
+
   // ---------------------------------------------------------------- engines
 
   readonly choose = (engine: number | null): void => {
-    this._view.set({ engine, question: null });
+    this._view.set({ engine, noConsole: '', question: null });
   };
 
   readonly act = async (cluster: string, engine: number, action: EngineAction): Promise<void> => {
@@ -161,9 +231,17 @@ export class Actions {
   };
 
   readonly openConsole = async (cluster: string, engine: number): Promise<void> => {
+    this._view.set({ noConsole: '' });
     await this._trying(async () => {
-      const { kernel, name } = await this._api.console(cluster, engine);
-      await this._doors.openConsole(kernel, name);
+      try {
+        const { kernel, name } = await this._api.console(cluster, engine);
+        await this._doors.openConsole(kernel, name);
+      } catch (error) {
+        if (!(error instanceof Refused) || this._view.now.engine !== engine) {
+          throw error;
+        }
+        this._view.set({ noConsole: error.message });
+      }
     });
   };
 
@@ -205,4 +283,6 @@ export class Actions {
   }
 
   private readonly _timers = new Map<string, ReturnType<typeof setTimeout>>();
+  /** What is done with the cluster that the form starts. */
+  private _then: ((cluster: string) => void) | null = null;
 }

@@ -4,31 +4,22 @@
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 
-import {
-  isCluster,
-  isConsole,
-  isLog,
-  isProfiles,
-  type EngineAction,
-  type ICluster,
-  type IConsole,
-  type INew,
-  type IProfiles
+import type {
+  EngineAction,
+  IChoice,
+  ICluster,
+  IConsole,
+  INew,
+  IProfiles,
+  ITended,
+  IWork,
+  WorkAction
 } from './contract';
+import { isChoice, isCluster, isConsole, isLog, isProfiles, isTended } from './guards';
+import { Refused } from './refused';
 
 /** Where the routes are, below the server's base URL. */
 export const ROOT = 'ipcluster-ext';
-
-/** A route answered with an error; the message is its reason, for people to read. */
-export class Refused extends Error {
-  constructor(
-    message: string,
-    readonly status: number
-  ) {
-    super(message);
-    this.name = 'Refused';
-  }
-}
 
 export class Api {
   constructor(readonly settings: ServerConnection.ISettings) {}
@@ -58,6 +49,18 @@ export class Api {
     await this._send('POST', ['clusters', cluster, 'engines', String(engine)], { action });
   }
 
+  /** Cancel work, interrupt it, or run again what failed. */
+  async tend(cluster: string, work: IWork, action: WorkAction): Promise<ITended> {
+    const path = ['clusters', cluster, 'work', String(work.number)];
+    return this._ask(isTended, 'POST', path, { action, began: work.began });
+  }
+
+  /** The traceback of the task that failed first. */
+  async workError(cluster: string, work: IWork): Promise<string> {
+    const path = ['clusters', cluster, 'work', String(work.number), 'error'];
+    return (await this._ask(isLog, 'GET', path)).text;
+  }
+
   /** What the processes of a cluster have written. */
   async log(cluster: string): Promise<string> {
     return (await this._ask(isLog, 'GET', ['clusters', cluster, 'log'])).text;
@@ -73,6 +76,16 @@ export class Api {
   async console(cluster: string, engine: number): Promise<IConsole> {
     const path = ['clusters', cluster, 'engines', String(engine), 'console'];
     return this._ask(isConsole, 'POST', path, {});
+  }
+
+  /** Which cluster the notebook of a kernel uses where it names none. */
+  async choice(kernel: string): Promise<IChoice> {
+    return this._ask(isChoice, 'GET', ['notebooks', kernel]);
+  }
+
+  /** Have the notebook of a kernel use a cluster where it names none; empty for whichever. */
+  async choose(kernel: string, cluster: string): Promise<void> {
+    await this._send('PUT', ['notebooks', kernel], { cluster: cluster === '' ? null : cluster });
   }
 
   /** The recipes for clusters. */
@@ -100,22 +113,24 @@ export class Api {
     const init = body === undefined ? { method } : { method, body: JSON.stringify(body) };
     const response = await ServerConnection.makeRequest(url, init, this.settings);
     if (!response.ok) {
-      throw new Refused(await reasonOf(response), response.status);
+      throw await refusalOf(response);
     }
     return response;
   }
 }
 
 /** The reason that an answer gives, or else its status. */
-async function reasonOf(response: Response): Promise<string> {
+async function refusalOf(response: Response): Promise<Refused> {
+  const { status } = response;
   const text = await response.text();
   try {
     const body: unknown = JSON.parse(text);
     if (typeof body === 'object' && body !== null && 'message' in body) {
-      return String(body.message);
+      const option = 'option' in body ? String(body.option) : null;
+      return new Refused(String(body.message), status, option);
     }
   } catch {
     // not JSON: a proxy answered, or the server is older than this page
   }
-  return `${String(response.status)} ${response.statusText}`;
+  return new Refused(`${String(status)} ${response.statusText}`, status);
 }

@@ -8,6 +8,8 @@ export function IconButton(props: {
   icon: IconName;
   label: string;
   onClick: () => unknown;
+  /** Whether it is on, of a button that stays pressed. */
+  isPressed?: boolean;
   disabled?: boolean;
 }): React.JSX.Element {
   return (
@@ -16,6 +18,7 @@ export function IconButton(props: {
       className="jp-Ipcluster-iconButton"
       title={props.label}
       aria-label={props.label}
+      aria-pressed={props.isPressed}
       disabled={props.disabled ?? false}
       onClick={() => {
         props.onClick();
@@ -31,6 +34,8 @@ export function TextButton(props: {
   label: string;
   onClick: () => unknown;
   icon?: IconName;
+  /** For whoever points at it. */
+  title?: string;
   mod?: 'accept' | 'warn';
   autoFocus?: boolean;
   disabled?: boolean;
@@ -40,6 +45,7 @@ export function TextButton(props: {
     <button
       type="button"
       className={`jp-Ipcluster-button${mod}`}
+      title={props.title}
       autoFocus={props.autoFocus ?? false}
       disabled={props.disabled ?? false}
       onClick={() => {

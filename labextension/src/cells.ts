@@ -1,5 +1,5 @@
 /**
- * Putting code into the notebook in front of the user.
+ * Putting code into the notebook in front of the user, and changing its cells.
  */
 import type { Notebook } from '@jupyterlab/notebook';
 
@@ -22,4 +22,14 @@ export function insertCodeBelow(notebook: Notebook, code: string): void {
   });
   notebook.activeCellIndex = index;
   notebook.deselectAll();
+}
+
+/** Have the selected code cells run on engines; those that begin with a cell magic stay. */
+export function onEngines(notebook: Notebook): void {
+  for (const cell of notebook.widgets.filter(each => notebook.isSelectedOrActive(each))) {
+    const source = cell.model.sharedModel.getSource();
+    if (cell.model.type === 'code' && !source.trimStart().startsWith('%%')) {
+      cell.model.sharedModel.setSource(`%%px\n${source}`);
+    }
+  }
 }

@@ -43,7 +43,10 @@ function ClusterItem(
   const { cluster, isSelected, view, actions, trans } = props;
   const { question, log } = view;
   return (
-    <li className={`jp-Ipcluster-cluster${isSelected ? ' jp-mod-selected' : ''}`}>
+    <li
+      className={`jp-Ipcluster-cluster${isSelected ? ' jp-mod-selected' : ''}`}
+      data-cluster={cluster.id}
+    >
       <button
         type="button"
         className="jp-Ipcluster-clusterHead"
@@ -118,6 +121,11 @@ function Tools(props: { cluster: ICluster } & IShared): React.JSX.Element {
     <div className="jp-Ipcluster-tools" role="toolbar" aria-label={trans.__('Cluster')}>
       <Stepper {...props} />
       <span className="jp-Ipcluster-space" />
+      <IconButton
+        icon="use"
+        label={trans.__('Use in This Notebook')}
+        onClick={() => actions.use(cluster.id)}
+      />
       <IconButton
         icon="code"
         label={trans.__('Insert Code That Connects')}
@@ -201,11 +209,25 @@ function headLine(cluster: ICluster, trans: TranslationBundle): string {
 
 /** Its profile, who started it, and when. */
 function originOf({ cluster, now, trans }: { cluster: ICluster } & IShared): string {
-  const parts = [cluster.profile, cluster.startedBy].filter(text => text !== '');
+  const parts = [cluster.profile, whereOf(cluster, trans), cluster.startedBy].filter(
+    text => text !== ''
+  );
   if (cluster.startedAt > 0) {
     parts.push(trans.__('since %1', moment(cluster.startedAt, now)));
   }
   return parts.join(' · ');
+}
+
+/** What has started its engines, and on how many hosts. */
+function whereOf({ launchers, hosts, host }: ICluster, trans: TranslationBundle): string {
+  if (launchers.length === 0) {
+    return hosts > 1 ? trans.__('%1 hosts', hosts) : trans.__('on this host');
+  }
+  const names = [...new Set(launchers)].join(', ');
+  if (hosts > 1) {
+    return trans.__('%1 on %2 hosts', names, hosts);
+  }
+  return hosts === 1 ? trans.__('%1 on %2', names, host) : names;
 }
 
 /** What is told of it to those who point at it. */

@@ -5,6 +5,7 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/applica
 import { ICommandPalette, InputDialog, showErrorMessage } from '@jupyterlab/apputils';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
+import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
 import { insertCodeBelow } from './cells';
 import { CLUSTER_ARGUMENTS, CodeCommandIDs, ID_ARGUMENTS } from './commands';
@@ -35,6 +36,13 @@ function activate(
     }
   };
 
+  /** The cluster that the context menu was opened on, empty if it was something else. */
+  const pointed = (args: ReadonlyPartialJSONObject): string =>
+    (args['pointed'] === true
+      ? app.contextMenuHitTest(node => node.dataset['cluster'] !== undefined)
+      : undefined
+    )?.dataset['cluster'] ?? '';
+
   commands.addCommand(CodeCommandIDs.insertClusterCode, {
     label: trans.__('Insert Code That Starts Engines…'),
     caption: trans.__('Insert a cell below that starts engines and connects to them'),
@@ -58,7 +66,7 @@ function activate(
     describedBy: { args: ID_ARGUMENTS },
     isEnabled,
     execute: args => {
-      insert(connectCode(typeof args['id'] === 'string' ? args['id'] : ''));
+      insert(connectCode(typeof args['id'] === 'string' ? args['id'] : pointed(args)));
     }
   });
 

@@ -1,8 +1,8 @@
 /**
  * The JSON contract between the browser and the server extension; twin of `schema.py`.
  *
- * Types, and guards that look at what really came: nothing that the server says is believed
- * unseen. Times are seconds since 1970 by the server's clock. This file imports nothing.
+ * Types only; `guards.ts` looks at what really came. Times are seconds since 1970 by the server's
+ * clock. This file imports nothing.
  */
 
 export const CLUSTER_STATES = [
@@ -28,12 +28,27 @@ export type EngineState = (typeof ENGINE_STATES)[number];
 export const ENGINE_ACTIONS = ['interrupt', 'restart', 'stop', 'retire'] as const;
 export type EngineAction = (typeof ENGINE_ACTIONS)[number];
 
+/** `cancel` what has not begun, `interrupt` what runs, too, or run again what failed. */
+export const WORK_ACTIONS = ['cancel', 'interrupt', 'retry'] as const;
+export type WorkAction = (typeof WORK_ACTIONS)[number];
+
+export const FIELD_KINDS = ['text', 'integer', 'number', 'flag', 'choice', 'list', 'map'] as const;
+export type FieldKind = (typeof FIELD_KINDS)[number];
+
+/** What a launcher can be told in a form. */
+export type OptionValue =
+  boolean | number | string | readonly string[] | Readonly<Record<string, string>>;
+
 /** A cluster of this user on this host, wherever it was started. */
 export interface ICluster {
   readonly id: string;
   readonly state: ClusterState;
   readonly profile: string;
   readonly host: string;
+  /** How many hosts have engines now. */
+  readonly hosts: number;
+  /** What has started engines on other hosts. */
+  readonly launchers: readonly string[];
   readonly wanted: number;
   readonly ready: number;
   readonly busy: number;
@@ -87,20 +102,47 @@ export interface IWork {
   /** 0 as long as one of the tasks has not ended. */
   readonly ended: number;
   readonly error: string;
+  /** How many of those that failed run again, or have. */
+  readonly retried: number;
 }
 
-/** A recipe for a cluster; `error` says why it cannot be used. */
+/**
+ * A recipe for a cluster; `error` says why it cannot be used.
+ *
+ * `options` are what it tells its launcher, `beyond` the names of those that fit into no form.
+ */
 export interface IProfile {
   readonly name: string;
   readonly description: string;
   readonly launcher: string;
   readonly n: number | null;
   readonly error: string;
+  readonly options: Readonly<Record<string, OptionValue>>;
+  readonly beyond: readonly string[];
+}
+
+/** An option of a launcher, and what it is where nobody says; `usual`: not only few need it. */
+export interface IField {
+  readonly name: string;
+  readonly kind: FieldKind;
+  readonly value: OptionValue;
+  readonly help: string;
+  readonly choices: readonly string[];
+  readonly usual: boolean;
+}
+
+/** What starts engines; `missing` says why it cannot do so here, as far as anybody can see. */
+export interface ILauncher {
+  readonly name: string;
+  readonly about: string;
+  readonly missing: string;
+  readonly fields: readonly IField[];
 }
 
 export interface IProfiles {
   readonly profiles: readonly IProfile[];
   readonly processors: number;
+  readonly launchers: readonly ILauncher[];
 }
 
 export interface ILog {
@@ -113,11 +155,28 @@ export interface IConsole {
   readonly name: string;
 }
 
-/** Start a cluster; what is not given is as the profile has it. */
+/** Which cluster a notebook has chosen, null if none, and whether that one is there. */
+export interface IChoice {
+  readonly cluster: string | null;
+  readonly runs: boolean;
+}
+
+/** What came of an action on work: so many tasks will never run, or run again. */
+export interface ITended {
+  readonly count: number;
+  /** Whose they are that run again. */
+  readonly client: string;
+  /** Why others do not. */
+  readonly reason: string;
+}
+
+/** Start a cluster; what is not given is as the profile has it, each option by itself. */
 export interface INew {
   readonly profile?: string;
   readonly id?: string;
   readonly n?: number;
+  readonly launcher?: string;
+  readonly options?: Readonly<Record<string, OptionValue>>;
 }
 
 /** All clusters, whenever something of them changes; `at` is what time it is on the server. */
@@ -136,6 +195,30 @@ export interface IStatusNow {
   readonly gone: readonly number[];
   readonly work: readonly IWork[];
   readonly past: readonly number[];
+  /** What engines wrote last, by engine; empty where one has written nothing. */
+  readonly lines: Readonly<Record<string, string>>;
+}
+
+/**
+ * Which tasks have ended since the last time, when and where they ran.
+ *
+ * The n-th of each list but `titles` is of the n-th span, which is `count` tasks of one engine, one
+ * after the other; `title` is a place in `titles`. What was told before is told again if it is
+ * `whole`.
+ */
+export interface ISpansNow {
+  readonly type: 'spans';
+  readonly cluster: string;
+  readonly whole: boolean;
+  readonly titles: readonly string[];
+  readonly engine: readonly number[];
+  readonly title: readonly number[];
+  readonly began: readonly number[];
+  readonly lasted: readonly number[];
+  readonly failed: readonly boolean[];
+  readonly count: readonly number[];
+  /** How many tasks are not told of, as there are too many. */
+  readonly leftOut: number;
 }
 
 /** What the browser said could not be understood, or done. */
@@ -144,136 +227,12 @@ export interface IRefusal {
   readonly reason: string;
 }
 
-export type ToBrowser = IClustersNow | IStatusNow | IRefusal;
+export type ToBrowser = IClustersNow | IStatusNow | ISpansNow | IRefusal;
 
-/** Tell everything of this cluster from now on; null for none. */
+/** Tell everything of this cluster from now on; null for none. With `spans`, of each task, too. */
 export interface ISelect {
   readonly type: 'select';
   readonly cluster: string | null;
   readonly interval: number;
-}
-
-// -------------------------------------------------------------------------- guards
-
-type Guard<T> = (value: unknown) => value is T;
-
-const isString: Guard<string> = value => typeof value === 'string';
-const isNumber: Guard<number> = (value): value is number => Number.isFinite(value);
-const isBoolean: Guard<boolean> = value => typeof value === 'boolean';
-
-function isNumberOrNull(value: unknown): value is number | null {
-  return value === null || isNumber(value);
-}
-
-function isOneOf<T extends string>(values: readonly T[]): Guard<T> {
-  return (value): value is T => values.some(each => each === value);
-}
-
-function isListOf<T>(guard: Guard<T>): Guard<readonly T[]> {
-  return (value): value is readonly T[] => Array.isArray(value) && value.every(guard);
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** Make a guard of the guards of all fields. */
-function isShaped<T>(fields: { readonly [K in keyof T]-?: Guard<T[K]> }): Guard<T> {
-  const guards = Object.entries<Guard<unknown>>(fields);
-  return (value): value is T =>
-    isObject(value) && guards.every(([name, guard]) => guard(value[name]));
-}
-
-export const isCluster = isShaped<ICluster>({
-  id: isString,
-  state: isOneOf(CLUSTER_STATES),
-  profile: isString,
-  host: isString,
-  wanted: isNumber,
-  ready: isNumber,
-  busy: isNumber,
-  queued: isNumber,
-  running: isNumber,
-  ended: isNumber,
-  failed: isNumber,
-  owner: isNumber,
-  startedAt: isNumber,
-  startedBy: isString,
-  connectionFile: isString,
-  error: isString,
-  log: isString
-});
-
-export const isEngine = isShaped<IEngine>({
-  id: isNumber,
-  state: isOneOf(ENGINE_STATES),
-  host: isString,
-  pid: isNumber,
-  label: isString,
-  since: isNumber,
-  queued: isNumber,
-  ended: isNumber,
-  failed: isNumber,
-  cpu: isNumberOrNull,
-  nbytes: isNumberOrNull,
-  limit: isNumber,
-  reason: isString
-});
-
-export const isWork = isShaped<IWork>({
-  number: isNumber,
-  session: isString,
-  label: isString,
-  name: isString,
-  kind: isString,
-  done: isNumber,
-  failed: isNumber,
-  cancelled: isNumber,
-  running: isNumber,
-  queued: isNumber,
-  began: isNumber,
-  ended: isNumber,
-  error: isString
-});
-
-export const isProfile = isShaped<IProfile>({
-  name: isString,
-  description: isString,
-  launcher: isString,
-  n: isNumberOrNull,
-  error: isString
-});
-
-export const isProfiles = isShaped<IProfiles>({
-  profiles: isListOf(isProfile),
-  processors: isNumber
-});
-
-export const isLog = isShaped<ILog>({ text: isString });
-
-export const isConsole = isShaped<IConsole>({ kernel: isString, name: isString });
-
-const isClustersNow = isShaped<IClustersNow>({
-  type: isOneOf(['clusters'] as const),
-  at: isNumber,
-  clusters: isListOf(isCluster)
-});
-
-const isStatusNow = isShaped<IStatusNow>({
-  type: isOneOf(['status'] as const),
-  cluster: isString,
-  whole: isBoolean,
-  engines: isListOf(isEngine),
-  gone: isListOf(isNumber),
-  work: isListOf(isWork),
-  past: isListOf(isNumber)
-});
-
-const isRefusal = isShaped<IRefusal>({
-  type: isOneOf(['refusal'] as const),
-  reason: isString
-});
-
-export function isToBrowser(value: unknown): value is ToBrowser {
-  return isClustersNow(value) || isStatusNow(value) || isRefusal(value);
+  readonly spans: boolean;
 }

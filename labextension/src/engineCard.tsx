@@ -14,6 +14,8 @@ import type { IView } from './view';
 interface IProps {
   cluster: string;
   engine: IEngine;
+  /** What it wrote last. */
+  line: string;
   view: IView;
   /** What time it is on the server. */
   now: number;
@@ -22,12 +24,13 @@ interface IProps {
 }
 
 export function EngineCard(props: IProps): React.JSX.Element {
-  const { cluster, engine, view, actions, trans } = props;
+  const { cluster, engine, line, view, actions, trans } = props;
   const { question, log } = view;
   return (
     <section
       ref={reveal}
       className="jp-Ipcluster-card"
+      data-engine={engine.id}
       aria-label={trans.__('Engine %1', engine.id)}
     >
       <header>
@@ -48,8 +51,18 @@ export function EngineCard(props: IProps): React.JSX.Element {
           <span key={fact}>{fact}</span>
         ))}
       </p>
+      {line !== '' && (
+        <p className="jp-Ipcluster-line">
+          <span className="jp-Ipcluster-meta">{trans.__('Last output')}</span> <code>{line}</code>
+        </p>
+      )}
       {engine.reason !== '' && <p className="jp-Ipcluster-error">{engine.reason}</p>}
       <Tools {...props} />
+      {view.noConsole !== '' && (
+        <p className="jp-Ipcluster-error" role="alert">
+          {view.noConsole}
+        </p>
+      )}
       {question?.cluster === cluster && question.engine === engine.id && (
         <Question
           question={question}

@@ -10,6 +10,8 @@ import { COLUMNS, ROW_HEIGHT, drawn, sorted, type Column, type ISort } from './r
 
 interface IProps {
   engines: readonly IEngine[];
+  /** The last line that each wrote, by id. */
+  lines: ReadonlyMap<number, string>;
   chosen: number | null;
   sort: ISort;
   firstRow: number;
@@ -36,6 +38,13 @@ export function EngineTable(props: IProps): React.JSX.Element {
             {COLUMNS.map(column => (
               <Heading key={column} column={column} sort={sort} actions={actions} trans={trans} />
             ))}
+            <th
+              scope="col"
+              className="jp-Ipcluster-line"
+              title={trans.__('The last line that its task or cell has written')}
+            >
+              {trans.__('Last output')}
+            </th>
           </tr>
         </thead>
         <tbody>
@@ -81,7 +90,11 @@ function Heading(props: {
           actions.sortBy(column);
         }}
       >
-        {headingText(column, trans)}
+        {column === 'state' ? (
+          <span className="jp-Ipcluster-word">{headingText(column, trans)}</span>
+        ) : (
+          headingText(column, trans)
+        )}
         {isSorted && <span aria-hidden="true">{sort.down ? '▾' : '▴'}</span>}
       </button>
     </th>
@@ -89,7 +102,8 @@ function Heading(props: {
 }
 
 function Row(props: IProps & { engine: IEngine; index: number }): React.JSX.Element {
-  const { engine, index, chosen, now, actions, trans } = props;
+  const { engine, index, lines, chosen, now, actions, trans } = props;
+  const line = lines.get(engine.id) ?? '';
   const isChosen = engine.id === chosen;
   const choose = (): void => {
     actions.choose(isChosen ? null : engine.id);
@@ -97,6 +111,7 @@ function Row(props: IProps & { engine: IEngine; index: number }): React.JSX.Elem
   return (
     <tr
       className={isChosen ? 'jp-mod-selected' : ''}
+      data-engine={engine.id}
       aria-rowindex={index + 2}
       aria-selected={isChosen}
       title={engine.reason}
@@ -117,7 +132,7 @@ function Row(props: IProps & { engine: IEngine; index: number }): React.JSX.Elem
       </td>
       <td className="jp-Ipcluster-state" title={engineStateText(engine.state, trans)}>
         <span className={`jp-Ipcluster-dot jp-mod-${engine.state}`} aria-hidden="true" />
-        {engineStateText(engine.state, trans)}
+        <span className="jp-Ipcluster-word">{engineStateText(engine.state, trans)}</span>
       </td>
       <td className="jp-Ipcluster-label" title={engine.label}>
         {engine.state === 'busy' && (
@@ -125,6 +140,11 @@ function Row(props: IProps & { engine: IEngine; index: number }): React.JSX.Elem
             <span className="jp-Ipcluster-what">{engine.label}</span>
             <span className="jp-Ipcluster-span">{span(now - engine.since)}</span>
           </div>
+        )}
+        {engine.state !== 'busy' && engine.state !== 'idle' && (
+          <span className="jp-Ipcluster-stead" aria-hidden="true">
+            {engineStateText(engine.state, trans)}
+          </span>
         )}
       </td>
       <td className="jp-Ipcluster-ended">
@@ -137,6 +157,9 @@ function Row(props: IProps & { engine: IEngine; index: number }): React.JSX.Elem
       </td>
       <td className="jp-Ipcluster-cpu">{engine.cpu === null ? '–' : percent(engine.cpu)}</td>
       <td className="jp-Ipcluster-nbytes">{engine.nbytes === null ? '–' : size(engine.nbytes)}</td>
+      <td className="jp-Ipcluster-line" title={line}>
+        {line}
+      </td>
     </tr>
   );
 }

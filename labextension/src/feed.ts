@@ -7,11 +7,15 @@ import type { ServerConnection } from '@jupyterlab/services';
 import type { IDisposable } from '@lumino/disposable';
 
 import { ROOT } from './api';
-import { isToBrowser, type ISelect } from './contract';
+import type { ISelect } from './contract';
+import { isToBrowser } from './guards';
 import type { ClusterModel } from './model';
 
 /** Pauses before it is tried again, in milliseconds: the first ones are short. */
 const PAUSES = [250, 500, 1000, 2000, 5000, 10000] as const;
+
+/** What somebody looks at. */
+export type Attention = 'nothing' | 'status' | 'spans';
 
 export class Feed implements IDisposable {
   /**
@@ -37,9 +41,17 @@ export class Feed implements IDisposable {
     this._follow();
   }
 
-  /** Whether engines and work of the selected cluster are told, or nothing but all clusters. */
+  /** Whether the panel looks. */
   set isAttentive(attentive: boolean) {
-    this._attentive = attentive;
+    this.attend('panel', attentive ? 'status' : 'nothing');
+  }
+
+  /**
+   * Note what somebody looks at: nothing but all clusters, or engines and work of the selected
+   * one, too, or each of its tasks as well.
+   */
+  attend(who: string, what: Attention): void {
+    this._attention.set(who, what);
     this._follow();
   }
 
@@ -97,12 +109,16 @@ export class Feed implements IDisposable {
 
   /** Ask for the cluster that is selected, unless that was asked already. */
   private _follow(): void {
-    const cluster = this._attentive ? (this._model.selected?.id ?? null) : null;
-    if (cluster === this._asked || this._socket?.readyState !== WebSocket.OPEN) {
+    const all = [...this._attention.values()];
+    const looks = all.length === 0 || all.some(what => what !== 'nothing');
+    const cluster = looks ? (this._model.selected?.id ?? null) : null;
+    const spans = all.includes('spans');
+    const asked = JSON.stringify([cluster, spans]);
+    if (asked === this._asked || this._socket?.readyState !== WebSocket.OPEN) {
       return;
     }
-    this._asked = cluster;
-    const wish: ISelect = { type: 'select', cluster, interval: this._interval };
+    this._asked = asked;
+    const wish: ISelect = { type: 'select', cluster, interval: this._interval, spans };
     this._socket.send(JSON.stringify(wish));
   }
 
@@ -111,8 +127,8 @@ export class Feed implements IDisposable {
   };
   private _socket: WebSocket | null = null;
   /** What was asked for; undefined if nothing was. */
-  private _asked: string | null | undefined = undefined;
-  private _attentive = true;
+  private _asked: string | undefined = undefined;
+  private readonly _attention = new Map<string, Attention>();
   private _tries = 0;
   private _timer: ReturnType<typeof setTimeout> | undefined = undefined;
   private _disposed = false;

@@ -24,6 +24,7 @@ export function HeatMap(props: {
           key={engine.id}
           type="button"
           tabIndex={-1}
+          data-engine={engine.id}
           className={`jp-Ipcluster-square jp-mod-${engine.state}`}
           aria-label={details(engine, trans)}
           aria-pressed={engine.id === chosen}

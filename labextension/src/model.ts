@@ -6,11 +6,20 @@
 import { Signal, type ISignal } from '@lumino/signaling';
 
 import type { ICluster, IEngine, IStatusNow, IWork, ToBrowser } from './contract';
+import { Recorder } from './series';
+import { SpanStore } from './spans';
+import { Works } from './works';
 
 /** How the server can be reached: not as yet, now, or not at the moment. */
 export type Reach = 'connecting' | 'open' | 'lost';
 
 export class ClusterModel {
+  /** Which tasks of the selected cluster ran when and where, while that is watched. */
+  readonly spans = new SpanStore();
+
+  /** What all clusters did in the last minutes. */
+  readonly recorder = new Recorder();
+
   /** Emitted whenever anything here has changed. */
   get changed(): ISignal<this, void> {
     return this._changed;
@@ -31,17 +40,27 @@ export class ClusterModel {
     return this._engineList;
   }
 
-  /** The work of the selected cluster, the latest first. */
+  /** The last line that each engine of the selected cluster wrote, by id; most write none. */
+  get lines(): ReadonlyMap<number, string> {
+    return this._lines;
+  }
+
+  /** The work of the selected cluster, the latest first; what is over stays listed. */
   get work(): readonly IWork[] {
-    return this._workList;
+    return this._works.list;
   }
 
   /** Whether something is shown that changes with the time alone. */
   get isAtWork(): boolean {
     return (
       this._engineList.some(engine => engine.state === 'busy') ||
-      this._workList.some(work => work.ended === 0)
+      this.work.some(work => work.ended === 0)
     );
+  }
+
+  /** Whether the server has told which clusters there are. */
+  get isTold(): boolean {
+    return this._told;
   }
 
   get reach(): Reach {
@@ -66,7 +85,9 @@ export class ClusterModel {
   select(cluster: string | null): void {
     if (cluster !== this._selected) {
       this._selected = cluster;
-      this._fold({ whole: true, engines: [], gone: [], work: [], past: [] });
+      this._works.clear();
+      this.spans.clear();
+      this._fold({ whole: true, engines: [], gone: [], work: [], past: [], lines: {} });
       this._changed.emit();
     }
   }
@@ -97,6 +118,7 @@ export class ClusterModel {
       case 'clusters':
         this._ahead = message.at - now;
         this._clusters = message.clusters;
+        this._told = true;
         if (this.selected === null) {
           this.select(message.clusters[0]?.id ?? null);
         }
@@ -107,34 +129,47 @@ export class ClusterModel {
         }
         this._fold(message);
         break;
+      case 'spans':
+        if (message.cluster === this._selected) {
+          this.spans.take(message);
+        }
+        return;
       case 'refusal':
         this._trouble = message.reason;
         break;
     }
+    this._record(this.serverTime(now));
     this._changed.emit();
+  }
+
+  private _record(at: number): void {
+    this.recorder.note(this._clusters, this._selected, this._engineList, at);
   }
 
   private _fold(news: Omit<IStatusNow, 'type' | 'cluster'>): void {
     if (news.whole) {
       this._engines.clear();
-      this._work.clear();
+      this._lines.clear();
     }
-    news.gone.forEach(id => this._engines.delete(id));
-    news.past.forEach(number => this._work.delete(number));
+    news.gone.forEach(id => {
+      this._engines.delete(id);
+      this._lines.delete(id);
+    });
+    Object.entries(news.lines).forEach(([id, line]) => this._lines.set(Number(id), line));
     news.engines.forEach(engine => this._engines.set(engine.id, engine));
-    news.work.forEach(work => this._work.set(work.number, work));
+    this._works.fold(news);
     this._engineList = [...this._engines.values()].sort((one, other) => one.id - other.id);
-    this._workList = [...this._work.values()].sort((one, other) => other.number - one.number);
   }
 
   private readonly _changed = new Signal<this, void>(this);
   private _clusters: readonly ICluster[] = [];
   private _selected: string | null = null;
   private readonly _engines = new Map<number, IEngine>();
-  private readonly _work = new Map<number, IWork>();
+  private readonly _lines = new Map<number, string>();
+  private readonly _works = new Works();
   private _engineList: readonly IEngine[] = [];
-  private _workList: readonly IWork[] = [];
   private _reach: Reach = 'connecting';
   private _trouble = '';
   private _ahead = 0;
+  private _told = false;
 }

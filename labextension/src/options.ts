@@ -3,6 +3,7 @@
  */
 import type { ISettingRegistry } from '@jupyterlab/settingregistry';
 
+import { isOptions } from './guards';
 import { isEngineCount } from './text';
 import type { IDraft } from './view';
 
@@ -11,22 +12,33 @@ export interface IOptions {
   readonly interval: number;
   /** Whether one is asked before engines lose what they hold. */
   readonly confirms: boolean;
+  /** Whether a cluster is started with JupyterLab where none runs. */
+  readonly starts: boolean;
+  /** Whether new notebooks use the cluster that is selected in the panel. */
+  readonly connects: boolean;
   /** What the form for a new cluster proposes; what is not set is decided later. */
   readonly proposal: Partial<IDraft>;
 }
 
-export const USUAL_OPTIONS: IOptions = { interval: 0.5, confirms: true, proposal: {} };
+export const USUAL_OPTIONS: IOptions = {
+  interval: 0.1,
+  confirms: true,
+  starts: false,
+  connects: false,
+  proposal: {}
+};
 
 /** Read the settings. What cannot be used is as usual. */
 export function readOptions(settings: ISettingRegistry.ISettings['composite']): IOptions {
   const interval = settings['refreshInterval'];
-  const confirms = settings['confirmStop'];
   return {
     interval:
       typeof interval === 'number' && interval >= 0.1 && interval <= 60
         ? interval
         : USUAL_OPTIONS.interval,
-    confirms: typeof confirms === 'boolean' ? confirms : USUAL_OPTIONS.confirms,
+    confirms: settings['confirmStop'] !== false,
+    starts: settings['autoStart'] === true,
+    connects: settings['autoConnect'] === true,
     proposal: readDraft({ profile: settings['defaultProfile'], n: settings['defaultEngines'] })
   };
 }
@@ -38,8 +50,13 @@ export function readDraft(value: unknown): Partial<IDraft> {
   }
   const profile = 'profile' in value ? value.profile : undefined;
   const n = 'n' in value ? value.n : undefined;
+  const launcher = 'launcher' in value ? value.launcher : undefined;
+  const options = 'options' in value ? value.options : undefined;
+  const isWhole = typeof launcher === 'string'; // what a form was, to which no profile is a choice
   return {
-    ...(typeof profile === 'string' && profile !== '' ? { profile } : {}),
-    ...(isEngineCount(n) ? { n } : {})
+    ...(typeof profile === 'string' && (profile !== '' || isWhole) ? { profile } : {}),
+    ...(isEngineCount(n) ? { n } : {}),
+    ...(typeof launcher === 'string' ? { launcher } : {}),
+    ...(isOptions(options) ? { options } : {})
   };
 }

@@ -14,12 +14,15 @@ import { Icon } from './icons';
 import type { Reach } from './model';
 import { NewCluster } from './newCluster';
 import type { IView } from './view';
+import type { WorkActions } from './workActions';
 import { WorkList } from './workList';
 
 export interface IPanelProps {
   clusters: readonly ICluster[];
   selected: ICluster | null;
   engines: readonly IEngine[];
+  /** The last line that each engine wrote, by id. */
+  lines: ReadonlyMap<number, string>;
   work: readonly IWork[];
   reach: Reach;
   trouble: string;
@@ -27,6 +30,9 @@ export interface IPanelProps {
   /** What time it is on the server, in seconds since 1970. */
   now: number;
   actions: Actions;
+  works: WorkActions;
+  /** Opens what is seen in the main area. */
+  onOpen: (what: 'timeline' | 'overview') => void;
   trans: TranslationBundle;
 }
 
@@ -80,17 +86,29 @@ function Clusters(props: IPanelProps): React.JSX.Element {
         <NewCluster
           draft={draft}
           profiles={profiles}
+          fault={view.fault}
           asking={view.asking}
           actions={actions}
           trans={trans}
         />
       )}
       {isEmpty && (
-        <p className="jp-Ipcluster-hint">
-          {trans.__(
-            'No engines are running. Press New to start some; those of notebooks and terminals appear here, too.'
-          )}
-        </p>
+        <div className="jp-Ipcluster-hint">
+          <p>
+            {trans.__(
+              'No engines are running. Press New to say what they are like; those of notebooks and terminals appear here, too.'
+            )}
+          </p>
+          <button
+            type="button"
+            className="jp-Ipcluster-button jp-mod-accept"
+            onClick={() => {
+              void actions.startUsual();
+            }}
+          >
+            {trans.__('Start Engines')}
+          </button>
+        </div>
       )}
       {reach === 'connecting' && (
         <p className="jp-Ipcluster-hint">{trans.__('Asking the server…')}</p>
@@ -108,7 +126,7 @@ function Clusters(props: IPanelProps): React.JSX.Element {
 }
 
 function Engines(props: IPanelProps & { cluster: string }): React.JSX.Element {
-  const { cluster, engines, view, now, actions, trans } = props;
+  const { cluster, engines, lines, view, now, actions, trans } = props;
   const chosen = engines.find(engine => engine.id === view.engine);
   return (
     <section className="jp-Ipcluster-section" aria-label={trans.__('Engines')}>
@@ -122,6 +140,7 @@ function Engines(props: IPanelProps & { cluster: string }): React.JSX.Element {
       {engines.length > 0 ? (
         <EngineTable
           engines={engines}
+          lines={lines}
           chosen={view.engine}
           sort={view.sort}
           firstRow={view.firstRow}
@@ -137,6 +156,7 @@ function Engines(props: IPanelProps & { cluster: string }): React.JSX.Element {
           key={`${cluster} ${String(chosen.id)}`}
           cluster={cluster}
           engine={chosen}
+          line={lines.get(chosen.id) ?? ''}
           view={view}
           now={now}
           actions={actions}
@@ -147,15 +167,31 @@ function Engines(props: IPanelProps & { cluster: string }): React.JSX.Element {
   );
 }
 
-function Tasks({ work, now, trans }: IPanelProps): React.JSX.Element {
+function Tasks({ work, view, now, works, onOpen, trans }: IPanelProps): React.JSX.Element {
   return (
     <section className="jp-Ipcluster-section" aria-label={trans.__('Tasks')}>
       <h2>
         {trans.__('Tasks')}
         <span className="jp-Ipcluster-badge">{work.length}</span>
+        <span className="jp-Ipcluster-headTools">
+          <IconButton
+            icon="timeline"
+            label={trans.__('Open Task Timeline')}
+            onClick={() => {
+              onOpen('timeline');
+            }}
+          />
+          <IconButton
+            icon="overview"
+            label={trans.__('Open Cluster Overview')}
+            onClick={() => {
+              onOpen('overview');
+            }}
+          />
+        </span>
       </h2>
       {work.length > 0 ? (
-        <WorkList work={work} now={now} trans={trans} />
+        <WorkList work={work} view={view} now={now} works={works} trans={trans} />
       ) : (
         <p className="jp-Ipcluster-hint">{trans.__('Nothing has been sent to the engines.')}</p>
       )}

@@ -1,5 +1,5 @@
 /**
- * What the panel can do, as commands: for the palette, shortcuts and other extensions.
+ * What the panel can do, as commands: for the palette, menus, shortcuts and other extensions.
  */
 import { InputDialog } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
@@ -9,6 +9,8 @@ import { DisposableSet, type IDisposable } from '@lumino/disposable';
 
 import type { Actions } from './actions';
 import {
+  ENGINE_ARGUMENTS,
+  EngineCommandIDs,
   ID_ARGUMENTS,
   NEW_ARGUMENTS,
   NO_ARGUMENTS,
@@ -16,24 +18,30 @@ import {
   SCALE_ARGUMENTS
 } from './commands';
 import type { ICluster } from './contract';
-import type { ClusterModel } from './model';
+import type { IMeantEngine, Pointing } from './pointing';
 import { isEngineCount } from './text';
 
-/** Add the commands. They are gone when what is returned is disposed. */
-export function addPanelCommands(
-  commands: CommandRegistry,
-  model: ClusterModel,
-  actions: Actions,
-  open: () => void,
-  trans: TranslationBundle
-): IDisposable {
-  const meant = (args: ReadonlyPartialJSONObject): ICluster | null =>
-    typeof args['id'] === 'string'
-      ? (model.clusters.find(cluster => cluster.id === args['id']) ?? null)
-      : model.selected;
-  const isEnabled = (args: ReadonlyPartialJSONObject): boolean => meant(args) !== null;
-  const added = new DisposableSet();
+/** What the commands of the panel work with. */
+interface IParts {
+  readonly commands: CommandRegistry;
+  readonly pointing: Pointing;
+  readonly actions: Actions;
+  /** Shows the panel. */
+  readonly open: () => void;
+  readonly trans: TranslationBundle;
+}
 
+/** Add the commands. They are gone when what is returned is disposed. */
+export function addPanelCommands(parts: IParts): IDisposable {
+  const added = new DisposableSet();
+  addNewCommands(parts, added);
+  addClusterCommands(parts, added);
+  addEngineCommands(parts, added);
+  return added;
+}
+
+function addNewCommands(parts: IParts, added: DisposableSet): void {
+  const { commands, actions, open, trans } = parts;
   added.add(
     commands.addCommand(PanelCommandIDs.openPanel, {
       label: trans.__('Show Parallel Engines'),
@@ -51,61 +59,132 @@ export function addPanelCommands(
         const { n, profile } = args;
         open();
         if (isEngineCount(n)) {
-          await actions.start({ n, profile: typeof profile === 'string' ? profile : '' });
+          await actions.startFrom(typeof profile === 'string' ? profile : '', n);
         } else {
           await actions.openForm();
         }
       }
     })
   );
-  added.add(
-    commands.addCommand(PanelCommandIDs.scaleCluster, {
-      label: trans.__('Change Number of Engines…'),
-      caption: trans.__('Have more engines, or fewer; busy ones finish first'),
-      describedBy: { args: SCALE_ARGUMENTS },
-      isEnabled,
-      execute: async args => {
-        const cluster = meant(args);
-        if (cluster !== null) {
-          const n = args['n'] ?? (await askEngines(cluster, trans));
-          if (typeof n === 'number') {
-            actions.scale(cluster.id, n);
-          }
-        }
-      }
-    })
-  );
-  added.add(
-    commands.addCommand(PanelCommandIDs.restartCluster, {
-      label: trans.__('Restart All Engines'),
-      caption: trans.__('Give all engines new processes; they lose what they hold'),
-      describedBy: { args: ID_ARGUMENTS },
-      isEnabled,
-      execute: async args => {
-        await askInPanel('restart', meant(args));
-      }
-    })
-  );
-  added.add(
-    commands.addCommand(PanelCommandIDs.stopCluster, {
-      label: trans.__('Stop Cluster'),
-      caption: trans.__('Stop a cluster; its engines lose what they hold'),
-      describedBy: { args: ID_ARGUMENTS },
-      isEnabled,
-      execute: async args => {
-        await askInPanel('stop', meant(args));
-      }
-    })
-  );
+}
 
-  /** Ask where the cluster is seen, so that one sees what is asked about. */
-  async function askInPanel(what: 'restart' | 'stop', cluster: ICluster | null): Promise<void> {
-    if (cluster !== null) {
+function addClusterCommands(parts: IParts, added: DisposableSet): void {
+  const { actions, open, trans } = parts;
+  const ask = async (what: 'restart' | 'stop', cluster: ICluster): Promise<void> => {
+    open(); // what is asked about is seen where one is asked
+    actions.select(cluster.id);
+    await actions.ask({ cluster: cluster.id, engine: null, what });
+  };
+  const add = (
+    id: string,
+    [label, caption]: readonly [string, string],
+    execute: (cluster: ICluster, args: ReadonlyPartialJSONObject) => unknown,
+    schema = ID_ARGUMENTS
+  ): void => {
+    added.add(
+      parts.commands.addCommand(id, {
+        label,
+        caption,
+        describedBy: { args: schema },
+        isEnabled: args => parts.pointing.cluster(args) !== null,
+        execute: async args => {
+          const cluster = parts.pointing.cluster(args);
+          await (cluster === null ? null : execute(cluster, args));
+        }
+      })
+    );
+  };
+
+  add(
+    PanelCommandIDs.scaleCluster,
+    [
+      trans.__('Change Number of Engines…'),
+      trans.__('Have more engines, or fewer; busy ones finish first')
+    ],
+    async (cluster, args) => {
+      const n = args['n'] ?? (await askEngines(cluster, trans));
+      if (typeof n === 'number') {
+        actions.scale(cluster.id, n);
+      }
+    },
+    SCALE_ARGUMENTS
+  );
+  add(
+    PanelCommandIDs.restartCluster,
+    [
+      trans.__('Restart All Engines'),
+      trans.__('Give all engines new processes; they lose what they hold')
+    ],
+    cluster => ask('restart', cluster)
+  );
+  add(
+    PanelCommandIDs.stopCluster,
+    [trans.__('Stop Cluster'), trans.__('Stop a cluster; its engines lose what they hold')],
+    cluster => ask('stop', cluster)
+  );
+  add(
+    PanelCommandIDs.showLog,
+    [
+      trans.__('Show Log of Cluster'),
+      trans.__('Show what the processes of a cluster have written')
+    ],
+    async cluster => {
       open();
-      await actions.ask({ cluster: cluster.id, engine: null, what });
+      actions.select(cluster.id);
+      await actions.showLog(cluster.id, null);
     }
-  }
-  return added;
+  );
+  add(
+    PanelCommandIDs.copyConnection,
+    [
+      trans.__('Copy Path of Connection File'),
+      trans.__('Copy the path of the file with which clients find a cluster')
+    ],
+    cluster => {
+      actions.copyConnection(cluster.id);
+    }
+  );
+}
+
+function addEngineCommands(parts: IParts, added: DisposableSet): void {
+  const { actions, open, trans } = parts;
+  const show = ({ engine }: IMeantEngine): void => {
+    open();
+    actions.choose(engine);
+  };
+  const add = (id: string, label: string, execute: (meant: IMeantEngine) => unknown): void => {
+    added.add(
+      parts.commands.addCommand(id, {
+        label,
+        describedBy: { args: ENGINE_ARGUMENTS },
+        isEnabled: args => parts.pointing.engine(args) !== null,
+        execute: async args => {
+          const meant = parts.pointing.engine(args);
+          await (meant === null ? null : execute(meant));
+        }
+      })
+    );
+  };
+  const ask = (what: 'restart' | 'stop') => async (meant: IMeantEngine) => {
+    show(meant);
+    await actions.ask({ ...meant, what });
+  };
+
+  add(EngineCommandIDs.interruptEngine, trans.__('Interrupt Engine'), meant =>
+    actions.act(meant.cluster, meant.engine, 'interrupt')
+  );
+  add(EngineCommandIDs.openConsole, trans.__('Open Console on Engine'), meant =>
+    actions.openConsole(meant.cluster, meant.engine)
+  );
+  add(EngineCommandIDs.showEngineLog, trans.__('Show Log of Engine'), async meant => {
+    show(meant);
+    await actions.showLog(meant.cluster, meant.engine);
+  });
+  add(EngineCommandIDs.restartEngine, trans.__('Restart Engine'), ask('restart'));
+  add(EngineCommandIDs.retireEngine, trans.__('Stop Engine When Idle'), meant =>
+    actions.act(meant.cluster, meant.engine, 'retire')
+  );
+  add(EngineCommandIDs.stopEngine, trans.__('Stop Engine'), ask('stop'));
 }
 
 /** Ask how many engines there shall be. Answers null where the user cancels. */

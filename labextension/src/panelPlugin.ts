@@ -7,7 +7,7 @@ import {
   type JupyterFrontEnd,
   type JupyterFrontEndPlugin
 } from '@jupyterlab/application';
-import { ICommandPalette } from '@jupyterlab/apputils';
+import { Clipboard, ICommandPalette } from '@jupyterlab/apputils';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { IRunningSessionManagers } from '@jupyterlab/running';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
@@ -18,24 +18,30 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { Actions, type IDoors } from './actions';
 import { Api } from './api';
 import { insertCodeBelow } from './cells';
-import { PanelCommandIDs } from './commands';
+import { startUnasked } from './autostart';
+import { EngineCommandIDs, MainCommandIDs, NotebookCommandIDs, PanelCommandIDs } from './commands';
 import { Feed } from './feed';
+import { rememberedOf } from './launching';
 import { ClusterModel } from './model';
 import { USUAL_OPTIONS, readDraft, readOptions, type IOptions } from './options';
 import { addPanelCommands } from './panelCommands';
+import { Pointing } from './pointing';
 import { RunningClusters } from './running';
 import { PANEL_ID, PANEL_RANK, Sidebar } from './sidebar';
 import { StatusItem } from './statusItem';
+import { IClusters } from './tokens';
 import { View } from './view';
+import { WorkActions } from './workActions';
 
 const PLUGIN_ID = 'ipcluster-ext:panel';
 /** Where what was chosen last is kept. */
 const CHOSEN_KEY = 'ipcluster-ext:new-cluster';
 
-export const panelPlugin: JupyterFrontEndPlugin<void> = {
+export const panelPlugin: JupyterFrontEndPlugin<IClusters> = {
   id: PLUGIN_ID,
   description: 'A panel that starts clusters and shows their engines and tasks.',
   autoStart: true,
+  provides: IClusters,
   optional: [
     ICommandPalette,
     ILabShell,
@@ -57,11 +63,11 @@ function activate(
   restorer: ILayoutRestorer | null,
   notebooks: INotebookTracker | null,
   managers: IRunningSessionManagers | null,
-  registry: ISettingRegistry | null,
+  settingRegistry: ISettingRegistry | null,
   stateDB: IStateDB | null,
   statusBar: IStatusBar | null,
   translator: ITranslator | null
-): void {
+): IClusters {
   const trans = (translator ?? nullTranslator).load('ipcluster_ext');
   const { serverSettings } = app.serviceManager;
   let options: IOptions = USUAL_OPTIONS;
@@ -89,16 +95,27 @@ function activate(
       ...options.proposal,
       ...readDraft(await stateDB?.fetch(CHOSEN_KEY))
     }),
-    remember: async ({ profile, n }) => {
-      await stateDB?.save(CHOSEN_KEY, { profile, n });
+    remember: async draft => {
+      const { profile, n, launcher, options } = rememberedOf(draft);
+      await stateDB?.save(CHOSEN_KEY, { profile, n, launcher, options: { ...options } });
     },
-    confirms: () => options.confirms
+    confirms: () => options.confirms,
+    use: async cluster =>
+      (await app.commands.execute(NotebookCommandIDs.useCluster, { id: cluster })) === true,
+    copy: text => {
+      Clipboard.copyToSystem(text);
+    }
   };
   const noNotebook = trans.__('Open a notebook first: the code is put below its active cell.');
-  const actions = new Actions(model, view, new Api(serverSettings), doors, noNotebook);
+  const api = new Api(serverSettings);
+  const actions = new Actions(model, view, api, doors, noNotebook);
 
   const feed = new Feed(model, serverSettings, options.interval);
-  const sidebar = new Sidebar(model, view, actions, trans);
+  const works = new WorkActions(model, view, api, doors, noNotebook);
+  const sidebar = new Sidebar(model, view, { actions, works }, trans, what => {
+    const { openTimeline, openOverview } = MainCommandIDs;
+    void app.commands.execute(what === 'timeline' ? openTimeline : openOverview);
+  });
   app.shell.add(sidebar, 'left', { rank: PANEL_RANK, type: 'Parallel Engines' });
   restorer?.add(sidebar, PANEL_ID);
   feed.isAttentive = sidebar.isVisible;
@@ -109,9 +126,10 @@ function activate(
     (labShell ?? app.shell).activateById(PANEL_ID);
   };
 
-  const commands = addPanelCommands(app.commands, model, actions, open, trans);
+  const pointing = new Pointing(model, view, test => app.contextMenuHitTest(test));
+  const commands = addPanelCommands({ commands: app.commands, pointing, actions, open, trans });
   const category = trans.__('Parallel engines');
-  for (const command of Object.values(PanelCommandIDs)) {
+  for (const command of Object.values({ ...PanelCommandIDs, ...EngineCommandIDs })) {
     palette?.addItem({ command, category });
   }
 
@@ -127,8 +145,8 @@ function activate(
   const running = new RunningClusters(model, actions, open, trans);
   managers?.add(running);
 
-  if (registry !== null) {
-    registry.load(PLUGIN_ID).then(
+  if (settingRegistry !== null) {
+    settingRegistry.load(PLUGIN_ID).then(
       settings => {
         const update = (): void => {
           options = readOptions(settings.composite);
@@ -136,6 +154,7 @@ function activate(
         };
         settings.changed.connect(update);
         update();
+        startUnasked(model, actions, options.starts);
       },
       (reason: unknown) => {
         console.warn('ipcluster-ext: everything is as usual, the settings cannot be read', reason);
@@ -150,4 +169,5 @@ function activate(
     running.dispose();
     statusItem.dispose();
   });
+  return { model, view, actions, api, feed, pointing, options: () => options, open };
 }

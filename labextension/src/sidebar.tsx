@@ -7,10 +7,12 @@ import type { Message } from '@lumino/messaging';
 import { Signal, type ISignal } from '@lumino/signaling';
 
 import type { Actions } from './actions';
+import { RowDrag } from './dragging';
 import { PANEL_SVG } from './icons';
 import type { ClusterModel } from './model';
 import { Panel } from './panel';
 import type { View } from './view';
+import type { WorkActions } from './workActions';
 
 export const PANEL_ID = 'ipcluster-ext-panel';
 /** Between the extensions of JupyterLab and those that are rarely used. */
@@ -25,8 +27,9 @@ export class Sidebar extends ReactWidget {
   constructor(
     private readonly _model: ClusterModel,
     private readonly _view: View,
-    private readonly _actions: Actions,
-    private readonly _trans: TranslationBundle
+    private readonly _does: { readonly actions: Actions; readonly works: WorkActions },
+    private readonly _trans: TranslationBundle,
+    private readonly _onOpen: (what: 'timeline' | 'overview') => void
   ) {
     super();
     this.id = PANEL_ID;
@@ -35,6 +38,7 @@ export class Sidebar extends ReactWidget {
     this.addClass('jp-Ipcluster-panel');
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', this._trans.__('Parallel engines'));
+    this._drag = new RowDrag(this.node);
     this._model.changed.connect(this._redraw);
     this._view.changed.connect(this._redraw);
   }
@@ -49,6 +53,7 @@ export class Sidebar extends ReactWidget {
       return;
     }
     clearInterval(this._ticking);
+    this._drag.dispose();
     this._model.changed.disconnect(this._redraw);
     this._view.changed.disconnect(this._redraw);
     Signal.clearData(this);
@@ -62,12 +67,15 @@ export class Sidebar extends ReactWidget {
         clusters={model.clusters}
         selected={model.selected}
         engines={model.engines}
+        lines={model.lines}
         work={model.work}
         reach={model.reach}
         trouble={model.trouble}
         view={this._view.now}
         now={model.serverTime(Date.now() / 1000)}
-        actions={this._actions}
+        actions={this._does.actions}
+        works={this._does.works}
+        onOpen={this._onOpen}
         trans={this._trans}
       />
     );
@@ -96,6 +104,7 @@ export class Sidebar extends ReactWidget {
     }
   };
 
+  private readonly _drag: RowDrag;
   private readonly _seen = new Signal<this, boolean>(this);
   private _ticking: ReturnType<typeof setInterval> | undefined = undefined;
 }

@@ -43,3 +43,8 @@ export function isEngineCount(value: unknown): value is number {
 function lines(...parts: readonly string[]): string {
   return parts.join('\n');
 }
+
+/** Code that fetches the results of tasks that were run again from the panel. */
+export function fetchCode(client: string): string {
+  return `rc.get_result(rc.history(client_uuid="${client}")).get()`;
+}

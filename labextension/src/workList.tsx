@@ -1,113 +1,55 @@
 /**
- * The work of a cluster: how far each map, and each set of calls, is.
+ * The work of a cluster: a row for each map, and each set of calls; what is over stays listed.
  */
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { IWork } from './contract';
-import { farOf, span, titleOf, type IFar } from './figures';
+import type { IView } from './view';
+import type { WorkActions } from './workActions';
+import { WorkItem } from './workItem';
+import { keyOf, totalsOf } from './works';
 
 /** So many are shown; older ones are counted. */
 export const WORK_SHOWN = 50;
 
-export function WorkList(props: {
+export interface IWorkListProps {
   work: readonly IWork[];
+  view: IView;
   /** What time it is on the server. */
   now: number;
+  works: WorkActions;
   trans: TranslationBundle;
-}): React.JSX.Element {
-  const { work, now, trans } = props;
+}
+
+export function WorkList(props: IWorkListProps): React.JSX.Element {
+  const { work, trans } = props;
   const more = work.length - WORK_SHOWN;
   return (
     <>
+      {work.length > 1 && <p className="jp-Ipcluster-totals">{totalsLine(work, trans)}</p>}
       <ul className="jp-Ipcluster-works" aria-label={trans.__('Tasks')}>
         {work.slice(0, WORK_SHOWN).map(each => (
-          <WorkItem key={each.number} work={each} now={now} trans={trans} />
+          <WorkItem {...props} key={keyOf(each)} item={each} />
         ))}
       </ul>
-      {more > 0 && <p className="jp-Ipcluster-meta">{trans._n('%1 more', '%1 more', more)}</p>}
+      {more > 0 && <p className="jp-Ipcluster-hint">{trans._n('%1 more', '%1 more', more)}</p>}
     </>
   );
 }
 
-function WorkItem(props: {
-  work: IWork;
-  now: number;
-  trans: TranslationBundle;
-}): React.JSX.Element {
-  const { work, now, trans } = props;
-  const far = farOf(work, now);
-  const title = titleOf(work);
-  return (
-    <li className={`jp-Ipcluster-work${work.ended > 0 ? ' jp-mod-ended' : ''}`}>
-      <div className="jp-Ipcluster-workHead">
-        <span className="jp-Ipcluster-name" title={title}>
-          {title}
-        </span>
-        <span className="jp-Ipcluster-count">{`${String(far.ended)} / ${String(far.total)}`}</span>
-      </div>
-      <Bar work={work} far={far} title={title} />
-      <div className="jp-Ipcluster-meta">
-        {work.failed > 0 && (
-          <span className="jp-Ipcluster-failed">{trans.__('%1 failed', work.failed)}</span>
-        )}
-        <span className="jp-Ipcluster-pace">{paceLine(work, far, trans)}</span>
-        <span className="jp-Ipcluster-session" title={work.session}>
-          {work.session}
-        </span>
-      </div>
-      {work.error !== '' && (
-        <details className="jp-Ipcluster-workError">
-          <summary>{firstLine(work.error)}</summary>
-          <pre tabIndex={0}>{work.error}</pre>
-        </details>
-      )}
-    </li>
-  );
-}
-
-function Bar({ work, far, title }: { work: IWork; far: IFar; title: string }): React.JSX.Element {
-  const part = (count: number): { width: string } => ({
-    width: `${String(far.total > 0 ? (100 * count) / far.total : 0)}%`
-  });
-  return (
-    <div
-      className="jp-Ipcluster-bar"
-      role="progressbar"
-      aria-label={title}
-      aria-valuemin={0}
-      aria-valuemax={far.total}
-      aria-valuenow={far.ended}
-    >
-      <span className="jp-mod-done" style={part(work.done)} />
-      <span className="jp-mod-failed" style={part(work.failed)} />
-      <span className="jp-mod-cancelled" style={part(work.cancelled)} />
-      <span className="jp-mod-running" style={part(work.running)} />
-    </div>
-  );
-}
-
-/** How fast it goes and how long it will take, or how long it took. */
-function paceLine(work: IWork, far: IFar, trans: TranslationBundle): string {
-  if (work.ended > 0) {
-    const seconds = work.ended - work.began;
-    const lasted = seconds < 1 ? trans.__('less than a second') : span(seconds);
-    return work.cancelled > 0
-      ? trans.__('%1 cancelled, ended after %2', work.cancelled, lasted)
-      : trans.__('in %1', lasted);
-  }
-  const parts = [];
-  if (work.running > 0) {
-    parts.push(trans.__('%1 running', work.running));
-  }
-  if (far.rate > 0) {
-    parts.push(trans.__('%1 a second', far.rate.toFixed(far.rate < 10 ? 1 : 0)));
-  }
-  if (far.left !== null) {
-    parts.push(trans.__('%1 left', span(far.left)));
-  }
-  return parts.join(' · ');
-}
-
-function firstLine(text: string): string {
-  return text.split('\n', 1)[0] ?? '';
+/** All together on one line: `1,203 done · 4 failed · 8 running · 990 queued`. */
+function totalsLine(work: readonly IWork[], trans: TranslationBundle): string {
+  const totals = totalsOf(work);
+  const counted = (count: number): string => count.toLocaleString();
+  const parts: [number, string][] = [
+    [totals.done, trans.__('%1 done', counted(totals.done))],
+    [totals.failed, trans.__('%1 failed', counted(totals.failed))],
+    [totals.cancelled, trans.__('%1 cancelled', counted(totals.cancelled))],
+    [totals.running, trans.__('%1 running', counted(totals.running))],
+    [totals.queued, trans.__('%1 queued', counted(totals.queued))]
+  ];
+  return parts
+    .filter(([count]) => count > 0)
+    .map(([, text]) => text)
+    .join(' · ');
 }

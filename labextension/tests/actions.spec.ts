@@ -1,29 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { Actions, SETTLED, type Asks, type IDoors } from '../src/actions';
-import type { ICluster } from '../src/contract';
+import { Actions, SETTLED, UNASKED_ID, type Asks, type IDoors } from '../src/actions';
 import { ClusterModel } from '../src/model';
+import { Refused } from '../src/refused';
 import { View } from '../src/view';
+import { cluster } from './samples';
 
-const CLUSTER: ICluster = {
-  id: 'demo',
-  state: 'starting',
-  profile: '',
-  host: '',
-  wanted: 4,
-  ready: 0,
-  busy: 0,
-  queued: 0,
-  running: 0,
-  ended: 0,
-  failed: 0,
-  owner: 0,
-  startedAt: 0,
-  startedBy: '',
-  connectionFile: '',
-  error: '',
-  log: ''
-};
+const CLUSTER = cluster({ state: 'starting', ready: 0 });
+
+const HERE = { profile: '', n: 4, launcher: 'local', options: {} };
 
 function stage(asks: Partial<Asks> = {}, doors: Partial<IDoors> = {}) {
   const api: Asks = {
@@ -35,7 +20,7 @@ function stage(asks: Partial<Asks> = {}, doors: Partial<IDoors> = {}) {
     log: vi.fn(() => Promise.resolve('a line')),
     engineLog: vi.fn(() => Promise.resolve('another line')),
     console: vi.fn(() => Promise.resolve({ kernel: 'k', name: 'engine 0' })),
-    profiles: vi.fn(() => Promise.resolve({ profiles: [], processors: 6 })),
+    profiles: vi.fn(() => Promise.resolve({ profiles: [], processors: 6, launchers: [] })),
     ...asks
   };
   const all: IDoors = {
@@ -44,6 +29,8 @@ function stage(asks: Partial<Asks> = {}, doors: Partial<IDoors> = {}) {
     proposal: vi.fn(() => Promise.resolve({})),
     remember: vi.fn(() => Promise.resolve()),
     confirms: () => true,
+    use: vi.fn(() => Promise.resolve(true)),
+    copy: vi.fn(),
     ...doors
   };
   const [model, view] = [new ClusterModel(), new View()];
@@ -62,35 +49,89 @@ describe('the form', () => {
     const { actions, view } = stage();
     await actions.openForm();
 
-    expect(view.now.draft).toEqual({ profile: '', n: 6 });
+    expect(view.now.draft).toEqual({ ...HERE, n: 6 });
   });
 
   it('proposes what was chosen last, but no profile that cannot be used', async () => {
-    const broken = { name: 'old', description: '', launcher: 'local', n: 9, error: 'typo' };
+    const broken = {
+      name: 'old',
+      description: '',
+      launcher: 'local',
+      n: 9,
+      error: 'typo',
+      options: {},
+      beyond: []
+    };
     const { actions, view } = stage(
-      { profiles: () => Promise.resolve({ profiles: [broken], processors: 6 }) },
+      { profiles: () => Promise.resolve({ profiles: [broken], processors: 6, launchers: [] }) },
       { proposal: () => Promise.resolve({ profile: 'old', n: 3 }) }
     );
     await actions.openForm();
 
-    expect(view.now.draft).toEqual({ profile: '', n: 3 });
+    expect(view.now.draft).toEqual({ ...HERE, n: 3 });
   });
 
   it('starts a cluster, closes, and remembers what was chosen', async () => {
     const { actions, api, doors, view } = stage();
-    await actions.start({ profile: '', n: 4 });
+    await actions.start(HERE);
 
     expect(api.start).toHaveBeenCalledWith({ n: 4 });
-    expect(doors.remember).toHaveBeenCalledWith({ profile: '', n: 4 });
+    expect(doors.remember).toHaveBeenCalledWith(HERE);
     expect([view.now.draft, view.now.asking]).toEqual([null, false]);
   });
 
   it('stays open with what was filled in when the server refuses', async () => {
     const { actions, model, view } = stage({ start: () => Promise.reject(new Error('no room')) });
-    await actions.start({ profile: 'big', n: 400 });
+    await actions.start({ ...HERE, profile: 'big', n: 400 });
 
     expect(model.trouble).toBe('no room');
-    expect([view.now.draft, view.now.asking]).toEqual([{ profile: 'big', n: 400 }, false]);
+    expect([view.now.draft, view.now.asking]).toEqual([{ ...HERE, profile: 'big', n: 400 }, false]);
+  });
+});
+
+describe('an option that the server refuses', () => {
+  it('is named in the form, which stays open', async () => {
+    const refusal = new Refused('Expected int', 400, 'port');
+    const { actions, model, view } = stage({ start: () => Promise.reject(refusal) });
+    const draft = { ...HERE, launcher: 'ssh', options: { port: 'x' } };
+    await actions.start(draft);
+
+    expect(view.now.fault).toEqual({ field: 'port', text: 'Expected int' });
+    expect([view.now.draft, view.now.asking, model.trouble]).toEqual([draft, false, '']);
+    actions.closeForm();
+    expect(view.now.fault).toBeNull();
+  });
+});
+
+describe('a cluster that is started with JupyterLab', () => {
+  it('is what the form would propose, and has the same id in every window', async () => {
+    const { actions, api, view } = stage({}, { proposal: () => Promise.resolve({ n: 3 }) });
+    await actions.startUnasked();
+
+    expect(api.start).toHaveBeenCalledWith({ n: 3, id: UNASKED_ID });
+    expect(view.now.draft).toBeNull();
+  });
+});
+
+describe('the notebook that asked for a cluster', () => {
+  it('gets the one that the form has started, and none that is started later', async () => {
+    const { actions } = stage();
+    const then = vi.fn();
+    await actions.openForm(then);
+    await actions.start(HERE);
+    await actions.start(HERE);
+
+    expect(then.mock.calls).toEqual([['demo']]);
+  });
+
+  it('gets none when the form is closed', async () => {
+    const { actions } = stage();
+    const then = vi.fn();
+    await actions.openForm(then);
+    actions.closeForm();
+    await actions.start(HERE);
+
+    expect(then).not.toHaveBeenCalled();
   });
 });
 
@@ -153,6 +194,37 @@ it('opens a console on the kernel that stands for an engine', async () => {
   await actions.openConsole('demo', 0);
 
   expect(doors.openConsole).toHaveBeenCalledWith('k', 'engine 0');
+});
+
+it('says at the engine why it can have no console, as long as that one is looked at', async () => {
+  const refusal = new Refused('it is on another host', 409);
+  const { actions, doors, model, view } = stage({ console: () => Promise.reject(refusal) });
+  actions.choose(3);
+  await actions.openConsole('demo', 3);
+  const said = view.now.noConsole;
+  actions.choose(2);
+  await actions.openConsole('demo', 3);
+
+  expect(doors.openConsole).not.toHaveBeenCalled();
+  expect([said, view.now.noConsole]).toEqual(['it is on another host', '']);
+  expect(model.trouble).toBe('it is on another host');
+});
+
+it('says so where there is no notebook that could use a cluster', async () => {
+  const { actions, model } = stage({}, { use: () => Promise.resolve(false) });
+  await actions.use('demo');
+
+  expect(model.trouble).toBe('none');
+});
+
+it('copies the path of the connection file', () => {
+  const { actions, doors, model } = stage();
+  const clusters = [{ ...CLUSTER, connectionFile: '/run/demo/client.json' }];
+  model.take({ type: 'clusters', at: 0, clusters }, 0);
+  actions.copyConnection('demo');
+  actions.copyConnection('gone');
+
+  expect(vi.mocked(doors.copy).mock.calls).toEqual([['/run/demo/client.json']]);
 });
 
 it('says so where there is no notebook to put code into', () => {

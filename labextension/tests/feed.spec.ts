@@ -1,30 +1,14 @@
 import { ServerConnection } from '@jupyterlab/services';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import type { ICluster } from '../src/contract';
 import { Feed } from '../src/feed';
 import { ClusterModel } from '../src/model';
+import { cluster } from './samples';
 
 const OPEN = 1;
-const CLUSTER: ICluster = {
-  id: 'demo',
-  state: 'ready',
-  profile: '',
-  host: '',
-  wanted: 1,
-  ready: 1,
-  busy: 0,
-  queued: 0,
-  running: 0,
-  ended: 0,
-  failed: 0,
-  owner: 0,
-  startedAt: 0,
-  startedBy: '',
-  connectionFile: '',
-  error: '',
-  log: ''
-};
+const CLUSTER = cluster({ wanted: 1, ready: 1 });
+
+const WISH = { type: 'select', cluster: 'demo', interval: 0.5, spans: false };
 
 /** A socket whose other end is the test. */
 class Socket {
@@ -98,7 +82,7 @@ describe('the feed', () => {
 
     expect(socket().url).toBe('ws://here/base/ipcluster-ext/feed?token=secret');
     expect(model.selected?.id).toBe('demo');
-    expect(socket().sent.at(-1)).toEqual({ type: 'select', cluster: 'demo', interval: 0.5 });
+    expect(socket().sent.at(-1)).toEqual(WISH);
   });
 
   it('asks for no cluster while nobody looks, and again when somebody does', () => {
@@ -113,6 +97,19 @@ describe('the feed', () => {
     expect(socket().sent.at(-1)).toMatchObject({ cluster: 'demo' });
   });
 
+  it('asks for spans as long as somebody looks at them', () => {
+    const { feed, socket } = stage();
+    socket().open();
+    socket().tell({ type: 'clusters', at: 0, clusters: [CLUSTER] });
+    feed.isAttentive = false;
+    feed.attend('timeline', 'spans');
+    const watched = socket().sent.at(-1);
+    feed.attend('timeline', 'nothing');
+
+    expect(watched).toEqual({ ...WISH, spans: true });
+    expect(socket().sent.at(-1)).toMatchObject({ cluster: null, spans: false });
+  });
+
   it('comes back after a break, and asks for everything once more', () => {
     const { model, socket } = stage();
     socket().open();
@@ -123,7 +120,7 @@ describe('the feed', () => {
     socket().open();
 
     expect([reach, model.reach, Socket.all.length]).toEqual(['lost', 'open', 2]);
-    expect(socket().sent).toEqual([{ type: 'select', cluster: 'demo', interval: 0.5 }]);
+    expect(socket().sent).toEqual([WISH]);
   });
 
   it('passes over what it cannot understand', () => {

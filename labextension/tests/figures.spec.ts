@@ -1,46 +1,22 @@
 import { nullTranslator } from '@jupyterlab/translation';
 import { describe, expect, it } from 'vitest';
 
-import type { ICluster, IWork } from '../src/contract';
 import { clusterLine, farOf, percent, size, span, titleOf } from '../src/figures';
+import { cluster, work } from './samples';
 
 const trans = nullTranslator.load('');
 
-const WORK: IWork = {
-  number: 1,
+const WORK = work(1, {
   session: 'a.ipynb',
-  label: '',
-  name: 'fit',
   kind: 'apply',
   done: 30,
   failed: 10,
-  cancelled: 0,
   running: 4,
   queued: 56,
-  began: 1000,
-  ended: 0,
-  error: ''
-};
+  began: 1000
+});
 
-const CLUSTER: ICluster = {
-  id: 'demo',
-  state: 'ready',
-  profile: '',
-  host: 'here',
-  wanted: 4,
-  ready: 4,
-  busy: 0,
-  queued: 0,
-  running: 0,
-  ended: 0,
-  failed: 0,
-  owner: 0,
-  startedAt: 0,
-  startedBy: '',
-  connectionFile: '',
-  error: '',
-  log: ''
-};
+const CLUSTER = cluster({ host: 'here' });
 
 describe('a span', () => {
   it.each([

@@ -1,26 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
-import type { IEngine } from '../src/contract';
 import { drawn, sorted, sortedNext } from '../src/rows';
-
-function engine(id: number, figures: Partial<IEngine>): IEngine {
-  return {
-    id,
-    state: 'idle',
-    host: '',
-    pid: 1,
-    label: '',
-    since: 0,
-    queued: 0,
-    ended: 0,
-    failed: 0,
-    cpu: null,
-    nbytes: null,
-    limit: 0,
-    reason: '',
-    ...figures
-  };
-}
+import { engine } from './samples';
 
 describe('engines', () => {
   it('are sorted by figures, those nobody knows being the least', () => {

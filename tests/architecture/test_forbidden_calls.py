@@ -35,7 +35,6 @@ TIME_OF_DAY = {
     "client/answer.py",
     "client/asking.py",
     "client/connecting.py",
-    "client/fetching.py",
     "client/overseeing.py",
     "cluster/keyring.py",
     "cluster/running.py",

@@ -26,12 +26,21 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 
 def test_a_rooms_init_holds_a_docstring_and_no_code() -> None:
-    inits = sorted(PACKAGE.glob("*/**/__init__.py"))
-    bodies = {file: ast.parse(file.read_text()).body for file in inits}
+    inits = set(PACKAGE.glob("*/**/__init__.py")) - {PACKAGE / "errors" / "__init__.py"}
+    bodies = {file: ast.parse(file.read_text()).body for file in sorted(inits)}
 
     assert [
         str(file.relative_to(PACKAGE))
         for file, body in bodies.items()
         if len(body) != 1 or ast.get_docstring(ast.Module(body, [])) is None
     ] == []
-    assert inits != []
+    assert inits != set()
+
+
+def test_the_tree_of_errors_is_named_at_its_root_and_written_below() -> None:
+    tree = ast.parse((PACKAGE / "errors" / "__init__.py").read_text())
+    docstring, *imports, names = tree.body
+
+    assert isinstance(docstring, ast.Expr)
+    assert {type(node) for node in imports} == {ast.ImportFrom}
+    assert ast.unparse(names).startswith("__all__ = ")

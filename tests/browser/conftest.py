@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
+import ipcluster_ext as ipp
 from tests.browser.lab import Lab, started
 from tests.browser.pages import NotebookPage, open_lab, screenshots_folder
+from tests.browser.panels import Panel
 from tests.support.fixtures import gate
 
 __all__ = ["gate"]
@@ -58,13 +60,37 @@ def open_notebook(
 ) -> Iterator[OpenNotebook]:
     """Open notebooks with the cells that a test gives; their kernels end with the test."""
     opened: list[NotebookPage] = []
-    name = re.sub(r"\W+", "-", request.node.name)
+    usual = re.sub(r"\W+", "-", request.node.name)
 
-    def open_another(*cells: str) -> NotebookPage:
-        numbered = f"{name[:60]}-{len(opened)}"
-        opened.append(NotebookPage(page, lab, numbered, cells, screenshots_folder(tmp_path)))
+    def open_another(*cells: str, name: str = "", fresh: bool = True) -> NotebookPage:
+        numbered = name or f"{usual[:60]}-{len(opened)}"
+        shots = screenshots_folder(tmp_path)
+        opened.append(NotebookPage(page, lab, numbered, cells, shots, fresh=fresh))
         return opened[-1]
 
     yield open_another
     for notebook in opened:
         notebook.close()
+
+
+@pytest.fixture(scope="module")
+def panel(page: Page, tmp_path_factory: pytest.TempPathFactory) -> Panel:
+    """Open the panel."""
+    return Panel(page, screenshots_folder(tmp_path_factory.mktemp("sidebar"))).open()
+
+
+@pytest.fixture(scope="module")
+def cluster(panel: Panel) -> Iterator[str]:
+    """Start two engines by the form, and stop them by the panel."""
+    expect(panel.root).to_contain_text("No engines are running")
+    panel.shoot("empty")
+    yield panel.start(2)
+    panel.stop()
+    expect(panel.root).to_contain_text("No engines are running")
+
+
+@pytest.fixture
+def rc(lab: Lab, cluster: str) -> Iterator[ipp.Client]:
+    """Connect to the cluster that the panel has started."""
+    with ipp.connect(next(lab.runtime.glob(f"{cluster}/client.json"))) as rc:
+        yield rc

@@ -14,31 +14,35 @@ SCREENSHOTS = "IPCLUSTER_EXT_SCREENSHOTS"
 """Names a folder to keep screenshots in."""
 
 _SECOND = 1000.0
-_OPEN = """async path => {
-  const opening = { path, factory: "Notebook" };
-  const panel = await window.jupyterapp.commands.execute("docmanager:open", opening);
+OPEN_DOCUMENT = """async opening => {
+  const { commands } = window.jupyterapp;
+  while (!commands.hasCommand("docmanager:open")) {
+    await new Promise(done => requestAnimationFrame(done));
+  }
+  return await commands.execute("docmanager:open", opening);
+}"""
+"""Opens a document, as soon as JupyterLab can: it says that it has started a moment before."""
+_OPEN = f"""async path => {{
+  const opening = {{ path, factory: "Notebook" }};
+  const panel = await ({OPEN_DOCUMENT})(opening);
   await panel.context.ready;
   await panel.sessionContext.ready;
   await panel.sessionContext.session.kernel.info;
+}}"""
+_READY = """async () => {
+  const app = window.jupyterapp;
+  if (app === undefined) {
+    return false;
+  }
+  await app.started;
+  await app.restored;
+  return true;
 }"""
 _CLOSE = """async () => {
   const panel = window.jupyterapp.shell.currentWidget;
   await panel.context.sessionContext.shutdown();
   await panel.context.save();
   panel.dispose();
-}"""
-_SCROLL = """async () => {
-  const scroller = window.jupyterapp.shell.currentWidget.content.outerNode
-    ?? window.jupyterapp.shell.currentWidget.content.node;
-  const begun = performance.now();
-  let frames = 0;
-  while (performance.now() - begun < 1000) {
-    await new Promise(requestAnimationFrame);
-    const share = (performance.now() - begun) / 1000;
-    scroller.scrollTop = share * (scroller.scrollHeight - scroller.clientHeight);
-    frames += 1;
-  }
-  return frames;
 }"""
 _FAILED = "[data-mime-type$=error], [data-mime-type$=stderr]"
 _ENDED = re.compile(r"^\[\d+\]:")
@@ -59,15 +63,26 @@ class NotebookPage:
         Code, one text for each cell.
     screenshots
         Where to keep them.
+    fresh
+        Whether it is written anew, or is there already.
     """
 
     def __init__(
-        self, page: Page, lab: Lab, name: str, cells: tuple[str, ...], screenshots: Path
+        self,
+        page: Page,
+        lab: Lab,
+        name: str,
+        cells: tuple[str, ...],
+        screenshots: Path,
+        *,
+        fresh: bool = True,
     ) -> None:
         self.page = page
         self.name = name
         self._screenshots = screenshots
-        (lab.work / f"{name}.ipynb").write_text(json.dumps(_notebook(cells)))
+        self._closed = False
+        if fresh:
+            (lab.work / f"{name}.ipynb").write_text(json.dumps(_notebook(cells)))
         page.evaluate(_OPEN, f"{name}.ipynb")
         self.panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
         self.cells = self.panel.locator(".jp-Notebook .jp-CodeCell")
@@ -92,6 +107,12 @@ class NotebookPage:
         for cell in range(count):
             output = self.run(cell)
             assert output.locator(_FAILED).count() == 0, output.inner_text()
+
+    def restart(self) -> None:
+        """Restart the kernel."""
+        self.panel.locator(".jp-Toolbar [data-jp-item-name=restart] jp-button").click()
+        self.page.get_by_role("button", name="Confirm Kernel Restart").click()
+        self.wait_until_idle()
 
     def stop(self) -> None:
         """Press the stop button."""
@@ -123,27 +144,40 @@ class NotebookPage:
         self.page.screenshot(path=path)
         return path
 
-    def frames_while_scrolling(self) -> int:
-        """Scroll through the whole notebook for a second; return how many frames were drawn."""
-        return int(self.page.evaluate(_SCROLL))
+    def elements(self, cell: int) -> int:
+        """Return of how many elements the page is made where it shows the output of a cell."""
+        return self.output(cell).locator("*").count()
 
     # --- its end ----------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Shut the kernel down, save, and close the notebook."""
+        """Shut the kernel down, save, and close the notebook, unless that is done."""
+        if self._closed:
+            return
+        self._closed = True
         self.page.evaluate(_CLOSE)
         expect(self.panel).to_have_count(0, timeout=30 * _SECOND)
 
 
-def open_lab(page: Page, lab: Lab) -> None:
-    """Open JupyterLab, and wait until it can be used."""
+def open_lab(page: Page, lab: Lab, *, fresh: bool = True, workspace: str = "") -> None:
+    """Open JupyterLab, and wait until it can be used.
+
+    Parameters
+    ----------
+    page
+        An empty page, or one to load again.
+    lab
+        The server.
+    fresh
+        Whether to forget what was open.
+    workspace
+        A name for what is open in this page, where another page has taken the usual one.
+    """
     page.set_default_timeout(30 * _SECOND)
-    page.goto(lab.address("lab"))
-    page.wait_for_function("() => window.jupyterapp !== undefined", timeout=60 * _SECOND)
+    address = lab.address(f"lab/workspaces/{workspace}" if workspace else "lab")
+    page.goto(address.removesuffix("" if fresh else "&reset"))
+    page.wait_for_function(_READY, timeout=60 * _SECOND)  # also if the page is loaded once more
     page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=60 * _SECOND)
-    page.evaluate(
-        "async () => { await window.jupyterapp.started; await window.jupyterapp.restored; }"
-    )
 
 
 def screenshots_folder(otherwise: Path) -> Path:

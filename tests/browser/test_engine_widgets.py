@@ -3,6 +3,7 @@
 from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenNotebook
+from tests.browser.pages import OPEN_DOCUMENT
 
 TWO = (
     "import ipcluster_ext as ipp\n"
@@ -28,7 +29,7 @@ LEAVE = """async () => {
   await panel.context.save();
   panel.dispose();
 }"""
-COME_BACK = "path => window.jupyterapp.commands.execute('docmanager:open', { path })"
+COME_BACK = f"async path => {{ await ({OPEN_DOCUMENT})({{ path }}) }}"
 STOP = "rc.cluster.stop_cluster_sync(); rc.close()"
 
 

@@ -4,110 +4,19 @@ import json
 import os
 import re
 import signal
-from collections.abc import Iterator
+import sys
 from pathlib import Path
-from typing import Self
 
 import pytest
-from playwright.sync_api import Locator, Page, WebSocketRoute, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 
 import ipcluster_ext as ipp
 from tests.browser.conftest import OpenNotebook
 from tests.browser.lab import Lab
 from tests.browser.pages import open_lab, screenshots_folder
+from tests.browser.panels import START, Panel
+from tests.browser.test_accessibility import faults
 from tests.support.gates import Gate, pass_through
-
-SECOND = 1000.0
-START = 60 * SECOND
-_THEME = "theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })"
-
-
-class Panel:
-    """The panel, open.
-
-    Parameters
-    ----------
-    page
-        With JupyterLab.
-    screenshots
-        Where to keep them.
-    """
-
-    def __init__(self, page: Page, screenshots: Path) -> None:
-        self.page = page
-        self._screenshots = screenshots
-        self.root = page.locator("#ipcluster-ext-panel")
-        self.clusters = self.root.locator(".jp-Ipcluster-cluster")
-        self.engines = self.root.locator("tbody tr:not([aria-hidden])")
-        self.works = self.root.locator(".jp-Ipcluster-work")
-        self.card = self.root.locator(".jp-Ipcluster-card")
-
-    def open(self) -> Self:
-        """Click its tab."""
-        self.page.locator('.jp-SideBar [role=tab][data-id="ipcluster-ext-panel"]').click()
-        expect(self.root).to_be_visible()
-        return self
-
-    def press(self, name: str, *, within: Locator | None = None) -> None:
-        """Press a button."""
-        (within or self.root).get_by_role("button", name=name, exact=True).click()
-
-    def start(self, count: int) -> str:
-        """Start engines by the form; return the cluster's id once they are ready."""
-        self.press("New")
-        form = self.root.get_by_role("form", name="New cluster")
-        form.get_by_label("Engines").fill(str(count))
-        self.shoot("form")
-        self.press("Start", within=form)
-        self.has_idle(count)
-        return self.clusters.locator(".jp-Ipcluster-name").inner_text()
-
-    def has_idle(self, count: int) -> None:
-        """Wait until there are so many engines, all of them idle."""
-        expect(self.engines.locator(".jp-mod-idle")).to_have_count(count, timeout=START)
-        expect(self.engines).to_have_count(count)
-
-    def choose(self, engine: int) -> None:
-        """Show the details of an engine."""
-        shown = self.card.all_inner_texts()
-        if not any(f"Engine {engine}" in text for text in shown):  # pressed again it goes away
-            self.press(f"Engine {engine}", within=self.root.locator("tbody"))
-        expect(self.card).to_contain_text(f"Engine {engine}")
-
-    def stop(self) -> None:
-        """Stop the cluster that is selected."""
-        self.press("Stop Cluster…")
-        self.shoot("stop")
-        self.press("Stop", within=self.root.get_by_role("alertdialog"))
-        expect(self.clusters).to_have_count(0, timeout=START)
-
-    def shoot(self, name: str) -> None:
-        """Take a screenshot of the whole window."""
-        self._screenshots.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=self._screenshots / f"sidebar-{name}.png")
-
-
-@pytest.fixture(scope="module")
-def panel(page: Page, tmp_path_factory: pytest.TempPathFactory) -> Panel:
-    """Open the panel."""
-    return Panel(page, screenshots_folder(tmp_path_factory.mktemp("sidebar"))).open()
-
-
-@pytest.fixture(scope="module")
-def cluster(panel: Panel) -> Iterator[str]:
-    """Start two engines by the form, and stop them by the panel."""
-    expect(panel.root).to_contain_text("No engines are running")
-    panel.shoot("empty")
-    yield panel.start(2)
-    panel.stop()
-    expect(panel.root).to_contain_text("No engines are running")
-
-
-@pytest.fixture
-def rc(lab: Lab, cluster: str) -> Iterator[ipp.Client]:
-    """Connect to the cluster that the panel has started."""
-    with ipp.connect(next(lab.runtime.glob(f"{cluster}/client.json"))) as rc:
-        yield rc
 
 
 def test_a_map_is_seen_as_it_goes_on(panel: Panel, rc: ipp.Client, gate: Gate) -> None:
@@ -135,9 +44,26 @@ def test_the_first_error_of_work_can_be_read(panel: Panel, rc: ipp.Client) -> No
     row = panel.works.filter(has_text="divide")
 
     expect(row).to_contain_text("2 failed")
-    row.locator("summary").click()
+    row.get_by_title("Show the first error").click()
     expect(row.locator("pre")).to_contain_text("ZeroDivisionError")
     panel.shoot("failed")
+
+
+def test_what_engines_write_last_is_seen_beside_them_and_to_its_end(
+    panel: Panel, rc: ipp.Client, gate: Gate
+) -> None:
+    text = "epoch 7: loss=0.25 " + "and so on " * 8
+    answer = rc[1].apply_async(say_and_pass, text, gate.path)
+    rc[0].execute("import sys; print('first'); print('<b>hidden</b>', file=sys.stderr)")
+
+    cells = panel.engines.locator("td.jp-Ipcluster-line")
+    expect(cells).to_have_text(["<b>hidden</b>", text.strip()])
+    expect(cells.nth(1)).to_have_attribute("title", text.strip())
+    panel.choose(1)
+    expect(panel.card).to_contain_text(f"Last output {text.strip()}")
+    panel.shoot("lines")
+    gate.open()
+    answer.get(timeout=60)
 
 
 def test_a_killed_engine_comes_back(panel: Panel, rc: ipp.Client) -> None:
@@ -172,10 +98,11 @@ def test_all_engines_get_new_processes_once_that_is_confirmed(panel: Panel, rc: 
     expect(question.get_by_role("button", name="Restart")).to_be_focused()
     panel.page.keyboard.press("Enter")
 
-    panel.choose(0)
     told = [re.compile(rf"process {pid}\b") for pid in before]
-    for pid in told:
-        expect(panel.card).not_to_contain_text(pid, timeout=START)
+    for engine in (0, 1):
+        panel.choose(engine)
+        for pid in told:
+            expect(panel.card).not_to_contain_text(pid, timeout=START)
     panel.has_idle(2)
     assert not before & set(rc[:].apply_sync(os.getpid))
 
@@ -184,7 +111,7 @@ def test_a_cluster_that_cannot_start_says_why_until_it_is_dismissed(
     panel: Panel, lab: Lab, cluster: str
 ) -> None:
     profiles = lab.work.parent / "config/ipcluster_ext/profiles"
-    profiles.mkdir(parents=True)
+    profiles.mkdir(parents=True, exist_ok=True)
     (profiles / "nowhere.toml").write_text('n = 3\ncwd = "/nowhere/to/be/found"\n')
     panel.press("New")
     form = panel.root.get_by_role("form", name="New cluster")
@@ -199,6 +126,58 @@ def test_a_cluster_that_cannot_start_says_why_until_it_is_dismissed(
     panel.press("Dismiss", within=failure)
     expect(panel.clusters).to_have_count(1)
     expect(panel.clusters).to_contain_text(cluster)
+
+
+def test_the_form_has_what_a_launcher_can_be_told_and_says_in_place_what_is_wrong(
+    panel: Panel, lab: Lab, cluster: str
+) -> None:
+    profiles = lab.work.parent / "config/ipcluster_ext/profiles"
+    profiles.mkdir(parents=True, exist_ok=True)
+    (profiles / "lab.toml").write_text(
+        'n = 5\nhosts = ["n1", "n2:4"]\n[launcher_options]\nconnect_timeout = 3\n'
+    )
+    panel.press("New")
+    form = panel.root.get_by_role("form", name="New cluster")
+    form.get_by_label("Profile").select_option("lab")
+    hosts = form.get_by_role("textbox", name="Hosts", exact=True)
+    expect(form.get_by_label("Launcher")).to_have_value("ssh")
+    expect(form.get_by_label("Engines")).to_have_value("5")
+    expect(hosts).to_have_value("n1\nn2:4")
+    expect(form.get_by_label("Seconds to connect")).to_have_value("3")
+    form.get_by_label("Launcher").select_option("local")
+    expect(hosts).to_have_count(0)
+    form.get_by_label("Launcher").select_option("ssh")
+    expect(hosts).to_have_value("n1\nn2:4")
+    found = []
+    for theme in ("JupyterLab Dark", "JupyterLab Light"):
+        panel.theme(theme)
+        hosts.fill("n1:four")
+        panel.press("Start", within=form)
+        expect(form.get_by_role("alert")).to_contain_text("'n1:four' is no host")
+        expect(hosts).to_have_attribute("aria-invalid", "true")
+        expect(hosts).to_have_value("n1:four")
+        panel.shoot(f"options-{theme.split()[-1]}")
+        form.get_by_text("More options").click()
+        expect(form.get_by_label("Tunnel through ssh")).to_be_visible()
+        panel.shoot(f"more-options-{theme.split()[-1]}")
+        found += faults(panel.page, "#ipcluster-ext-panel")
+        form.get_by_text("More options").click()
+    form.get_by_label("Launcher").select_option("slurm")
+    limit = form.get_by_role("textbox", name="Time limit")
+    expect(limit).to_have_accessible_description(re.compile("How long the engines may stay"))
+    limit.fill("until it rains")
+    panel.press("Start", within=form)
+    expect(form.get_by_role("alert")).to_contain_text("'until it rains' has to be like '8:00'")
+    expect(limit).to_have_accessible_description(re.compile("hours first .*may stay"))
+    panel.shoot("time-limit")
+    limit.focus()
+    panel.page.keyboard.press("Escape")
+
+    expect(form).to_have_count(0)
+    expect(panel.clusters).to_have_count(1)
+    expect(panel.clusters).to_contain_text("on this host")
+    expect(panel.clusters).to_contain_text(cluster)
+    assert found == []
 
 
 def test_a_console_opens_on_an_engine(panel: Panel, rc: ipp.Client) -> None:
@@ -227,8 +206,7 @@ def test_the_log_of_an_engine_is_shown_in_place(panel: Panel, rc: ipp.Client) ->
 def test_themes_change_its_colours(panel: Panel, cluster: str) -> None:
     colours = []
     for theme in ("JupyterLab Dark", "JupyterLab Dark High Contrast", "JupyterLab Light"):
-        panel.page.evaluate(_THEME, theme)
-        panel.page.wait_for_selector("#jupyterlab-splash", state="detached")
+        panel.theme(theme)
         panel.shoot(theme.replace(" ", "-"))
         colours.append(panel.root.evaluate("node => getComputedStyle(node).backgroundColor"))
 
@@ -262,7 +240,7 @@ def test_code_that_connects_is_put_into_the_notebook(
 def test_of_many_engines_a_few_rows_are_drawn_at_a_time(page: Page, lab: Lab) -> None:
     many = page.context.new_page()
     many.route_web_socket(re.compile("ipcluster-ext/feed"), tell_of_many)
-    open_lab(many, lab)
+    open_lab(many, lab, workspace="many")
     panel = Panel(many, screenshots_folder(lab.work)).open()
     expect(panel.root.locator(".jp-Ipcluster-square")).to_have_count(200)
     table = panel.root.locator(".jp-Ipcluster-engines")
@@ -274,7 +252,8 @@ def test_of_many_engines_a_few_rows_are_drawn_at_a_time(page: Page, lab: Lab) ->
     panel.choose(1)
     panel.shoot("many")
     expect(table.get_by_role("columnheader", name="CPU")).to_be_hidden()
-    drag(many, 285, 460)
+    expect(table.get_by_role("cell", name="epoch 4: loss=0.2000")).to_be_visible()
+    drag(many, 285, 640)
     expect(table.get_by_role("columnheader", name="CPU")).to_be_visible()
     panel.shoot("wide")
     table.evaluate("node => node.scrollTo(0, node.scrollHeight)")
@@ -297,7 +276,9 @@ def tell_of_many(socket: WebSocketRoute) -> None:
     states = ["idle", "busy", "busy", "busy", "starting", "unresponsive", "retiring", "dead"]
     engines = [ENGINE | {"id": number, "state": states[number % 8]} for number in range(200)]
     status = {"type": "status", "cluster": "many", "whole": True, "engines": engines}
-    socket.send(json.dumps(status | {"gone": [], "work": [WORK], "past": []}))
+    lines = {number: f"epoch {number}: loss={1 / (number + 1):.4f}" for number in range(0, 200, 2)}
+    rest = {"gone": [], "work": [WORK], "past": [], "lines": lines}
+    socket.send(json.dumps(status | rest))
 
 
 MANY = {
@@ -305,6 +286,8 @@ MANY = {
     "state": "ready",
     "profile": "slurm",
     "host": "node-1",
+    "hosts": 25,
+    "launchers": ["slurm"],
     "wanted": 200,
     "ready": 175,
     "busy": 75,
@@ -348,6 +331,7 @@ WORK = {
     "kind": "map",
     "done": 800,
     "failed": 3,
+    "retried": 0,
     "cancelled": 0,
     "running": 75,
     "queued": 1200,
@@ -360,3 +344,9 @@ WORK = {
 def divide(number: int) -> float:
     """Divide by a number."""
     return 1 / number
+
+
+def say_and_pass(text: str, path: Path) -> None:
+    """Print something, and wait at a gate."""
+    sys.stdout.write(f"{text}\n")
+    pass_through(path)

@@ -10,6 +10,7 @@ from functools import partial
 from typing import get_args
 
 from tests.chaos.churn import churn
+from tests.chaos.crowded import crowded
 from tests.chaos.cycles import cycles
 from tests.chaos.hubkill import hubkill
 from tests.chaos.mixed import mixed
@@ -17,6 +18,7 @@ from tests.chaos.moments import while_starting, while_stopping
 from tests.chaos.orphans import Burden, agent_killed, owner_killed
 from tests.chaos.outlived import outlived
 from tests.chaos.partition import cut, hub_killed, slow
+from tests.chaos.recorded import recorded
 from tests.chaos.report import Report
 from tests.chaos.stopped import Who, stopped
 from tests.chaos.storm import storm
@@ -42,6 +44,11 @@ SCENARIOS: dict[str, list[Callable[[int], Report]]] = {
         lambda seed: hubkill(10_000, 0.001, points=16, middle=0.03, seed=seed),
         lambda seed: hubkill(10_000, 0.001, points=16, middle=0.97, history=1_000, seed=seed),
     ],
+    "crowded": [
+        lambda seed: crowded(16, busy=0, seed=seed),
+        lambda seed: crowded(16, busy=8, seed=seed),
+    ],
+    "recorded": [lambda seed: recorded(50, seed=seed)],
     "mixed": [
         lambda seed: mixed(150, hub_every=7.0, seed=seed),
         lambda seed: mixed(150, hub_every=7.0, engine_every=1.0, seed=seed),
@@ -63,7 +70,7 @@ SCENARIOS: dict[str, list[Callable[[int], Report]]] = {
     "leaks": [lambda _: cycles(1_000)],
 }
 ONLY_IF_NAMED = {"leaks"}
-"""These take half an hour."""
+"""These take a quarter of an hour."""
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -51,10 +51,10 @@ class _Round:
         self, view: ipp.LoadBalancedView, log: Path, first: int, *, careless: bool
     ) -> None:
         self._expected: list[tuple[str, ipp.AsyncResult, Any]] = []
-        link = view.submit(add_one, 0)
+        chain = [view.submit(add_one, 0)]
         for _ in range(LINKS - 1):
-            link = view.submit(add_one, link)
-        self._add("a chain", link, LINKS)
+            chain.append(view.submit(add_one, chain[-1]))
+        self._add("a chain", chain[-1], LINKS)
         for number in range(first, first + PLAIN):
             answer = view.submit(work.task, str(log), number, 0.002)
             self._add("a task", answer, work.value_of(number))
@@ -65,7 +65,7 @@ class _Round:
         before = view.submit(turned, large)
         again = view.submit(turned, before)
         self._add("something large from another task", again, large)
-        self._before = None if careless else before
+        self._kept = [] if careless else [*chain, before]
         for value in range(10):
             self._add("a coroutine", view.submit(later, value), -value)
         self._add("nested tasks", view.submit(parent, 20), 210)

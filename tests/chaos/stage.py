@@ -163,6 +163,11 @@ class Deliveries:
         return [(number, answer) for number, answer in self.answers.items() if answer.done()]
 
     @property
+    def engines(self) -> dict[str, object]:
+        """Where each task ran that has ended, by its id."""
+        return {answer.msg_ids[0]: answer.engine_id for _, answer in self._ended()}
+
+    @property
     def wrong(self) -> list[int]:
         """Tasks whose result is not what it should be."""
         return [

@@ -6,9 +6,11 @@ their outputs; without it, it says which of them say something else than what is
 
 import argparse
 import re
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,16 @@ VARIES = "varies"
 LATE = "late"
 """The tag of cells to which output comes when they have ended, and perhaps the notebook has."""
 
+NEEDED = {"10_mpi.ipynb": ("mpiexec", "mpi4py")}
+"""Programs and modules that not everybody has, and that a notebook cannot do without."""
+
 _LONGEST = 120
+_ANYBODY = {
+    f"{prefix}_ALLOW_RUN_AS_ROOT{suffix}": "1"
+    for prefix in ("OMPI", "PRTE")
+    for suffix in ("", "_CONFIRM")
+}
+"""What has Open MPI run for root as well: that is who runs tests in containers."""
 _METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -47,6 +58,14 @@ Said = list[tuple[str, ...]]
 def names() -> list[str]:
     """Return the example notebooks, in the order in which they are to be read."""
     return sorted(path.name for path in EXAMPLES.glob("*.ipynb"))
+
+
+def missing(name: str) -> str:
+    """Return what a notebook needs that is not here, empty if all is."""
+    program, module = NEEDED.get(name, ("", ""))
+    if program and shutil.which(program) is None:
+        return f"there is no {program}"
+    return f"{module} is not installed" if module and find_spec(module) is None else ""
 
 
 def saved(name: str) -> Any:
@@ -73,7 +92,7 @@ def executed(notebook: Any) -> Any:
         connection = str(folder / "kernel" / "kernel.json")
         config = Config(KernelManager={"transport": "ipc", "connection_file": connection})
         client = NotebookClient(notebook, kernel_name="python3", timeout=_LONGEST, config=config)
-        client.execute(env=environment, cwd=str(folder))
+        client.execute(env={**environment, **_ANYBODY}, cwd=str(folder))
         wait_until(lambda: not leftovers_of(folder / "clusters"))
     _normalize(notebook)
     return notebook

@@ -44,7 +44,7 @@ def output_of(*arguments: str | Path) -> list[str]:
             [sys.executable, *arguments],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             env=os.environ | {"IPCLUSTER_EXT_RUNTIME_DIR": str(runtime), "PYTHONPATH": path},
             check=False,
         )

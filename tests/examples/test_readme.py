@@ -1,9 +1,12 @@
 """What README.md shows is what happens."""
 
 import re
+import tomllib
 
 import pytest
 
+from ipcluster_ext.cluster.launchers.registry import options_of
+from ipcluster_ext.cluster.profiles import parse
 from tests.examples.running import ROOT, output_of
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -28,6 +31,23 @@ def test_every_expression_of_the_tour_has_the_value_beside_it() -> None:
 
     printing = SHOWN.sub(r"print(repr(\g<expression>))", tour)
     assert output_of("-c", printing) == [found["value"] for found in SHOWN.finditer(tour)]
+
+
+def test_the_profile_that_it_shows_is_one() -> None:
+    (shown,) = blocks("toml")
+
+    profile = parse(tomllib.loads(shown), name="pair", source="README.md")
+    assert (profile.launcher, profile.n) == ("ssh", 8)
+    options_of(profile.launcher, profile.launcher_options or {})
+
+
+def test_every_command_of_the_shell_that_it_names_exists() -> None:
+    said = output_of("-m", "ipcluster_ext", "--help")
+
+    named = set(re.findall(r"(?:^|`)ipcluster-ext ([a-z]+)", README, re.MULTILINE))
+    there = {words[0] for line in said if (words := line.split())}
+    assert named - there == set()
+    assert {"start", "doctor"} <= named
 
 
 @pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md"])

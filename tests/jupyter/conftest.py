@@ -23,7 +23,7 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("IPCLUSTER_EXT_RUNTIME_DIR", str(folder))
     try:
         yield folder
-        wait_until(lambda: not leftovers_of(folder), timeout=5.0)
+        wait_until(lambda: not leftovers_of(folder))
     finally:
         shutil.rmtree(folder)
 
@@ -47,7 +47,14 @@ class Api:
 
     async def post(self, *path: str, body: object) -> Any:
         """Send JSON; return the answer's, None if that is empty."""
-        response = await self._fetch("ipcluster-ext", *path, method="POST", body=json.dumps(body))
+        return await self._send("POST", path, body)
+
+    async def put(self, *path: str, body: object) -> Any:
+        """Send JSON, likewise."""
+        return await self._send("PUT", path, body)
+
+    async def _send(self, method: str, path: tuple[str, ...], body: object) -> Any:
+        response = await self._fetch("ipcluster-ext", *path, method=method, body=json.dumps(body))
         return json.loads(response.body) if response.body else None
 
     async def delete(self, *path: str) -> int:

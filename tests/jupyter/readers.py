@@ -1,4 +1,4 @@
-"""An authorizer that lets everybody read, and nobody do anything else."""
+"""Authorizers: one lets everybody read, and nobody do anything else; one nobody even that."""
 
 from typing import Any
 
@@ -12,3 +12,12 @@ class Readers(Authorizer):
         """Tell whether somebody may do something."""
         del handler, user
         return action == "read" or resource != "ipcluster_ext"
+
+
+class Nobody(Authorizer):
+    """Lets nobody do anything with clusters."""
+
+    def is_authorized(self, handler: Any, user: Any, action: str, resource: str) -> bool:
+        """Tell whether somebody may do something."""
+        del handler, user, action
+        return resource != "ipcluster_ext"

@@ -1,22 +1,8 @@
 from typing import Any
 
 from tests.jupyter.conftest import Api
+from tests.jupyter.kernels import run
 from tests.jupyter.test_routes import ready
-
-
-async def run(kernels: Any, kernel: str, code: str) -> str:
-    """Run a cell in a kernel of the server; return what it says as text."""
-    client = kernels.get_kernel(kernel).client()
-    client.start_channels()
-    try:
-        await client.wait_for_ready(timeout=30)
-        said: list[str] = []
-        await client.execute_interactive(
-            code, timeout=30, output_hook=lambda msg: said.append(msg["content"].get("text", ""))
-        )
-        return "".join(said)
-    finally:
-        client.stop_channels()
 
 
 async def test_an_engine_is_a_kernel_of_the_server(api: Api, jp_serverapp: Any) -> None:

@@ -83,6 +83,56 @@ class TestABrowser:
         await browser.hear("clusters", lambda it: states(it) == [])
         browser.close()
 
+    async def test_that_wants_to_know_sees_which_tasks_ran_when_and_where(
+        self, api: Api, jp_ws_fetch: Connect
+    ) -> None:
+        await api.post("clusters", body={"n": 1, "id": "film"})
+        browser, other = await open_browser(jp_ws_fetch), await open_browser(jp_ws_fetch)
+        await browser.hear("clusters", lambda it: states(it) == [("film", "ready", 1)])
+        client = await asyncio.to_thread(ipp.Cluster.from_id("film").connect_client_sync)
+        view = client.load_balanced_view()
+        assert await view.options(label="before").submit(pow, 2, 3) == 8
+
+        browser.say({"type": "select", "cluster": "film", "spans": True})
+        assert (await browser.hear("spans"))["whole"] is True
+        first = await browser.hear("spans", lambda it: it["titles"] == ["before"])
+        assert await view.options(label="after").submit(pow, 2, 4) == 16
+        fresh = await browser.hear("spans", lambda it: "after" in it["titles"])
+        other.say({"type": "select", "cluster": "film", "spans": True})
+        late = await other.hear("spans")
+
+        assert (first["engine"], first["count"]) == ([0], [1])
+        assert (fresh["whole"], fresh["failed"]) == (False, [False])
+        assert (late["whole"], late["titles"]) == (True, ["before", "after"])
+        assert late["began"] == sorted(late["began"])
+        client.close()
+        browser.close()
+        other.close()
+        await api.delete("clusters", "film")
+
+    async def test_sees_the_last_line_that_each_engine_has_written(
+        self, api: Api, jp_ws_fetch: Connect
+    ) -> None:
+        await api.post("clusters", body={"n": 2, "id": "loud"})
+        browser = await open_browser(jp_ws_fetch)
+        await browser.hear("clusters", lambda it: states(it) == [("loud", "ready", 2)])
+        client = await asyncio.to_thread(ipp.Cluster.from_id("loud").connect_client_sync)
+        await client[0].apply_async(print, "before anybody looked")
+
+        browser.say({"type": "select", "cluster": "loud"})
+        first = await browser.hear("status", lambda it: it["lines"])
+        await client[1].execute("import sys; sys.stderr.write('half a '); print('line')")
+        second = await browser.hear("status", lambda it: it["lines"])
+        await asyncio.to_thread(client.restart_engines, [0])
+        third = await browser.hear("status", lambda it: it["lines"])
+
+        assert first["lines"] == {"0": "before anybody looked"}
+        assert second["lines"] == {"1": "line"}
+        assert third["lines"] == {"0": ""}
+        client.close()
+        browser.close()
+        await api.delete("clusters", "loud")
+
     async def test_that_comes_again_gets_everything_again(
         self, api: Api, jp_ws_fetch: Connect
     ) -> None:
@@ -127,3 +177,22 @@ async def test_a_stranger_gets_403(api: Api, jp_ws_fetch: Connect) -> None:
         await jp_ws_fetch("ipcluster-ext", "feed", headers={"Authorization": "token of-another"})
 
     assert caught.value.code == 403
+
+
+class TestWhoMayNotRead:
+    @pytest.fixture
+    def jp_server_config(self) -> dict[str, Any]:
+        """Let users do nothing with clusters."""
+        return {
+            "ServerApp": {
+                "jpserver_extensions": {"ipcluster_ext": True},
+                "authorizer_class": "tests.jupyter.readers.Nobody",
+            }
+        }
+
+    async def test_gets_403(self, api: Api, jp_ws_fetch: Connect) -> None:
+        del api
+        with pytest.raises(HTTPClientError) as caught:
+            await jp_ws_fetch("ipcluster-ext", "feed")
+
+        assert caught.value.code == 403

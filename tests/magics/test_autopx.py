@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.magics.reading import by_engine
 from tests.support.kernels import Notebook
+from tests.support.reading import by_engine
 
 
 @pytest.fixture

@@ -1,12 +1,16 @@
 """Which cluster the magics address: found or started when they are first used."""
 
 import os
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import pytest
 
 import ipcluster_ext as ipp
-from tests.magics.reading import by_engine, shown
+from ipcluster_ext.protocol.foreman import LAUNCHED, Launch, Launches, Stage
+from ipcluster_ext.transport.files import to_json, write_private
 from tests.support.kernels import Notebook, opened
+from tests.support.reading import by_engine, shown
 from tests.support.waiting import wait_until
 
 
@@ -180,3 +184,67 @@ class TestAChoice:
                 notebook.ok("import ipcluster_ext as ipp\nipp.use_cluster(None)")
 
         assert "cluster other, which has 1 engine, as chosen, which this notebook has" in cell.text
+
+
+class Coming(NamedTuple):
+    """A cluster without engines, one of which seems to be on its way."""
+
+    rc: ipp.Client
+
+    def fares(self, stage: Stage, state: str) -> None:
+        """Say how its start fares, as whoever starts engines elsewhere does."""
+        launch = Launch(set="n1", name="host n1", count=1, stage=stage, state=state)
+        folder = self.rc.connection_file.parent
+        write_private(folder / LAUNCHED, to_json(Launches(launches=[launch])))
+
+
+class TestAClusterThatStarts:
+    """Its hub is up, and an engine on its way, until the test says otherwise."""
+
+    @pytest.fixture
+    def coming(self, notebook: Notebook) -> Iterator[Coming]:
+        """Start a hub, with an engine to come of which nobody knows more."""
+        with ipp.Cluster(n=1, cluster_id="coming") as rc:
+            rc.scale(0)
+            wait_until(lambda: not rc.ids)
+            coming = Coming(rc)
+            coming.fares("starting", "connecting")
+            notebook.ok("%load_ext ipcluster_ext")
+            yield coming
+
+    def test_is_waited_for(self, notebook: Notebook, coming: Coming) -> None:
+        cell = notebook.start("%px 7")
+        wait_until(lambda: "still starting" in cell.text)
+        coming.rc.start_engines(1)
+        coming.rc.wait_for_engines(1)
+        coming.fares("up", "")
+        cell.wait()
+
+        assert "cluster coming is still starting; waiting for 1 engine; host n1: connecting" in (
+            cell.text
+        )
+        assert "connected to cluster coming, which has 1 engine" in cell.text
+        assert "Out[1:1]: 7" in cell.text
+
+    def test_that_fails_says_why_and_starts_no_other(
+        self, notebook: Notebook, coming: Coming
+    ) -> None:
+        cell = notebook.start("%px 7")
+        wait_until(lambda: "still starting" in cell.text)
+        coming.fares("failed", "permission denied")
+        cell.wait()
+
+        assert "cluster coming has not come up; host n1: permission denied" in cell.text
+        assert clusters_of(notebook) == ["coming"]
+
+    def test_is_not_waited_for_any_more_when_the_cell_is_stopped(
+        self, notebook: Notebook, coming: Coming
+    ) -> None:
+        cell = notebook.start("%px 7")
+        wait_until(lambda: "still starting" in cell.text)
+        notebook.interrupt()
+        cell.wait()
+
+        assert "KeyboardInterrupt: stopped before the code was sent" in cell.text
+        assert coming.rc.ids == []
+        assert clusters_of(notebook) == ["coming"]

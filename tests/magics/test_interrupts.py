@@ -1,11 +1,12 @@
 """What the stop button does while a cell waits for engines."""
 
+import re
 from pathlib import Path
 
-from tests.magics.reading import by_engine
 from tests.support.cells import Cell
 from tests.support.gates import Gate
 from tests.support.kernels import Notebook
+from tests.support.reading import by_engine
 from tests.support.waiting import wait_until
 
 WAIT = (
@@ -26,6 +27,15 @@ def start(notebook: Notebook, gate: Gate, line: str = "%%px", *, count: int = 4)
     return cell
 
 
+SLOW = re.compile(r"ipcluster_ext: engines? \S+ did not stop within .*\n")
+"""What is said of engines on a busy machine."""
+
+
+def said_by(cell: Cell) -> str:
+    """Return what a cell that was stopped says, but for how long that took."""
+    return SLOW.sub("", cell.text)
+
+
 class TestTheStopButton:
     def test_interrupts_what_the_cell_runs_and_shows_one_line(
         self, four_in_notebook: Notebook, gate: Gate
@@ -36,7 +46,7 @@ class TestTheStopButton:
 
         assert cell.error is not None
         assert cell.error.ename == "KeyboardInterrupt"
-        assert cell.text == "KeyboardInterrupt: engines 0-3 interrupted\n"
+        assert said_by(cell) == "KeyboardInterrupt: engines 0-3 interrupted\n"
         assert by_engine(four_in_notebook.ok("%px 7").text) == [f"Out[{n}]: 7" for n in range(4)]
 
     def test_leaves_tasks_of_others_alone(self, four_in_notebook: Notebook, gate: Gate) -> None:
@@ -51,7 +61,7 @@ class TestTheStopButton:
         cell.wait(10)
         other.open()
 
-        assert cell.text == "KeyboardInterrupt: engines 1-3 interrupted\n"
+        assert said_by(cell) == "KeyboardInterrupt: engines 1-3 interrupted\n"
         assert four_in_notebook.value("theirs.get(10)") == "None"
 
     def test_stops_waiting_only_if_nothing_is_to_be_signalled(

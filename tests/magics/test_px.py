@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from tests.magics.reading import by_engine, shown
 from tests.support.gates import Gate
 from tests.support.kernels import Notebook
+from tests.support.reading import by_engine, shown
 
 WAIT = (
     "from tests.support.gates import pass_through; from pathlib import Path\n"

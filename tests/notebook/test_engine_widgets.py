@@ -1,12 +1,14 @@
 """Widgets that code on engines makes, seen in the notebook and moved by its user."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.frontends import Comm
 from tests.support.gates import Gate
 from tests.support.kernels import Notebook
+from tests.support.waiting import wait_until
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -166,15 +168,23 @@ class TestWhileTheEngineComputes:
         front.wait_for(lambda: label.state["value"] == "at 19")
         assert front.ok("len(v['moves']) <= 3").result == {"text/plain": "True"}
 
-    def test_what_a_thread_says_after_its_task_comes_with_the_next(self, front: Notebook) -> None:
+    def test_what_a_thread_says_after_its_task_comes_with_the_next(
+        self, front: Notebook, gate: Gate, tmp_path: Path
+    ) -> None:
         slider, _ = front.front.shown(front.ok(SLIDER))
         front.ok(
             "%%px --targets 0\n"
-            "import threading\n"
-            "later = threading.Timer(0.05, lambda: setattr(slider, 'value', 42))\n"
-            "later.start()"
+            "import threading; from pathlib import Path\n"
+            "from tests.support.gates import pass_through\n"
+            "def later():\n"
+            f"    pass_through(Path({str(gate.path)!r}))\n"
+            "    slider.value = 42\n"
+            f"    Path({str(tmp_path / 'said')!r}).touch()\n"
+            "threading.Thread(target=later).start()"
         )
-        front.ok("import time; time.sleep(0.2); v.execute('later.join()')")
+        gate.open()
+        wait_until((tmp_path / "said").exists)
+        front.ok("v.execute('None')")
         front.wait_for(lambda: slider.state["value"] == 42)
 
 

@@ -10,6 +10,7 @@ from tests.support.cells import Cell
 from tests.support.frontends import Shows
 from tests.support.gates import Gate
 from tests.support.kernels import Notebook
+from tests.support.reading import shown
 
 
 def engines_that_said(word: str, cell: Cell) -> list[int]:
@@ -105,7 +106,10 @@ def test_output_stands_between_what_the_cell_prints_before_and_after(
         "print('last')"
     )
 
-    assert cell.text == "first\n[stdout:0-3] engines\nthen\n[stdout:0-3] engines\nlast\n"
+    engines = [f"[stdout:{number}] engines" for number in range(4)]
+    text = shown(cell.text)
+    assert sorted(text[1:5]) == engines  # as they came
+    assert [text[0], *text[5:]] == ["first", "then", *engines, "last"]
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,12 @@
 """What lies in the repository: known names at the top, and no trace of where packages came from."""
 
-from __future__ import annotations
-
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support import repository
+from tests.support.repository import ROOT
 
 TOP_LEVEL = {
     "ARCHITECTURE.md",
@@ -41,16 +39,7 @@ def files() -> list[Path]:
     """Return every file that belongs to the repository: tracked, or new and not ignored."""
     if not (ROOT / ".git").exists():
         pytest.skip("not a git checkout")
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    ).stdout
-    names = listed.split("\0")
-    return [Path(name) for name in sorted(set(names)) if name and (ROOT / name).is_file()]
+    return repository.files()
 
 
 def test_the_top_level_holds_only_the_names_that_were_agreed_on(files: list[Path]) -> None:

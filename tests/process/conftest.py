@@ -26,7 +26,7 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("IPCLUSTER_EXT_RUNTIME_DIR", str(folder))
     try:
         yield folder
-        wait_until(lambda: not leftovers_of(folder), timeout=5.0)
+        wait_until(lambda: not leftovers_of(folder))
     finally:
         shutil.rmtree(folder)
 
@@ -39,6 +39,23 @@ def started(runtime: Path) -> Iterator[Started]:
         yield Started(cluster, client)
     assert leftovers_of(runtime) == []
     assert shared_memory_of(cluster.cluster_id) == []
+
+
+@pytest.fixture
+def cluster(runtime: Path) -> Iterator[ipp.Cluster]:
+    """Start a cluster of one engine that listens on TCP."""
+    cluster = ipp.Cluster(n=1, ip="127.0.0.1")
+    with cluster:
+        yield cluster
+    wait_until(lambda: leftovers_of(runtime) == [], 30.0)
+    assert shared_memory_of(cluster.cluster_id[:7]) == []
+
+
+@pytest.fixture
+def client(cluster: ipp.Cluster) -> Iterator[ipp.Client]:
+    """Connect to it."""
+    with cluster.connect_client_sync() as client:
+        yield client
 
 
 @pytest.fixture

@@ -136,7 +136,8 @@ def aborting(ipp: Any, rc: Any) -> None:
 
     first = rc[0].apply_async(block, str(gate))
     second = rc[0].apply_async(square, 2)
-    time.sleep(0.2)
+    while rc.queue_status(0)["queue"] < 2:
+        time.sleep(0.01)
     rc.abort(second, targets=0, block=True)
     gate.touch()
     first.get(10)

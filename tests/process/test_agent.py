@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from ipcluster_ext.client.client import Client
-from ipcluster_ext.cluster.home import Home, make_home
-from ipcluster_ext.cluster.launchers.base import AgentProcess
+from ipcluster_ext.cluster.home import make_home
+from ipcluster_ext.cluster.launchers.homeagent import AgentProcess
 from ipcluster_ext.cluster.launchers.local import LocalLauncher
 from ipcluster_ext.protocol.process import AgentConfig
 from ipcluster_ext.transport import processes
 from ipcluster_ext.transport.files import connection_file
-from tests.support.leftovers import leftovers_of, processes_of
+from ipcluster_ext.transport.homes import Home
+from tests.support.leftovers import leftovers_of, processes_of, shared_memory_of
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -40,7 +41,8 @@ def start(home: Home) -> Iterator[Start]:
             count=count,
             owner=owner,
         )
-        agent = LocalLauncher().start(config)
+        agent = LocalLauncher().start(home.folder)
+        agent.tell(config)
         started.append(agent)
         home.hand_over(agent.pid)
         return agent
@@ -109,7 +111,7 @@ class TestTheEnd:
             stdin=reader,
             stdout=2,
             stderr=2,
-            own_session=True,
+            own_group=True,
             environment={
                 **os.environ,
                 "PYTHONPATH": str(ROOT),
@@ -121,13 +123,24 @@ class TestTheEnd:
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 2
         wait_until(lambda: processes_of(runtime) == [])
 
+    def test_comes_with_the_end_of_whoever_was_to_say_it(self, home: Home, runtime: Path) -> None:
+        agent = LocalLauncher().start(home.folder)
+        home.hand_over(agent.pid)
+        pid = agent.pid
+
+        del agent
+
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 2
+        assert leftovers_of(runtime) == []
+        assert shared_memory_of(home.cluster) == []
+
     def test_by_force_takes_every_process_with_it(
         self, client: Client, home: Home, runtime: Path
     ) -> None:
         agent = client[0].apply_sync(grandparent_of_an_engine)
         os.kill(agent, signal.SIGKILL)
 
-        wait_until(lambda: processes_of(runtime) == [], timeout=3)
+        wait_until(lambda: processes_of(runtime) == [])
 
 
 def grandparent_of_an_engine() -> int:

@@ -167,6 +167,15 @@ class TestAProfile:
 
         assert (cluster.n, cluster.hwm, cluster.resources) == (2, 0, {"gpu": 1.0})
 
+    def test_that_is_broken_hides_no_cluster_that_runs(
+        self, started: Started, tmp_path: Path
+    ) -> None:
+        (tmp_path / "ipcluster_ext" / "profiles" / "default.toml").write_text("polcy = 1")
+
+        found = [cluster.cluster_id for cluster in ipp.Cluster.list()]
+
+        assert found == [started.cluster.cluster_id]
+
     def test_that_is_not_there_is_an_error_with_the_nearest_name(self) -> None:
         with pytest.raises(ipp.ClusterError, match=r"did you mean 'small'\?"):
             ipp.Cluster("smalll")

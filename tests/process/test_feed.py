@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,9 @@ import pytest
 import ipcluster_ext as ipp
 from ipcluster_ext.client.feed import StatusFeed
 from ipcluster_ext.client.picture import ClusterStatus
+from ipcluster_ext.engine.streams import KEPT_PER_TASK
 from ipcluster_ext.protocol.feed import WorkRow
+from ipcluster_ext.protocol.ids import EngineId
 from tests.support.clusters import Started
 from tests.support.gates import Gate, pass_through
 from tests.support.waiting import wait_until
@@ -39,6 +42,31 @@ def raise_if(number: int, bad: int) -> int:
     if number == bad:
         raise ValueError(f"not {bad}")
     return number
+
+
+def flood(gate: Path) -> None:
+    """Print more than is passed on while a task runs, and go on when the test says so."""
+    for number in range(KEPT_PER_TASK // 20):
+        sys.stdout.write(f"{number:->30}\n")
+    sys.stdout.write("\x1b[1mthe last\x1b[0m of it\n")
+    pass_through(gate)
+
+
+class TestLines:
+    def test_are_what_engines_wrote_last_in_tasks_and_cells(
+        self, rc: ipp.Client, gate: Gate
+    ) -> None:
+        rc[0].execute("print('before'); print('anybody looked')").get(PATIENCE)
+        with rc.status_feed(parts=["lines"]) as feed:
+            assert feed.wait(timeout=PATIENCE).lines[EngineId(0)] == "anybody looked"
+            tasks = [rc[1].apply_async(print, "in", "a task"), rc[3].apply_async(flood, gate.path)]
+            wait_until(lambda: feed.latest.lines.get(EngineId(1)) == "in a task")
+            wait_until(lambda: feed.latest.lines.get(EngineId(3)) == "the last of it")
+            assert feed.latest.engines == ()
+        gate.open()
+        for task in tasks:
+            task.get(PATIENCE)
+        assert tasks[1].stdout.endswith("the last\x1b[0m of it\n")
 
 
 class TestEngines:

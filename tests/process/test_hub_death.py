@@ -7,16 +7,17 @@ from pathlib import Path
 import pytest
 
 import ipcluster_ext as ipp
-from ipcluster_ext.cluster.home import Home, make_home
-from ipcluster_ext.cluster.launchers.base import AgentProcess
+from ipcluster_ext.cluster.home import make_home
+from ipcluster_ext.cluster.launchers.homeagent import AgentProcess
 from ipcluster_ext.cluster.launchers.local import LocalLauncher
 from ipcluster_ext.protocol.ids import EngineId
 from ipcluster_ext.protocol.process import AgentConfig
+from ipcluster_ext.transport.homes import Home
 from ipcluster_ext.transport.processes import start_of
 from tests.support.clusters import Started
 from tests.support.gates import pass_through
 from tests.support.leftovers import leftovers_of, processes_of, shared_memory_of
-from tests.support.scripted_hub import ENGINES, SITECUSTOMIZE, greetings
+from tests.support.scripted_hub import ENGINES, SITECUSTOMIZE, greetings, instead_of_hubs
 from tests.support.waiting import wait_until
 
 Start = Callable[..., AgentProcess]
@@ -42,7 +43,8 @@ def start(home: Home) -> Iterator[Start]:
             count=2,
             hub_silence=silence,
         )
-        agent = LocalLauncher().start(config)
+        agent = LocalLauncher().start(home.folder)
+        agent.tell(config)
         started.append(agent)
         home.hand_over(agent.pid)
         assert agent.wait_until_up(10)
@@ -174,22 +176,22 @@ class TestAClusterWhoseHubDies:
     def test_as_it_starts_starts_nevertheless(self, customized: Path) -> None:
         flag = customized.with_name("once")
         customized.write_text(
-            "import os, pathlib, sys\n"
+            "import os, pathlib\n"
             f"flag = pathlib.Path({str(flag)!r})\n"
-            "if 'ipcluster_ext.hub' in sys.orig_argv and not flag.exists():\n"
-            "    flag.touch()\n"
-            "    os.kill(os.getpid(), 9)\n"
+            "def run():\n"
+            "    if not flag.exists():\n"
+            "        flag.touch()\n"
+            "        os.kill(os.getpid(), 9)\n"
+            "    return real()\n" + instead_of_hubs("run")
         )
         with ipp.Cluster(n=2) as client:
             assert client[:].apply_sync(pow, 2, 3) == [8, 8]
         assert flag.exists()
 
     def test_whenever_it_starts_ends_with_the_reason(self, runtime: Path, customized: Path) -> None:
-        customized.write_text(
-            "import sys\nif 'ipcluster_ext.hub' in sys.orig_argv: sys.exit('no hub today')"
-        )
+        customized.write_text(instead_of_hubs("lambda: 1 / 0"))
         with pytest.raises(
-            ipp.StartupError, match=r"(?s)the hub died 5 times in .* exit code 1.*no hub today"
+            ipp.StartupError, match=r"(?s)the hub died 5 times in .* exit code 1.*ZeroDivisionError"
         ):
             ipp.Cluster(n=1).start_cluster_sync()
         assert leftovers_of(runtime) == []
@@ -203,8 +205,7 @@ class TestAClusterWhoseHubDies:
             "if 'ipcluster_ext.agent' in sys.orig_argv:\n"
             "    from ipcluster_ext.agent import succession\n"
             "    succession.MOST_DEATHS = 3\n"
-            f"if 'ipcluster_ext.hub' in sys.orig_argv and pathlib.Path({str(flag)!r}).exists():\n"
-            "    sys.exit('no hub any more')\n"
+            + instead_of_hubs(f"lambda: pathlib.Path({str(flag)!r}).exists() or real()")
         )
         cluster = ipp.Cluster(n=1)
         client = cluster.start_and_connect_sync()

@@ -146,6 +146,17 @@ def test_ctrl_c_goes_to_a_handler_of_the_users_own(rc: ipp.Client, gate: Gate) -
     assert output.splitlines() == ["ready", "handled", "returned", "8", "0", "True 0"]
 
 
+HOOK = """
+import os, signal, sys
+
+def stop_me():
+    get_ipython().events.unregister("pre_execute", stop_me)
+    os.kill(os.getpid(), signal.SIGINT)
+
+get_ipython().events.register("pre_execute", stop_me)
+"""
+
+
 class TestASignalToAnEngine:
     @pytest.mark.parametrize("sig", [signal.SIGINT, 2, "SIGINT"])
     def test_interrupts_the_task_that_runs(self, rc: ipp.Client, sig: int | str) -> None:
@@ -158,6 +169,12 @@ class TestASignalToAnEngine:
         assert isinstance(error, ipp.RemoteError)
         assert (error.ename, error.engine) == ("KeyboardInterrupt", 0)
         assert rc[0].apply_async(pow, 2, 3).get(10) == 8
+
+    def test_interrupts_a_cell_whose_code_has_not_begun(self, rc: ipp.Client) -> None:
+        engine = rc[0]
+        engine.execute(HOOK, block=True)
+        with pytest.raises(ipp.RemoteError, match="KeyboardInterrupt"):
+            engine.execute("import time; time.sleep(1000)", block=True)
 
     def test_interrupts_a_cell(self, rc: ipp.Client) -> None:
         result = rc[0].execute("import time\nwhile True: time.sleep(0.01)")

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from ipcluster_ext.transport import processes
 from tests.support.waiting import wait_until
 
@@ -94,11 +96,59 @@ def test_a_signal_to_who_is_gone_is_nothing() -> None:
     processes.signal_group(child.pid, signal.SIGKILL)
 
 
-def test_members_are_found_by_their_environment() -> None:
-    environment = {processes.CLUSTER_VARIABLE: "/nowhere/a"}
+@pytest.mark.parametrize("said", ["/nowhere/a", "a"])
+def test_members_are_found_by_their_environment(said: str) -> None:
+    environment = {processes.CLUSTER_VARIABLE: said}
     with subprocess.Popen(["/bin/sleep", "100"], env=environment) as child:
         wait_until(lambda: processes.members("/nowhere/a"))
         found = (processes.members("/nowhere/a"), processes.members("/nowhere"))
         child.kill()
 
     assert found == ([child.pid], [])
+
+
+ASKS_FOR_A_TERMINAL = """
+import fcntl, os, subprocess, sys, termios
+from ipcluster_ext.transport import processes
+
+def has_a_terminal():
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+if sys.argv[1:] == ["child"]:
+    before = has_a_terminal()
+    processes.leave_terminal()
+    asked = f"import runpy, sys; sys.argv = ['', 'seen']; runpy.run_path({sys.argv[0]!r})"
+    below = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True).stdout
+    print(before, has_a_terminal(), below.strip())
+elif sys.argv[1:] == ["seen"]:
+    print(has_a_terminal())
+else:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    processes.leave_terminal()
+    subprocess.run([sys.executable, sys.argv[0], "child"], check=True)
+    print(has_a_terminal())
+"""
+
+
+def test_who_leaves_the_terminal_has_none_nor_have_its_children(tmp_path: Path) -> None:
+    program = tmp_path / "asks.py"
+    program.write_text(ASKS_FOR_A_TERMINAL)
+    ours, theirs = os.openpty()
+
+    ran = subprocess.run(
+        [sys.executable, program],
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        check=True,
+    )
+    os.close(ours)
+    os.close(theirs)
+
+    # The last word is the leader's: it keeps the terminal, and so do the others of its session.
+    assert ran.stdout.split() == ["True", "False", "False", "True"]

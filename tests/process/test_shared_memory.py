@@ -1,4 +1,6 @@
 import gc
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from tests.support.waiting import wait_until
 Array = npt.NDArray[np.float64]
 LARGE = 300_000
 """Elements of an array that travels through shared memory: 2.4 MB."""
+PATIENCE = 60.0
 
 
 def blobs(rc: ipp.Client) -> list[Path]:
@@ -245,3 +248,54 @@ class TestFiles:
         assert [path.stat().st_size for path in new] == [52_000_000]
         assert pushed.get(10) == [None] * 4
         assert rc[:].pull("a.sum()", block=True) == [6_500_000] * 4
+
+
+class TestAHubThatDies:
+    """The next one learns from clients and makers what is needed and what is not."""
+
+    def test_takes_no_result_from_whoever_holds_it_and_the_next_one_frees_it_in_the_end(
+        self, started: Started, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rc = started.client
+        forget_quickly(rc, monkeypatch)
+        view = rc.load_balanced_view()
+        result = view.apply_async(np.full, LARGE, 7.0)
+        assert result.wait(PATIENCE)
+        wait_until(lambda: len(blobs(rc)) == 1)
+        [held] = blobs(rc)
+        arrived = rc.hub_pid
+
+        os.kill(arrived, signal.SIGKILL)
+        wait_until(lambda: rc.hub_pid != arrived, PATIENCE)
+
+        total = view.apply_async(np.sum, result).get(PATIENCE)
+        assert (total, blobs(rc)) == (7.0 * LARGE, [held])
+        assert result.get(PATIENCE).sum() == 7.0 * LARGE
+        del result
+        gc.collect()
+        rc[:].apply_async(gc.collect).get(PATIENCE)
+        wait_until(lambda: not blobs(rc), PATIENCE)
+
+    def test_leaves_nothing_that_it_had_no_time_to_free(
+        self, started: Started, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rc = started.client
+        forget_quickly(rc, monkeypatch)
+        for _ in range(4):
+            kill_hub_in_the_middle(rc)
+
+        gc.collect()
+        rc[:].apply_async(gc.collect).get(PATIENCE)
+        wait_until(lambda: not blobs(rc), PATIENCE)
+
+
+def kill_hub_in_the_middle(rc: ipp.Client) -> None:
+    """Kill the hub when the first of some tasks has ended, and wait for all."""
+    view, before = rc.load_balanced_view(), rc.hub_pid
+    answers = [view.apply_async(double, np.ones(LARGE)) for _ in range(8)]
+    wait_until(lambda: any(answer.done() for answer in answers))
+
+    os.kill(before, signal.SIGKILL)
+
+    wait_until(lambda: rc.hub_pid != before, PATIENCE)
+    assert [answer.get(PATIENCE).sum() for answer in answers] == [2 * LARGE] * 8

@@ -1,5 +1,6 @@
 """Two things go wrong at once, one of them the hub."""
 
+import asyncio
 import os
 import signal
 import time
@@ -133,3 +134,37 @@ def note_and_wait(log: Path, gate: Path) -> object:
     with log.open("a") as file:
         file.write(f"{os.getpid()} ")
     return pass_through(gate, 7)
+
+
+class TestAnEngineThatDiesAfterAHubThatDidNotHearIt:
+    def test_leaves_a_coroutine_that_had_ended_lost_and_not_done_twice(
+        self, started: Started, gate: Gate, tmp_path: Path
+    ) -> None:
+        client, log = started.client, tmp_path / "log"
+        answer = client.load_balanced_view().apply_async(end_and_be_heard, gate.path, log)
+        wait_until(lambda: log.exists() and log.read_text())
+        pid = int(log.read_text())
+        hub = hub_of(agent_of(client))
+
+        hub.suspend()
+        gate.open()
+        wait_until(lambda: log.read_text() == f"{pid}\nended\nsaid\n")
+        os.kill(pid, signal.SIGKILL)
+        hub.kill()
+
+        with pytest.raises(ipp.EngineLost):
+            answer.get(PATIENCE)
+        assert log.read_text() == f"{pid}\nended\nsaid\n"
+
+
+async def end_and_be_heard(gate: Path, log: Path) -> None:
+    """End, and note it when that has been said."""
+
+    def note(word: object) -> None:
+        with log.open("a") as file:
+            file.write(f"{word}\n")
+
+    note(os.getpid())
+    await asyncio.to_thread(pass_through, gate)
+    note("ended")
+    asyncio.get_running_loop().call_later(0.1, note, "said")

@@ -1,5 +1,3 @@
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,18 +5,9 @@ import pytest
 
 import ipcluster_ext as ipp
 from tests.security.guarded import Guarded
-from tests.support.leftovers import leftovers_of
+from tests.support.runtimes import runtime
 
-
-@pytest.fixture(scope="module")
-def runtime() -> Iterator[Path]:
-    """Give the tests of a module a runtime folder of their own, in which nothing may be left."""
-    folder = Path(tempfile.mkdtemp(prefix="ipx-", dir="/tmp"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("IPCLUSTER_EXT_RUNTIME_DIR", str(folder))
-        yield folder
-    assert leftovers_of(folder) == []
-    shutil.rmtree(folder)
+__all__ = ["runtime"]
 
 
 @pytest.fixture(scope="module")

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 import ipcluster_ext as ipp
+from ipcluster_ext.protocol.keys import TcpAddress
 from ipcluster_ext.transport.files import (
     ConnectionFile,
     connection_file,
     engine_file,
     read_private,
 )
-from ipcluster_ext.transport.keys import TcpAddress
 
 MIB = 1024 * 1024
 _PAGE = resource.getpagesize()

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ipcluster_ext.protocol.frames import Frame
+from ipcluster_ext.protocol.keys import TcpAddress
 from ipcluster_ext.protocol.messages import Bye, Message
 from ipcluster_ext.transport.channel import Channel
-from ipcluster_ext.transport.keys import TcpAddress
 
 PATIENCE = 10.0
 
@@ -30,18 +30,24 @@ class Intruder:
         self.heard: list[Message] = []
 
     def say(self, messages: list[Message], frames: Sequence[Frame] = ()) -> None:
-        """Say something, and wait until the hub has dealt with it."""
+        """Say something, and wait until the hub has dealt with it, or wants to hear no more.
+
+        One whom it has dismissed is another one to it from then on, who would have to begin again;
+        he learns it when he asks, and perhaps never what became of his words.
+        """
         self._channel.say(messages, frames)
-        self._listen(lambda: self._channel.unacked == 0)
+        self._listen(lambda: self._channel.unacked == 0 or self._channel.reborn, asking=True)
         before = self._channel.heard_at
         self._channel.ping()  # what the hub has said in answer comes before the answer to this
-        self._listen(lambda: self._channel.heard_at != before)
+        self._listen(lambda: self._channel.heard_at != before or self._channel.reborn)
 
-    def _listen(self, done: Callable[[], bool]) -> None:
+    def _listen(self, done: Callable[[], bool], *, asking: bool = False) -> None:
         deadline = time.monotonic() + PATIENCE
         while not done():
             assert time.monotonic() < deadline, "the hub does not answer"
             self._channel.wait(0.02)
+            if asking:
+                self._channel.ping()
             for messages, _ in self._channel.receive():
                 self.heard += messages
 

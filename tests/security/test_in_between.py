@@ -4,6 +4,7 @@ import secrets
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -12,9 +13,12 @@ import zmq
 import ipcluster_ext as ipp
 from ipcluster_ext.errors import HubGone
 from ipcluster_ext.transport.files import to_json
-from ipcluster_ext.transport.keys import TcpAddress, mint
+from ipcluster_ext.transport.keys import mint
 from tests.security.guarded import Guarded
 from tests.security.proxy import Proxy
+
+if TYPE_CHECKING:
+    from ipcluster_ext.protocol.keys import TcpAddress
 
 FIRST_OF_WORK = 2
 """The frames before are the handshake's: HELLO and INITIATE."""

@@ -11,7 +11,6 @@ import psutil
 import pytest
 
 import ipcluster_ext as ipp
-from ipcluster_ext.transport.blobs import host_identity
 from ipcluster_ext.transport.files import (
     ConnectionFile,
     connection_file,
@@ -20,19 +19,12 @@ from ipcluster_ext.transport.files import (
     to_json,
     write_private,
 )
+from ipcluster_ext.transport.thishost import host_identity
 from tests.security.guarded import Guarded
 from tests.support.leftovers import processes_of
+from tests.support.listening import listening_of
 
 SAYS_SO_WITHIN = 2.0
-
-
-def _listening(pid: int) -> set[tuple[str, int]]:
-    """Return where a process listens on TCP."""
-    return {
-        (connection.laddr.ip, connection.laddr.port)
-        for connection in psutil.Process(pid).net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN
-    }
 
 
 def elsewhere(info: ConnectionFile, **facts: object) -> dict[str, object]:
@@ -45,14 +37,14 @@ def elsewhere(info: ConnectionFile, **facts: object) -> dict[str, object]:
 class TestAddresses:
     def test_a_cluster_for_this_host_alone_listens_nowhere_on_tcp(self, runtime: Path) -> None:
         with ipp.Cluster(n=1) as client:
-            assert _listening(client.hub_pid) == set()
+            assert listening_of(client.hub_pid) == set()
             assert not engine_file(client.cluster.folder).exists()
 
     def test_the_ports_are_those_that_were_asked_for(self, runtime: Path) -> None:
         ports = (_free_port(), _free_port())
         with ipp.Cluster(n=1, ip="127.0.0.1", ports=ports) as client:
             folder = client.cluster.folder
-            assert _listening(client.hub_pid) == {("127.0.0.1", port) for port in ports}
+            assert listening_of(client.hub_pid) == {("127.0.0.1", port) for port in ports}
             files = [
                 read_private(path, ConnectionFile)
                 for path in (connection_file(folder), engine_file(folder))

@@ -3,9 +3,17 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ipcluster_ext.client.reunion import wanted_still
+from ipcluster_ext.client.pending import Outcome
+from ipcluster_ext.client.reunion import ended_since, wanted_still
 from ipcluster_ext.protocol.frames import Frame, encode_failure, frames_of
-from ipcluster_ext.protocol.ids import ClientId, TaskId, client_of, client_owner, first_task
+from ipcluster_ext.protocol.ids import (
+    ClientId,
+    EngineId,
+    TaskId,
+    client_of,
+    client_owner,
+    first_task,
+)
 from ipcluster_ext.protocol.messages import (
     Awaiting,
     Bye,
@@ -17,8 +25,10 @@ from ipcluster_ext.protocol.messages import (
     Fetch,
     Fetched,
     FreeBlobs,
+    Holding,
     Interrupt,
     Lack,
+    Lent,
     Message,
     Need,
     Notice,
@@ -39,13 +49,14 @@ from ipcluster_ext.transport.router import Address
 from tests.simulation.engines import frames_for
 from tests.simulation.network import Said
 from tests.simulation.processes import Process
+from tests.simulation.shortway import ShortWay
 from tests.simulation.truth import Call, blobs_of, hold
 from tests.simulation.wishes import draw_options
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-DONE = TaskStatus.DONE
+DONE, LOST = TaskStatus.DONE, TaskStatus.LOST
 CLIENTS = 0
 """The hub's door for clients."""
 GRACES: tuple[list[float], ...] = ([], [0.05], [0.05, 0.5])
@@ -60,12 +71,14 @@ class Client(Process):
         The tasks that it has submitted.
     answers
         The results that it has, with their frames.
-    held
-        Whose results it holds in shared memory.
+    held, lent
+        Whose results it holds in shared memory, and the files there that it was not told to free.
     wanted, fetched
         The tasks of whomever that it asked for, less those that it cannot have; and all of them.
     asked
         What it has asked and was not answered, by number.
+    short_way
+        How it asks engines themselves.
     """
 
     def __init__(self, world: "World") -> None:
@@ -74,11 +87,13 @@ class Client(Process):
         self.answers: dict[TaskId, tuple[ResultItem, Sequence[Frame]]] = {}
         self.held: set[TaskId] = set()
         self.let_go: set[TaskId] = set()
+        self.lent: set[str] = set()
         self.wanted: set[TaskId] = set()
         self.fetched: set[TaskId] = set()
         self.cancelled: set[TaskId] = set()
         self.asked: dict[int, Message] = {}
         self.halted: set[TaskId] = set()
+        self.short_way = ShortWay(self)
         super().__init__(world, Address(CLIENTS, b"c%08x" % self.id), world.number())
 
     @property
@@ -87,17 +102,36 @@ class Client(Process):
 
     def begin_again(self, unheard: list[Said]) -> list[Said]:
         said: list[Said] = [([ClientHello(self.id, "here", 1, again=self.welcome)], ())]
+        if self.welcome and self.held:
+            said.append(self._holding)
+        if over := ended_since(unheard, self._waits_for, self._end_of):
+            said.append((over, ()))
         said += wanted_still(unheard, self._waits_for)
         asked = {getattr(message, "request", 0) for messages, _ in said for message in messages}
         questions = [question for number, question in self.asked.items() if number not in asked]
         said += wanted_still([([question], ()) for question in questions], self._waits_for)
         if self.welcome:
             tasks = sorted({*self.open, *(self.wanted - self.answers.keys())})
+            if self.lent:
+                said.append(([Lent(sorted(self.lent))], ()))
             said.append(([Awaiting(tasks, [1] * len(tasks))], ()))
         return said
 
+    @property
+    def _holding(self) -> Said:
+        """Which values in shared memory it holds."""
+        answers = [self.answers[task] for task in sorted(self.held)]
+        frames = [frame for _, own in answers for frame in own]
+        return [Holding([item for item, _ in answers])], frames
+
     def _waits_for(self, task: TaskId) -> bool:
         return task not in self.answers and (task in self.wanted or client_of(task) == self.id)
+
+    def _end_of(self, task: TaskId) -> Outcome | None:
+        known = self.answers.get(task)
+        made = None if known is None else self.world.truth.made.get(known[0].inline)
+        where = EngineId(-1) if made is None else made.engine
+        return None if known is None else Outcome(where, known[0], None)
 
     @property
     def open(self) -> list[TaskId]:
@@ -116,13 +150,14 @@ class Client(Process):
         match message:
             case Results():
                 for item in message.items:
-                    self._told(item, [next(frames) for _ in range(frames_of(item.buffers))])
+                    self.told(item, [next(frames) for _ in range(frames_of(item.buffers))])
             case Need():
                 self.line.say(Define(message.function, message.function * 30))
             case Lack():
                 self._supply(message.ids)
             case FreeBlobs():
                 self.world.truth.blobs -= set(message.names)
+                self.lent -= set(message.names)
             case Cancelled() | Steered() | Fetched():
                 asked = self.asked.pop(message.request, None)
                 hold(asked or self.world.truth.hub_deaths, "an answer to no question:", message)
@@ -135,20 +170,27 @@ class Client(Process):
             case _:
                 raise AssertionError(message)
 
-    def _told(self, item: ResultItem, frames: Sequence[Frame]) -> None:
+    def told(self, item: ResultItem, frames: Sequence[Frame]) -> None:
+        """Take the outcome of a task."""
         task, truth = item.id, self.world.truth
         known = self.answers.get(task)
+        if known is not None and task in self.short_way.handed:
+            asked = self.short_way.named | self.fetched
+            hold(task in asked, "it is told what the hub has from it alone:", task)
+            return  # the hub may hear of it too late, or that its engine has died since
         if known is not None or client_of(task) != self.id:
             hold(task in self.fetched or truth.hub_deaths, "it is told twice:", task)
             told = None if known is None else known[0]
             hold(truth.is_same_story(told, item), "it is told another story:", item, told)
             if known is not None:
-                if blobs_of(item):  # it has that already
+                if blobs_of(item) and task not in self.held:  # it has dropped that already
                     self.line.say(Release([task]))
                 return
         self.answers[task] = item, frames
-        if task not in truth.ends or client_of(task) == self.id:
+        if client_of(task) == self.id:
             truth.ended(item, frames)
+        elif task not in truth.ends and not (item.status is LOST and task in truth.unheard_of):
+            truth.ended(item, frames)  # else its own client has not been heard: nobody knows it
         if item.status is DONE and blobs_of(item) and client_of(task) == self.id:
             self.held.add(task)
 
@@ -175,6 +217,7 @@ class Client(Process):
             self.after(0.1, self.do, what)
             return
         chance = self.world.random
+        self.short_way.tell_news()
         match what:
             case "submit":
                 self._submit()
@@ -186,7 +229,8 @@ class Client(Process):
                     self._ask(Cancel(tasks, self.world.number()))
             case "interrupt":
                 if tasks := self._some(self.open):
-                    self.interrupt(tasks, chance.choice(GRACES))
+                    graces = () if "mild" in self.world.traits else chance.choice(GRACES)
+                    self.interrupt(tasks, graces)
             case "fetch":
                 if tasks := self._some(list(self.world.truth.calls)):
                     self.wanted |= set(tasks)
@@ -195,9 +239,9 @@ class Client(Process):
             case "release":
                 self.release()
             case "steer":
-                action = chance.choice(["restart", "restart", "stop", "start"])
-                self.world.truth.starts += action == "start"
-                self._ask(Steer(self.world.number(), action, [self.world.any_engine], 1))
+                self._steer(chance.choice(["restart", "restart", "stop", "start"]))
+            case "resize":
+                self._steer(chance.choice(["retire", "scale", "scale"]))
             case _:
                 raise AssertionError(what)
 
@@ -209,6 +253,15 @@ class Client(Process):
         if isinstance(question, Cancel | Interrupt):
             self.world.truth.unwanted.update(set(question.ids) & set(self.mine))
         self.line.say(question)
+
+    def _steer(self, action: str) -> None:
+        """Have engines stopped or started; a number of them means so many more, or in all."""
+        world = self.world
+        engines = [] if action == "scale" else [world.any_engine]
+        count = world.random.choice((0, 1, 2, 3)) if action == "scale" else 1
+        force = action == "scale" and world.random.random() < 0.3
+        world.truth.starts += count if action in {"start", "scale"} else 0
+        self._ask(Steer(world.number(), action, engines, count, force=force))
 
     def interrupt(self, tasks: list[TaskId], graces: Sequence[float]) -> None:
         """Stop tasks."""
@@ -229,6 +282,8 @@ class Client(Process):
         spec = self._spec(each=each is not None)
         count = 1 if each else random.choice((1, 1, 2, 3, 5))
         usable = [task for task in self.mine if task not in self.let_go]
+        if "popular" in world.traits:
+            usable = usable[:2]
         needs = tuple(random.sample(usable, 1)) if usable and world.may("needs", 0.6) else ()
         first = first_task(self.id, len(self.mine))
         known = frozenset(truth.ends) if "key" in world.traits else frozenset()
@@ -236,8 +291,11 @@ class Client(Process):
         for item in items:
             truth.calls[item.id] = Call(spec, item, each[0] if each else None, known)
             self.mine.append(item.id)
+        alone = "short way" in world.traits and count == 1
+        if alone and self.short_way.hand(truth.calls[first]):
+            return
         messages: list[Message] = []
-        if spec.function and random.random() < 0.7:
+        if spec.function and random.random() < (0.1 if "lazy" in world.traits else 0.7):
             messages.append(Define(spec.function, spec.function * 30))
         messages.append(SubmitEach(spec, items[0], each) if each else Submit(spec, items))
         self.line.say(*messages, frames=[frame for item in items for frame in frames_for(item)])
@@ -260,10 +318,12 @@ class Client(Process):
         if spec.options is not None and spec.options.time_limit:
             kind = world.random.choice("ntg")
         elif not (spec.options and spec.options.key) and world.may("endless", 0.3):
-            kind = world.random.choice("es") if "graces" in world.traits else "e"
+            stubborn = not world.traits.isdisjoint({"graces", "stubborn"})
+            kind = world.random.choice("es") if stubborn else "e"
         buffers: Buffers = (4,) if world.may("frames", 0.5) else ()
         if world.may("blobs", 0.3):
-            buffers = (*buffers, world.blob(client_owner(self.id)))
+            buffers = (*buffers, blob := world.blob(client_owner(self.id)))
+            self.lent.add(blob.name)
         return TaskItem(task, b"%s%d" % (kind.encode(), task), buffers, needs)
 
     def _prepare(self, function: bytes) -> None:
@@ -276,7 +336,17 @@ class Client(Process):
         """Have nothing prepared any more."""
         self._prepare(b"")
 
+    def _reborn(self) -> None:
+        self.short_way.tell_news()
+        super()._reborn()
+
     def leave(self) -> None:
         """Say goodbye, and end."""
+        self.short_way.tell_news()
         self.line.say(Bye())
         self.end()
+
+    def end(self) -> None:
+        """End, in the midst of whatever it was doing."""
+        super().end()
+        self.short_way.end()

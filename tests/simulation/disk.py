@@ -27,11 +27,14 @@ class Disk:
         What is written.
     written
         The number of the last row that is.
+    sent
+        What was noted, which waits for nothing.
     """
 
     def __init__(self, agenda: Agenda, delay: float) -> None:
         self.rows: dict[int, list[bytes]] = {}
         self.written = 0
+        self.sent = b""
         self._agenda = agenda
         self._delay = delay
         self._orders: deque[_Order] = deque()

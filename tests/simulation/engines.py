@@ -1,7 +1,7 @@
 """Scripted engines: they run tasks, in turn or aside, and check what they are given."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ipcluster_ext.protocol.frames import Frame, encode_failure, frames_of
@@ -15,12 +15,14 @@ from ipcluster_ext.protocol.messages import (
     Forget,
     FreeBlobs,
     Halt,
+    Lent,
     Message,
     More,
     Recall,
     Refused,
     Returned,
     Run,
+    Took,
     Undefine,
     Values,
     Waiting,
@@ -29,9 +31,9 @@ from ipcluster_ext.protocol.messages import (
 from ipcluster_ext.protocol.parts import Buffers, Failure, ResultItem, TaskItem, TaskSpec
 from ipcluster_ext.protocol.process import PATIENT
 from ipcluster_ext.protocol.status import TaskStatus
-from ipcluster_ext.transport.router import Address
-from tests.simulation.network import Said
+from tests.simulation.network import Said, address_of
 from tests.simulation.processes import Process
+from tests.simulation.shortway import Way, tell
 from tests.simulation.truth import NONE, THE_HUB, Made, blobs_of, hold
 
 if TYPE_CHECKING:
@@ -40,10 +42,8 @@ if TYPE_CHECKING:
 DONE, FAILED = TaskStatus.DONE, TaskStatus.FAILED
 AGAIN, REFUSED = TaskStatus.AGAIN, TaskStatus.REFUSED
 Entry = tuple[TaskSpec, TaskItem]
-VOID = (EngineHello, Returned, Waiting)
+VOID = (EngineHello, Took, Returned, Waiting, Lent)
 """What is not to be said again to another hub: it asked for none of it."""
-ENGINES = 1
-"""The hub's door for engines and agents."""
 LEASE = PATIENT.lease
 PINGING = 2.0
 RENEWING = 0.1
@@ -71,12 +71,22 @@ class Engine(Process):
         The values of other tasks that it has.
     unsaid
         Outcomes that it keeps back for a moment.
+    lent
+        The files in shared memory that it was not told to free.
     estranged
         Whether another hub has not welcomed it yet: no answer to a ping counts before that.
     ended
         The tasks that it has ended, or refused.
     prepared, sent_preparations
         What it was prepared with, and the marks of all that it was sent of the kind.
+    ways
+        The short ways by which clients reach it.
+    handed, came_short
+        By which of them those tasks came that it has to answer there, and all that came so.
+    unmentioned
+        Those of which the hub has to hear before it hears anything else of them.
+    lacking
+        Those that wait for their function.
     """
 
     def __init__(self, agent: "Agent", number: EngineId, boot: int) -> None:
@@ -95,16 +105,25 @@ class Engine(Process):
         self.values: dict[TaskId, ResultItem] = {}
         self.unsaid: list[tuple[ResultItem, list[Frame]]] = []
         self.ended: set[TaskId] = set()
+        self.lent: set[str] = set()
         self.prepared: set[bytes] = set()
         self.sent_preparations: list[bytes] = []
+        self.ways: list[Way] = []
+        self.handed: dict[TaskId, Way] = {}
+        self.came_short: set[TaskId] = set()
+        self.unmentioned: list[TaskId] = []
+        self.lacking: list[Entry] = []
         self.renewing = self.estranged = False
         self.resources = {"gpu": 1.0} if number % 2 else {}
-        super().__init__(agent.world, Address(ENGINES, b"e%d-%x" % (number, boot)), boot)
+        address = address_of(b"e%d-%x" % (number, boot), far=agent.far)
+        super().__init__(agent.world, address, boot, is_away=agent.is_away)
         self.after(PINGING, self._ping)
 
     @property
     def greeting(self) -> Message:
-        return EngineHello(self.id, self.boot, self.agent.boot, "here", 1, "", self.resources)
+        return EngineHello(
+            self.id, self.boot, self.agent.boot, self.agent.host, 1, "", self.resources
+        )
 
     @property
     def begun(self) -> list[Entry]:
@@ -114,6 +133,10 @@ class Engine(Process):
 
     def begin_again(self, unheard: list[Said]) -> list[Said]:
         self.estranged = self.welcome
+        self.drain()
+        self.unmentioned.clear()
+        self.came_short -= {item.id for _, item in self.lacking}
+        self.lacking.clear()
         needed = {need for _, item in [*self.begun, *self.early, *self.lane] for need in item.needs}
         self.values = {need: value for need, value in self.values.items() if need in needed}
         held = [item.id for said, _ in unheard for each in said if isinstance(each, Done)
@@ -121,7 +144,7 @@ class Engine(Process):
         held += [item.id for item, _ in self.unsaid]
         held += [item.id for _, item in [*self.begun, *self.early, *self.lane]]
         hello = EngineHello(
-            self.id, self.boot, self.agent.boot, "here", 1, "", self.resources, again=True,
+            self.id, self.boot, self.agent.boot, self.agent.host, 1, "", self.resources, again=True,
             held=held, prepared=self.sent_preparations,
         )  # fmt: skip
         waiting: list[Said] = [([Waiting(len(self.suspended))], ())] if self.suspended else []
@@ -130,6 +153,9 @@ class Engine(Process):
             kept = [message for message in messages if not isinstance(message, VOID)]
             if kept:
                 rest.append((kept, frames))
+        kept_back = {name for item, _ in self.unsaid for name in blobs_of(item)}
+        if lent := sorted(self.lent - kept_back):
+            waiting.append(([Lent(lent)], ()))
         return [([hello], ()), *rest, *waiting]
 
     def _ping(self, _: object) -> None:
@@ -151,15 +177,23 @@ class Engine(Process):
                 self._run(message, frames)
             case Define():
                 self.functions.add(message.function)
+                self.lane.extend(self.lacking)
+                self.lacking.clear()
+                self.look()
             case Recall():
-                balanced = [item.id for spec, item in self.lane if spec.balanced]
+                known = [entry for entry in self.lane if entry[1].id not in self.came_short]
+                balanced = [item.id for spec, item in known if spec.balanced]
                 self._give_back(balanced[max(0, len(balanced) - message.count) :])
             case Drop():
-                there = [item.id for _, item in [*self.lane, *self.early]]
-                self._give_back([task for task in there if task in message.ids])
+                self.drain()
+                there = [item.id for _, item in [*self.lane, *self.early, *self.lacking]]
+                held = {*there, *(item.id for _, item in self.begun)}
+                held |= {item.id for item, _ in self.unsaid}
+                gone = [task for task in message.ids if message.handed and task not in held]
+                self._give_back([task for task in there if task in message.ids] + gone)
                 for entry in self.begun:
-                    if entry[1].id in message.ids and entry[1].id in self.world.truth.ends:
-                        self.after(1.0, self.finish, entry)  # nobody would stop it
+                    if entry[1].id in message.ids:
+                        self._was_dropped(entry)
             case Halt():
                 self._halt(message.ids)
             case Values():
@@ -170,7 +204,12 @@ class Engine(Process):
                 self.functions -= set(message.functions)
             case FreeBlobs():
                 self.world.truth.blobs -= set(message.names)
+                self.lent -= set(message.names)
             case Refused():
+                is_known = self.welcome and self.agent.far
+                world = self.world  # perhaps another has its id
+                taken = "batch" in world.traits or world.truth.hub_deaths
+                hold(not is_known or taken, "an engine that came back is refused:", message)
                 self.agent.kill(self.id, again=True)
             case Welcome():
                 self.estranged = False
@@ -179,11 +218,27 @@ class Engine(Process):
             case _:
                 raise AssertionError(message)
 
+    def _was_dropped(self, entry: Entry) -> None:
+        """End a task that was begun and is not wanted here, if nobody else would."""
+        truth, kind = self.world.truth, entry[1].inline[:1]
+        if entry[1].id in truth.ends:
+            if kind == b"e" and not truth.hub_deaths:
+                self.after(0.5, self._has_stopped, entry)
+        elif not (self.agent.far and kind in {b"s", b"g"}):  # nobody is told: its host was given up
+            return
+        self.after(1.0, self.finish, entry)
+
+    def _has_stopped(self, entry: Entry) -> None:
+        stopped = not any(other is entry for other in self.begun)
+        hold(stopped, "it is dropped and not stopped:", entry[1].id)
+
     def _run(self, message: Run, frames: Iterator[Frame]) -> None:
         spec = message.spec
         hold(not spec.function or spec.function in self.functions, "a function did not come first")
+        begun = {item.id for _, item in self.begun}
         for item in message.items:
             taken = [next(frames) for _ in range(frames_of(item.buffers))]
+            hold(item.id not in begun, "it is sent what it still runs:", item.id)
             hold(taken == frames_for(item), "the frames of a task are another's:", item.id)
             hold(self.values.keys() >= set(item.needs), "a value did not come first:", item.id)
             if client_of(item.id) == THE_HUB:
@@ -197,7 +252,8 @@ class Engine(Process):
     def _keep(self, items: list[ResultItem], frames: Iterator[Frame]) -> None:
         for item in items:
             taken = [next(frames) for _ in range(frames_of(item.buffers))]
-            once = item.id not in self.values or self.world.truth.hub_deaths
+            truth = self.world.truth  # what it has, a hub does not know that has given it up
+            once = item.id not in self.values or truth.hub_deaths or truth.hosts_missed
             hold(once, "a value came twice:", item.id)
             self.world.truth.check_payload(item, taken)
             self.values[item.id] = item
@@ -212,6 +268,11 @@ class Engine(Process):
     def _give_back(self, ids: list[TaskId]) -> None:
         self.lane = deque(entry for entry in self.lane if entry[1].id not in ids)
         self.early = [entry for entry in self.early if entry[1].id not in ids]
+        self.lacking = [entry for entry in self.lacking if entry[1].id not in ids]
+        for task in ids:
+            self.handed.pop(task, None)
+            self.came_short.discard(task)
+        self.unmentioned = [task for task in self.unmentioned if task not in ids]
         self.world.truth.suspects.update(ids)
         self.line.say(Returned(ids))
 
@@ -229,13 +290,18 @@ class Engine(Process):
             self._begin(self.early.pop(0), aside=True)
         while self.running is None and self.lane:
             task = self.lane[0][1].id
-            if self.suspended:
+            if task in self.handed and self.lane[0][0].function not in {b"", *self.functions}:
+                self.lacking.append(self.lane.popleft())
+                self._refer(task)
+                continue
+            if self.suspended or task in self.came_short:
                 self._note_out_of_turn(task)
             else:
                 self.box = task
                 self.ran.append(task)
             if not self.may_begin:
-                self.world.truth.suspects.add(task)  # its black box names it already
+                early = [item.id for _, item in self.early]  # which came before it, as a hub has it
+                self.world.truth.suspects.update([task, *early])  # its black box names it already
                 break
             self._begin(self.lane.popleft(), aside=False)
         if (self.early or self.lane) and not self.may_begin and not self.renewing:
@@ -260,6 +326,8 @@ class Engine(Process):
         world, task = self.world, item.id
         if aside:
             self._note_out_of_turn(task)
+        refusers = world.truth.refused.get(task, ())
+        hold(self.id not in refusers, "it is on an engine that refused it:", task)
         if client_of(task) != THE_HUB and world.refuses(item, self):
             self.ended.add(task)
             world.truth.suspects.add(task)
@@ -267,6 +335,7 @@ class Engine(Process):
             done = ResultItem(task, REFUSED, 0.0, 0.0, no)
             world.truth.made[no] = Made(done, [], self.id)
             world.truth.contested.add(task)
+            self._refer(task)
             self.unsaid.append((done, []))
             self.flush()
             return
@@ -276,7 +345,7 @@ class Engine(Process):
             self.prepared.add(item.inline)
         for need in item.needs:
             for name in blobs_of(self.values[need]):
-                kept = name in world.truth.blobs or world.truth.hub_deaths  # see `Truth.ended`
+                kept = name in world.truth.blobs or world.may_be_swept(name)
                 hold(kept, "a value's blob was freed too early:", need)
         if aside:
             self.aside[task] = entry
@@ -320,12 +389,20 @@ class Engine(Process):
         if world.may("frames", 0.5):
             buffers, frames = (3,), [b"%03d" % (number % 1000)]
         if status is DONE and world.may("blobs", 0.5):
-            buffers = (*buffers, world.blob(engine_owner(self.id, self.boot)))
+            buffers = (*buffers, blob := world.blob(engine_owner(self.id, self.boot)))
+            self.lent.add(blob.name)
         took = 0.0001 if "short" in world.traits else 1.0
         done = ResultItem(task, status, 9.0, 9.0 + took, inline, buffers)
         world.truth.made[inline] = Made(done, frames, self.id)
         if status is not DONE:
             world.truth.contested.add(task)
+        if status is DONE and not buffers and task in self.handed:
+            way = self.handed.pop(task)
+            way.answer = done
+            tell(way, done)
+            self.look()
+            return
+        self._refer(task)
         self.unsaid.append((done, frames))
         if "unsaid" in world.traits and self.lane:
             self.after(UNSAID, self.flush)
@@ -351,7 +428,54 @@ class Engine(Process):
 
     def _say_done(self, outcomes: list[tuple[ResultItem, list[Frame]]]) -> None:
         items = [item for item, _ in outcomes]
-        self.line.say(Done(items), frames=[frame for _, own in outcomes for frame in own])
+        self._mention(Done(items), frames=[frame for _, own in outcomes for frame in own])
+
+    # ------------------------------------------------------------ the short way
+
+    def read(self, way: Way) -> None:
+        """Read what a client has written."""
+        while way.asked:
+            asked = way.asked.popleft()
+            if isinstance(asked, tuple):
+                self._forget_answer(way)
+                task = asked[1].id
+                self.handed[task] = way
+                self.came_short.add(task)
+                self.lane.append(asked)
+                self.look()
+            elif way.answer is not None and way.answer.id == asked:
+                self.line.say(Took([asked]), Done([way.answer], told=True))
+                way.answer = None
+            elif self.handed.pop(asked, None) is not None:
+                self.unmentioned.append(asked)
+
+    def drain(self) -> None:
+        """Read what all of them have written."""
+        for way in self.ways:
+            self.read(way)
+
+    def lose(self, way: Way) -> None:
+        """Learn that a client has ended."""
+        self.read(way)
+        self._forget_answer(way)
+
+    def _forget_answer(self, way: Way) -> None:
+        if way.answer is not None and way.answer.id in self.out_of_turn:
+            self.out_of_turn.remove(way.answer.id)
+        way.answer = None
+
+    def _refer(self, task: TaskId) -> None:
+        """Send a client to the hub for a task."""
+        way = self.handed.pop(task, None)
+        if way is not None:
+            self.unmentioned.append(task)
+            tell(way, task)
+
+    def _mention(self, *messages: Message, frames: Sequence[Frame]) -> None:
+        """Say something of tasks, and first of those that the hub may not know."""
+        unmentioned, self.unmentioned = self.unmentioned, []
+        first = [Took(unmentioned)] if unmentioned else []
+        self.line.say(*first, *messages, frames=frames)
 
 
 def frames_for(item: TaskItem) -> list[Frame]:

@@ -23,6 +23,14 @@ HUB = "core/hub.py"
 PORTS = "hub/ports.py"
 JOURNAL = "core/journal.py"
 RECOVERY = "core/recovery.py"
+HOSTS = "core/hosts.py"
+PLANNING = "agent/planning.py"
+ABSENT = "core/absent.py"
+ELSEWHERE = "core/elsewhere.py"
+SILENCE = "core/silence.py"
+HANDOVERS = "core/handovers.py"
+ENGINES = "core/engines.py"
+UNNAMED = "core/unnamed.py"
 
 MUTANTS = [
     # ---- ledgers
@@ -72,8 +80,8 @@ MUTANTS = [
     ),
     Mutant(
         "a task's blob is not held", TASKS,
-        "                state.blobs.hold(names_of(item.buffers))\n            if claims",
-        "                state.blobs.offer(names_of(item.buffers))\n            if claims",
+        "                state.blobs.hold(names_of(item.buffers))\n            if (handed",
+        "                state.blobs.offer(names_of(item.buffers))\n            if (handed",
     ),
     Mutant(
         "what a dead process's blobs were needed for is forgotten", STATE,
@@ -87,8 +95,8 @@ MUTANTS = [
     ),
     Mutant(
         "what a peer that is gone will not hear stays held", PORTS,
-        "for token in peer.ledger.restart() if token is not None]",
-        "for token in peer.ledger.restart() if token is None]",
+        "        return [Delivered(token) for token in tokens if token is not None]",
+        "        return [Delivered(token) for token in tokens if token is None]",
     ),
     # ---- retries and deaths
     Mutant(
@@ -113,19 +121,19 @@ MUTANTS = [
         " and not extra.unwanted:", ":",
     ),
     Mutant(
-        "unbegun tasks count as begun", ASSIGNMENTS,
+        "unbegun tasks count as begun", ENGINES,
         "if task.id == began), 0)",
         "if task.id == began), len(tasks))",
         seed=76,
     ),
     Mutant(
-        "the task that ran counts as unbegun", ASSIGNMENTS,
+        "the task that ran counts as unbegun", ENGINES,
         "begun, rest = tasks[:count], tasks[count:]",
         "begun, rest = tasks[: count - 1], tasks[max(0, count - 1) :]",
         seed=15,
     ),
     Mutant(
-        "what began out of turn counts as unbegun", ASSIGNMENTS,
+        "what began out of turn counts as unbegun", ENGINES,
         "    if others:\n        aside", "    if others and not began:\n        aside",
     ),
     Mutant(
@@ -174,7 +182,7 @@ MUTANTS = [
     ),
     Mutant(
         "anybody's tasks are cancelled", WITHDRAWALS,
-        "if task is None or client_of(task_id) != client.id:",
+        "if task is None or client_of(task_id) != owner:",
         "if task is None:",
     ),
     Mutant(
@@ -185,7 +193,7 @@ MUTANTS = [
     Mutant(
         "what was interrupted is not when another hub takes over", RECOVERY,
         "        self._tasks.withdrawals.resume(engine, adopted)\n", "",
-        seed=68360913855358,
+        seed=1005,
     ),
     Mutant(
         "what was interrupted is queued by the next hub", RECOVERY,
@@ -295,8 +303,7 @@ MUTANTS = [
     # ---- the journal, and who takes over
     Mutant(
         "an order goes out before it is written", PORTS,
-        "if peer.waiting or (effect.patient and self._page > self._written):",
-        "if peer.waiting:",
+        "                or (effect.patient and self._page > self._written)\n", "",
     ),
     Mutant(
         "how many tasks wait is forgotten with those that were not known yet", ASSIGNMENTS,
@@ -311,8 +318,9 @@ MUTANTS = [
     ),
     Mutant(
         "acknowledged before it is known what follows", "core/hub.py",
-        "        return self.state.recovered.settled\n\n    @property\n    def deadline",
-        "        return True\n\n    @property\n    def deadline",
+        "        A hub that takes over from another does not know that before everybody is back.\n"
+        "        \"\"\"\n        return self.state.recovered.is_over\n",
+        "        \"\"\"\n        return True\n",
     ),
     Mutant(
         "everything heard is acknowledged at once", LEDGER,
@@ -341,8 +349,8 @@ MUTANTS = [
     ),
     Mutant(
         "a try in vain is not recorded", ASSIGNMENTS,
-        "        task.engine = None\n        self._state.journal.changed(task)\n",
-        "        task.engine = None\n",
+        "        self._state.journal.changed(task)\n        if self._state.recovered.rivals and",
+        "        if self._state.recovered.rivals and",
     ),
     Mutant(
         "what an engine claims is given out", RECOVERY,
@@ -351,13 +359,13 @@ MUTANTS = [
     ),
     Mutant(
         "a hub that takes over waits for nobody", RECOVERY,
-        "        if not self.complete and self._waits(now):\n            return False\n", "",
-        seed=2,
+        "            if not self.complete and self._waits(now):\n                return False\n",
+        "", seed=2,
     ),
     Mutant(
         "a hub that takes over does not wait for engines", RECOVERY,
-        "return not (recovered.agents or recovered.lives) and bool(self._state.agents)",
-        "return not recovered.agents and bool(self._state.agents)",
+        "return not (recovered.agents or recovered.lives) and any(",
+        "return not recovered.agents and any(",
     ),
     Mutant(
         "what is said again comes anew though it has ended", TASKS,
@@ -365,13 +373,13 @@ MUTANTS = [
     ),
     Mutant(
         "what is said again comes anew though an engine has it", TASKS,
-        "            if claims and item.id in claims:\n                self.reclaim(task, now)\n"
-        "            elif unsettled:",
-        "            if unsettled:",
+        "if (handed or claims or tried) and self._is_known(task, message, now):",
+        "if not self and self._is_known(task, message, now):",
     ),
     Mutant(
         "a task said again is given out before its engine is back", TASKS,
-        "            elif unsettled:\n                self._set_aside(task)\n", "",
+        "            if unsettled:\n                self._set_aside(task)\n            elif",
+        "            if",
     ),
     Mutant(
         "a task of the time before that has ended is forgotten", ENDS,
@@ -413,7 +421,8 @@ MUTANTS = [
     ),
     Mutant(
         "what a silent engine had begun is forgotten when it dies", RECOVERY,
-        "            self.absent.died(engine, exited)\n", "            self.absent.pin()\n",
+        "            self.absent.died(engine, exited)\n        if engine.boot",
+        "            self.absent.pin()\n        if engine.boot",
     ),
     Mutant(
         "another engine's claim is forgotten", RECOVERY,
@@ -436,8 +445,177 @@ MUTANTS = [
         "        if engine is None or engine.line is None:",
     ),
     Mutant(
-        "a silent engine is not told what to drop", "core/silence.py",
-        "            engine.line.say(Drop(given))\n", "            engine.line.say(Drop([]))\n",
+        "a silent engine is not told what to drop", ASSIGNMENTS,
+        "            engine.open_line.say(Drop([task.id for task in given]))\n",
+        "            engine.open_line.say(Drop([]))\n",
+    ),
+    # ---- other hosts
+    Mutant(
+        "a host that is not heard is waited for for ever", SILENCE,
+        "        return [agent for agent in due if self._state.agents.get(agent.id) is agent]\n",
+        "        return []\n",
+    ),
+    Mutant(
+        "a host that was given up is not known again", HOSTS,
+        "        self._gone[agent.id] = _Gone(agent, engines)\n",
+        "        self._gone[agent.id] = _Gone(agent, frozenset())\n",
+    ),
+    Mutant(
+        "what was given away is not dropped when its host is back", HOSTS,
+        "            line.say(Drop(held))  # at first, or it would begin the next one\n",
+        "            line.say(Drop([]))\n",
+    ),
+    Mutant(
+        "what is over runs on where it is when that is back", RECOVERY,
+        "            line.say(Halt(over))\n", "            over.clear()\n",
+        seed=60152974,
+    ),
+    Mutant(
+        "what was given away runs on when its host is back", HOSTS,
+        "            line.say(Halt(held))\n", "",
+    ),
+    Mutant(
+        "an engine that is back is sent at once what it is to drop", HOSTS,
+        "            engine.settling = Withdrawal(line, 0, there=list(held))  # or it "
+        "had them twice\n"
+        "            engine.asked.append(engine.settling)\n",
+        "            engine.asked.append(Withdrawal(line, 0))\n",
+    ),
+    Mutant(
+        "an engine that is back is sent what it still runs", HOSTS,
+        "Withdrawal(line, 0, there=list(held))", "Withdrawal(line, 0)",
+        seed=1788,
+    ),
+    Mutant(
+        "what was sent to an engine whose id another has by now runs once more", RECOVERY,
+        "        recovered.exits += ends_unseen(self._state)\n", "",
+        seed=300,
+    ),
+    Mutant(
+        "a try on a host that is not heard does not count although another followed it", ELSEWHERE,
+        "            task.retries = max(0, task.retries - 1)\n            task.extras",
+        "            task.extras",
+    ),
+    Mutant(
+        "a try that another engine has made counts as that of a host that is not heard", ELSEWHERE,
+        "        if _is_known(state, note):\n            continue\n",
+        "        if _is_known(state, note) or (task is not None and task.tries > note.tries):\n"
+        "            continue\n",
+        seed=41029068,
+    ),
+    Mutant(
+        "an engine has the id of another, once its host is back", ELSEWHERE,
+        "        agent.line.say(StopEngines(taken))\n", "        taken.clear()\n",
+    ),
+    Mutant(
+        "engines that are to come with others are forgotten", HOSTS,
+        "            self._plan(message.set, -message.count)\n",
+        "            self._plan(message.set, -message.count - 1)\n",
+    ),
+    Mutant(
+        "engines for which agents have to be started are not", HOSTS,
+        "        home.line.order(LaunchMore(named, count))\n", "",
+    ),
+    Mutant(
+        "an order for more engines that the agent never heard is not said again", HOSTS,
+        "                home.line.say(LaunchMore(named, unheard))\n", "",
+    ),
+    Mutant(
+        "an order for more engines is said again although the agent has heard it", HOSTS,
+        "            heard = asked.get(named, 0)\n", "            heard = 0\n",
+    ),
+    Mutant(
+        "nobody is struck off when all of its set has ended", HOSTS,
+        "                agent.doomed = agent.doomed or agent.set_name == message.set\n",
+        "                agent.doomed = agent.doomed\n",
+    ),
+    Mutant(
+        "an agent that was killed goes on beside the one after it", ROLL,
+        "            if old is not None and old.far:\n",
+        "            if old is not None and not old.host:\n",
+    ),
+    Mutant(
+        "new agents have engines started before it is known which ids are free", ROLL,
+        "        if not state.recovered.settled:\n            return\n        replaced",
+        "        replaced",
+    ),
+    Mutant(
+        "what its set has lost counts twice for the next hub", PLANNING,
+        "            known = with_more(known, message.set, message.count)\n",
+        "            known = dict(known)\n",
+    ),
+    Mutant(
+        "it is not noted what is sent to another host", ASSIGNMENTS,
+        "            note_sent(self._state, engine, task)\n",
+        "            engine.count_waiting()\n",
+    ),
+    Mutant(
+        "what holds still of the notes is left out", ELSEWHERE,
+        "        for task in engine.unfinished.values()\n", "        for task in engine.held\n",
+    ),
+    Mutant(
+        "what another host may have begun is given out", ELSEWHERE,
+        "    _leave_to_engines(state)\n", "",
+    ),
+    Mutant(
+        "notes of tasks that nobody has named are not looked at", ELSEWHERE,
+        "if task is None and note.at >= written_at and state.is_unknown(note.task):",
+        "if task is None and note.at >= written_at and note.task in state.tasks:",
+    ),
+    Mutant(
+        "what a hub left open whose successor died as well is forgotten", ELSEWHERE,
+        "            state.sent.append(note)\n", "",
+        seed=50101631,
+    ),
+    Mutant(
+        "a queued task that another engine has refused stands where it stood", RETRIES,
+        "                self._state.queue.relocate(task, lane)\n", "                lane = lane\n",
+        seed=2319,
+    ),
+    Mutant(
+        "a late packet of another incarnation has the conversation begin anew", LEDGER,
+        "taken.reborn = packet.boot not in self._left", "taken.reborn = True",
+        seed=50051208,
+    ),
+    Mutant(
+        "what another host has not begun waits for ever when it is back", ABSENT,
+        "        self._go_on(engine, sorted(self._take_begun(engine, engine.boot) - "
+        "frozenset(held)))\n",
+        "        self._take_begun(engine, engine.boot)\n",
+    ),
+    Mutant(
+        "what a dead engine elsewhere had not begun counts as begun", ABSENT,
+        "            known = begun & {exited.began, *exited.others, *exited.ran}\n",
+        "            known = begun\n",
+    ),
+    Mutant(
+        "a host that does not come back after a takeover is not given up", SILENCE,
+        "        for agent in missed:\n            self._miss(agent)\n", "",
+    ),
+    Mutant(
+        "what was left to a host that is given up waits for ever", ROLL,
+        "            self._recovery.absent.host_left(engine, exited)\n", "",
+    ),
+    Mutant(
+        "what another host had begun that leaves during a takeover is given out", ABSENT,
+        "            recovered.buried[engine.id] = engine, exited\n", "",
+    ),
+    Mutant(
+        "tries that were noted and not recorded do not count", ELSEWHERE,
+        "        task.retries = max(0, task.retries - (note.tries - task.tries))\n", "",
+    ),
+    Mutant(
+        "a takeover is over before the agent of the hub's host is back", RECOVERY,
+        "any(not a.far for a in agents)", "bool(agents)",
+    ),
+    Mutant(
+        "a host whose engines are back without their agent is waited for for ever", HOSTS,
+        "            state.missed.append(agent)  # it may have died since\n", "",
+    ),
+    Mutant(
+        "a peer that was forgotten before it heard the hub is not made to begin anew", PORTS,
+        "        if packet.to == name or (address, packet.boot) in self._forgotten:\n",
+        "        if packet.to == name:\n",
     ),
     # ---- giving out
     Mutant(
@@ -459,17 +637,61 @@ MUTANTS = [
         "self._state.timers.set(due, Alarm.OVERDUE, task, task.tries)",
         "self._state.log.note(due, \"late\", [task.id])",
     ),
+    # ---- tasks that clients hand to engines by themselves
+    Mutant(
+        "what was handed to an engine is given out as well", TASKS,
+        "bool(message.boot) and self.handovers.take(task, message)", "False",
+    ),
+    Mutant(
+        "what an engine died with is given out if nobody had named it", HANDOVERS,
+        "        for task in exited.others:\n", "        for task in ():\n",
+    ),
+    Mutant(
+        "an engine that is back loses what was handed to it since it greeted", RECOVERY,
+        "        self._tasks.handovers.back(engine)\n", "",
+    ),
+    Mutant(
+        "what was handed over has a place among the others", ENGINES,
+        "if any(task.handed for task in begun):", "if not tasks:",
+    ),
+    Mutant(
+        "what an engine gave back to the hub before is left to it", HANDOVERS,
+        "            if state.recovered.forget_at is not None:  # it may",
+        "            if task is None:  # it may",
+    ),
+    Mutant(
+        "a try that was recorded before its task was named costs nothing", UNNAMED,
+        "    task.retries -= 1\n", "",
+    ),
+    Mutant(
+        "an agent that is gone takes nothing along that was handed to its engines", ENGINES,
+        "again=False, others=handed + claimed)", "again=False)",
+    ),
+    Mutant(
+        "what engines say of tasks before those are named is lost", HANDOVERS,
+        "                self._state.claims[task] = Claim(engine)\n", "                pass\n",
+    ),
+    Mutant(
+        "calls that were answered the short way are forgotten", HANDOVERS,
+        "            self._assignments.ends.end(task, outcome, (), message.engine, told=True)\n",
+        "            del known[item.id], task\n",
+    ),
+    Mutant(
+        "who is told already is told again", ENDS,
+        "if client is not None and not told:", "if client is not None:",
+    ),
 ]  # fmt: skip
 
 EQUIVALENT: dict[str, str] = {
+    "nobody is struck off when all of its set has ended": (
+        "those agents are given up after `host_silence`; it is only later"
+    ),
+    "an agent that was killed goes on beside the one after it": "the same",
     "an agent that greets twice is given engines twice": (
         "whoever has greeted is known by its connection; a second greeting on it is passed over"
     ),
     "a client is not told of what a dead engine was asked": (
         "every client is answered after `ANSWER_WITHIN`, whatever engines do; it is only later"
-    ),
-    "a task whose need failed runs nevertheless": (
-        "it is admitted anew, as it lacks what it needs, and refused as that failure is remembered"
     ),
 }
 """Planted bugs that no history can show, and why."""

@@ -10,6 +10,7 @@ from random import Random
 from typing import TypeAlias
 
 from ipcluster_ext.protocol.frames import Frame, decode
+from ipcluster_ext.protocol.keys import KEY_LENGTH
 from ipcluster_ext.protocol.ledger import Ledger, Wire
 from ipcluster_ext.protocol.messages import Message
 from ipcluster_ext.transport.router import Address, Arrival
@@ -19,6 +20,15 @@ from tests.simulation.faults import Faults
 Said: TypeAlias = tuple[Sequence[Message], Sequence[Frame]]
 RECONNECT = 0.2
 """How long it takes, at most, to find the hub again."""
+HERE, FAR = "here", "far"
+"""The hub's host, and what other hosts are called."""
+ENGINES = 1
+"""The hub's door for engines and agents."""
+
+
+def address_of(name: bytes, *, far: bool) -> Address:
+    """Return how the hub tells an engine or an agent from others."""
+    return Address(ENGINES, b"\0" + bytes(KEY_LENGTH) + name if far else name)
 
 
 class Line:
@@ -43,10 +53,12 @@ class Line:
         The number of the connection.
     gone
         Whether the process has ended.
+    parted
+        Whether nothing gets through at present.
     stopped
         What has come while the process stands still; None while it does not.
-    heard_at
-        When the hub was heard last.
+    heard
+        The incarnation of the hub that was heard last.
     """
 
     def __init__(
@@ -62,9 +74,10 @@ class Line:
         self.ledger = Ledger(boot)
         self.epoch = 0
         self.gone = False
+        self.parted = False
         self.stopped: list[Wire] | None = None
         self.up_at = self.down_at = 0.0
-        self.heard_at = network.agenda.now
+        self.heard = 0
         self._network = network
         self._hear = hear
         self._reborn = reborn
@@ -99,7 +112,7 @@ class Line:
             self.stopped.append(wire)
             return
         packet = decode(wire[0], frame_count=len(wire) - 1)
-        self.heard_at = self._network.agenda.now
+        self.heard = packet.boot
         taken = self.ledger.take(packet)
         for again in taken.resend:
             self._network.up(self, again)
@@ -149,8 +162,8 @@ class Network:
         Whether faults happen at present.
     budget
         How many more packets the hub sends before it dies; None if it does not.
-    open_since
-        When this hub could be reached first.
+    hub
+        The incarnation of the hub that can be reached.
     """
 
     def __init__(
@@ -171,7 +184,7 @@ class Network:
         self._deliver = deliver
         self._on_packet = on_packet
         self._arrived: list[Arrival] = []
-        self.open_since = 0.0
+        self.hub = 0
         self._life = 0
         self._buried: set[Address] = set()
         self._open = False
@@ -187,12 +200,16 @@ class Network:
         """Send a packet of the hub's, unless the receiver is gone, which is told."""
         line = self.lines.get(address)
         if line is None:
+            if address.outside:
+                return True  # that it is gone for good, nobody can see from here
             self._buried.add(address)  # nothing is read from a connection that is known to be gone
             return False
         if self.budget is not None:
             if self.budget <= 0:
                 return True  # it is dead, and does not know it yet
             self.budget -= 1
+        if line.parted:
+            return True
         at = self._time_of(line.down_at)
         if at is not None:
             line.down_at = at
@@ -203,7 +220,7 @@ class Network:
 
     def up(self, line: Line, wire: Wire) -> None:
         """Send a packet of a process's; while there is no hub it is lost."""
-        if line.gone or not self._open:
+        if line.gone or line.parted or not self._open:
             return
         at = self._time_of(line.up_at)
         if at is not None:
@@ -257,15 +274,26 @@ class Network:
         line.epoch += 1
         self.agenda.after(self._faults.latency, self._ask, line)
 
+    def part(self, line: Line) -> None:
+        """Let nothing through between a process and the hub until they are joined."""
+        line.parted = True
+        line.epoch += 1
+
+    def join(self, line: Line) -> None:
+        """Let everything through once more."""
+        if line.parted:
+            line.parted = False
+            self._ask(line)
+
     def _ask(self, line: Line) -> None:
         if not line.gone:
             line.ping()
 
-    def hub_starts(self) -> None:
+    def hub_starts(self, boot: int) -> None:
         """Have processes find the hub."""
         self._life += 1
         self._open = True
-        self.open_since = self.agenda.now
+        self.hub = boot
         self.budget = None
         self._arrived.clear()
         for line in self.lines.values():

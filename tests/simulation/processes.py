@@ -18,11 +18,14 @@ KEEPING_UP = 2.0
 class Process:
     """Somebody who talks with the hub."""
 
-    def __init__(self, world: "World", address: Address, boot: int) -> None:
+    def __init__(
+        self, world: "World", address: Address, boot: int, *, is_away: bool = False
+    ) -> None:
         self.world = world
         self.boot = boot
         self.welcome = False
         self.line = Line(world.network, address, boot, hear=self._hear, reborn=self._reborn)
+        self.line.parted = is_away
         self._left: list[tuple[Callable[[Any], None], Any]] = []
         self._greet()
 
@@ -47,7 +50,7 @@ class Process:
         if line.stopped is None:
             if not self.welcome:
                 line.mention(self.greeting)
-            elif line.unacked or line.heard_at <= self.world.network.open_since:
+            elif line.unacked or line.heard != self.world.network.hub:
                 line.ping()
         self.world.agenda.after(KEEPING_UP if self.welcome else GREETING, self._greet)
 

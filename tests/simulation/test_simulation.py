@@ -1,9 +1,12 @@
+import multiprocessing
 import os
 import secrets
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
-from tests.simulation.running import SEED_BITS, digest, known_seeds, run_seeds
+from tests.simulation.running import SEED_BITS, Tally, digest, known_seeds, run_seeds
 
 SHARE = 2_000
 SHARES = 10
@@ -14,17 +17,30 @@ CHOSEN = os.environ.get("SIMULATION_SEED", "1")
 BASE = secrets.randbits(SEED_BITS) if CHOSEN == "fresh" else int(CHOSEN)
 
 
+PROCESSES = 2
+
+
+@pytest.fixture(scope="module")
+def processes() -> Iterator[ProcessPoolExecutor]:
+    """Have processes that run histories at the same time."""
+    with ProcessPoolExecutor(PROCESSES, multiprocessing.get_context("spawn")) as pool:
+        yield pool
+
+
 @pytest.mark.parametrize("share", range(SHARES))
-def test_nothing_is_lost_in_thousands_of_histories(share: int) -> None:
+def test_nothing_is_lost_in_thousands_of_histories(
+    share: int, processes: ProcessPoolExecutor
+) -> None:
     first = BASE + share * SHARE
+    parts = [range(first + part, first + SHARE, PROCESSES) for part in range(PROCESSES)]
 
-    tally = run_seeds(range(first, first + SHARE), check_every=8)
+    tallies: list[Tally] = list(processes.map(run_seeds, parts))
 
-    assert tally.failed == {}, (
+    assert {seed: error for tally in tallies for seed, error in tally.failed.items()} == {}, (
         f"SIMULATION_SEED={BASE}; look at one with: python -m tests.simulation SEED; then keep it "
         "in tests/simulation/seeds.txt"
     )
-    assert tally.seeds == SHARE
+    assert sum(tally.seeds for tally in tallies) == SHARE
 
 
 def test_nothing_is_lost_in_histories_in_which_something_was_once() -> None:

@@ -5,10 +5,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ipcluster_ext.core.history import Entry
+from ipcluster_ext.core.entry import Entry
 from ipcluster_ext.protocol.frames import Frame, decode_failure
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, client_of
-from ipcluster_ext.protocol.parts import Blob, Dependency, Options, ResultItem, TaskItem, TaskSpec
+from ipcluster_ext.protocol.parts import (
+    Blob,
+    Dependency,
+    Failure,
+    Options,
+    ResultItem,
+    TaskItem,
+    TaskSpec,
+)
 from ipcluster_ext.protocol.status import TaskStatus
 
 if TYPE_CHECKING:
@@ -17,6 +25,8 @@ if TYPE_CHECKING:
 PLAIN = Options()
 THE_HUB = ClientId(0)
 NONE = TaskId(0)
+KILLED = "killed"
+"""Of what engines die, as their agents say."""
 DONE, FAILED = TaskStatus.DONE, TaskStatus.FAILED
 NOT_OVER = {TaskStatus.AGAIN, TaskStatus.REFUSED}
 CANCELLED, LOST = TaskStatus.CANCELLED, TaskStatus.LOST
@@ -81,6 +91,9 @@ class Truth:
         How each task ended, as a client was told first.
     blobs
         The files in shared memory.
+    outlasting
+        Those that were needed when their makers died: nobody names them to another hub, unless
+        somebody needs them still.
     suspects
         Tasks that may be lost without having begun, as nobody could know that they had not.
     contested
@@ -88,19 +101,27 @@ class Truth:
         that down, that engine claims each as well as the one that has it since, and nobody can
         tell which is which.
     orphaned
-        Tasks whose engine died after it had begun them.
+        Tasks whose engine died after it had begun them, or was cut off with its host.
     unwanted
         Tasks that their own clients wanted stopped.
     halted
         Interrupted tasks, by the only life of an engine that may begin each, 0 for none; and the
         page on which it stands that it was interrupted.
+    heard_of, unheard_of
+        The tasks of which any hub has heard from their clients; and those that were said to be lost
+        before that. Both where clients fetch others' tasks.
     starts
         How many engines clients have asked for.
     blind
-        How often a hub took over although an agent was not back: nobody could tell it what silent
-        engines had begun.
+        How often a hub took over although an agent was not back, or did not answer in time: nobody
+        could tell it what silent engines had begun.
+    crossed
+        Tasks whose answer came the short way when the hub had been told of them just before: it may
+        hear first that their engine has died.
     vague
         An engine died whose black box named a task that it had ended before.
+    hosts_missed
+        How often other hosts were cut off, or stood still, or died: what they had may have run.
     hub_deaths, agent_deaths
         How often these died.
     punctual
@@ -114,14 +135,19 @@ class Truth:
     made: dict[bytes, Made] = field(default_factory=dict)
     ends: dict[TaskId, ResultItem] = field(default_factory=dict)
     blobs: set[str] = field(default_factory=set)
+    outlasting: set[str] = field(default_factory=set)
     suspects: set[TaskId] = field(default_factory=set)
     contested: set[TaskId] = field(default_factory=set)
     orphaned: set[TaskId] = field(default_factory=set)
     unwanted: set[TaskId] = field(default_factory=set)
     halted: dict[TaskId, tuple[int, int]] = field(default_factory=dict)
+    heard_of: set[TaskId] = field(default_factory=set)
+    unheard_of: set[TaskId] = field(default_factory=set)
     starts: int = 0
     blind: int = 0
+    crossed: set[TaskId] = field(default_factory=set)
     vague: bool = False
+    hosts_missed: int = 0
     hub_deaths: int = 0
     agent_deaths: int = 0
     punctual: bool = True
@@ -137,21 +163,25 @@ class Truth:
         task, place = item.id, engine.id
         self.runs[task] += 1
         self.ran_on.setdefault(task, []).append(place)
+        if engine.agent.is_away:
+            self.orphaned.add(task)
         if client_of(task) == THE_HUB:
             hold(self.runs[task] <= 1, "a preparation runs twice:", task)
             return
         call = self.calls[task]
+        told = self.ends.get(task)
+        is_open = told is None or self._may_differ(told) or self._was_silent(told, place)
+        is_open = is_open or engine.agent.is_spared
+        hold(is_open, "it begins although it has ended:", task)
         most = 1 + spec.retries + self.blind
         hold(self.runs[task] <= most, "it ran too often:", task, self.runs[task])
         hold(spec.engines is None or place in spec.engines, "it is on a wrong engine:", task)
         hold(call.target in {None, place}, "it is on a wrong engine:", task)
-        hold(place not in self.refused.get(task, ()), "it is on an engine that refused it:", task)
         wanted = task not in self.halted or self.halted[task][0] == engine.boot
-        wanted = wanted or self._is_unsure(task)
+        wanted = wanted or self.is_unsure(task)
         hold(wanted, "it was interrupted:", task)
         for name in blobs_of(item):
-            told = self.ends.get(task)
-            unsure = self._is_unsure(task) if told is None else self._may_differ(told)
+            unsure = self.is_unsure(task) if told is None else self._may_differ(told)
             kept = name in self.blobs or unsure
             hold(kept, "its blob was freed before it ran:", task)
         options = spec.options
@@ -165,6 +195,14 @@ class Truth:
                 self._may_begin(task, dependency)
         if options.follow is not None and call.target is None:
             self._follows(task, options.follow, place)
+
+    def _was_silent(self, told: ResultItem, place: EngineId) -> bool:
+        """Tell whether a task's end may have come late from an engine that no hub could ask.
+
+        It was sent to this one before that.
+        """
+        made = self.made.get(told.inline)
+        return bool(self.blind) and made is not None and made.engine != place
 
     def _may_begin(self, task: TaskId, dependency: Dependency) -> None:
         """Check that those that a task depends on have ended as they have to."""
@@ -226,7 +264,7 @@ class Truth:
         task, status = item.id, item.status
         call, runs = self.calls[task], self.runs[task]
         if status is LOST:
-            self._check_loss(task, decode_failure(item.inline).ename)
+            self._check_loss(task, decode_failure(item.inline))
         if call.options.key and status is FAILED and not call.item.needs:
             made = self.made[item.inline]
             known = made.item.id in call.known and not self.hub_deaths
@@ -238,13 +276,14 @@ class Truth:
             self.check_payload(item, frames)
         elif status is CANCELLED:
             hold(task in self.unwanted, "nobody who may had it cancelled:", task)
-            again = call.spec.retries or self._is_unsure(task)
+            again = call.spec.retries or self.is_unsure(task) or self.blind
             hold(not runs or again, "it was cancelled after it had begun:", task)
 
-    def _check_loss(self, task: TaskId, ename: str) -> None:
+    def _check_loss(self, task: TaskId, why: Failure) -> None:
         """Check that a task was lost for a reason."""
-        call, runs = self.calls[task], self.runs[task]
+        call, runs, ename = self.calls[task], self.runs[task], why.ename
         vague = self.agent_deaths or self.vague or task in self.suspects or call.inherits
+        vague = vague or (self.hosts_missed and why.evalue != KILLED)
         if ename in {"EngineLost", "PoisonTask"}:
             hold(runs or vague or call.target is not None, "it was lost unbegun:", task)
         elif ename == "ClientClosed":
@@ -275,10 +314,12 @@ class Truth:
         That had not written down yet what it said, and it was its own decision, or the engine died
         before it said it again.
         """
+        if told.id in self.crossed:
+            return True
         by_the_hub = told.status in {CANCELLED, LOST} or self.calls[told.id].inherits
-        return self._is_unsure(told.id) or bool(self.hub_deaths and by_the_hub)
+        return self.is_unsure(told.id) or bool(self.hub_deaths and by_the_hub)
 
-    def _is_unsure(self, task: TaskId) -> bool:
+    def is_unsure(self, task: TaskId) -> bool:
         """Tell whether a hub may have died before it had written down what became of a task.
 
         And either the engine died before it said it again, or it had to be tried again.

@@ -7,29 +7,43 @@ must come to rest: every task has ended once, and nothing is left of it in the h
 
 import hashlib
 from random import Random
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
-from ipcluster_ext.core.roll import NO_PEER
-from ipcluster_ext.protocol.ids import EngineId, client_of
+from ipcluster_ext.core.hosts import NO_PEER
+from ipcluster_ext.core.recovery import PATIENCE
+from ipcluster_ext.protocol.ids import (
+    EngineId,
+    client_of,
+    client_owner,
+    engine_owner,
+    owner_of_blob,
+)
 from ipcluster_ext.protocol.ledger import Wire
+from ipcluster_ext.protocol.messages import FreeBlobs, SweepBlobs
 from ipcluster_ext.protocol.parts import Blob, TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
 from tests.simulation.agenda import Agenda
 from tests.simulation.agents import Agent
+from tests.simulation.blows import Blows
 from tests.simulation.clients import Client
+from tests.simulation.courses import Course
 from tests.simulation.disk import Disk
 from tests.simulation.engines import Engine
-from tests.simulation.faults import Faults, draw
+from tests.simulation.faults import UNPUNCTUAL, Faults, draw
+from tests.simulation.hosts import Hosts
 from tests.simulation.life import Life
 from tests.simulation.network import Network
 from tests.simulation.processes import Process
-from tests.simulation.truth import Truth, WrongHistory, hold
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from tests.simulation.truth import Truth, WrongHistory, blobs_of, hold
 
 LARGE = 5_000_000
-ACTIONS = ("cancel", "fetch", "interrupt", "prepare", "release", "steer")
+ACTIONS = ("cancel", "fetch", "interrupt", "prepare", "release", "resize", "steer")
+WITH_SHORT_WAYS = 13
+"""In one history of so many clients hand tasks to engines themselves whatever it is about."""
+BUSY_FOR = 4.0
+"""So long clients do something where blows lie in wait, at most; whatever those wait for."""
+AFTERMATH = 3.0
+"""So long there are faults still when all has struck that was to strike one after the other."""
 HEALED_FOR = 200.0
 """So long everything may take to come to rest."""
 
@@ -50,8 +64,9 @@ class World:
     def __init__(self, seed: int, *, check_every: int = 8, traced: bool = False) -> None:
         self.random = Random(seed)
         self.faults: Faults = draw(self.random, seed=seed)
+        if seed % WITH_SHORT_WAYS == 0 and "far" not in self.faults.traits:
+            self.faults.traits |= {"short way"}
         self.traits = self.faults.traits
-        self._hub_dies = self.faults.kills_the_hub
         self.agenda = Agenda()
         self.truth = Truth(punctual=self._is_punctual)
         self.network = Network(
@@ -64,8 +79,11 @@ class World:
         self.clients: list[Client] = []
         self.agents: list[Agent] = []
         self._numbers = 0
+        self.hosts = Hosts(self)
+        self.blows = Blows(self)
+        self.course: Course | None = None
         self.disk = Disk(self.agenda, self.faults.disk)
-        self.life: Life | None = Life(self)
+        self.life: Life | None = Life(self, first=True)
 
     @property
     def _is_punctual(self) -> bool:
@@ -73,7 +91,7 @@ class World:
         faults = self.faults
         late = faults.drop or faults.delay or faults.latency > 0.01 or faults.lag > 0.01
         late = late or "nested" in faults.traits
-        return not late and not faults.blows & {"agent", "cut", "hang", "hub", "mid-turn", "stop"}
+        return not late and faults.blows.isdisjoint(UNPUNCTUAL)
 
     # ------------------------------------------------------------ chance, for everybody
 
@@ -84,7 +102,9 @@ class World:
 
     def may(self, trait: str, share: float) -> bool:
         """Tell by chance whether something happens that only some histories have."""
-        return trait in self.traits and self.random.random() < share
+        if trait not in self.traits:
+            return False
+        return self.random.random() ** self.faults.zeal < share
 
     @property
     def any_engine(self) -> EngineId:
@@ -143,15 +163,24 @@ class World:
             Something happened that may not.
         """
         self._begin()
-        self.agenda.run(self.faults.chaos)
+        self._suffer()
         self._heal()
         self._come_to_rest()
         self._let_go()
         self.agenda.run(self.agenda.now + 4.0)
+        if "blobs" in self.traits and self.truth.hub_deaths:
+            self.agenda.run(self.agenda.now + PATIENCE)
         self._forget()
         self.agenda.run(self.agenda.now + 1.0)
         self._come_to_rest()
         self._nothing_is_left()
+
+    def _suffer(self) -> None:
+        """Have faults happen, until there are no more to come."""
+        course, end = self.course, self.faults.chaos
+        while course is not None and not course.is_over and self.agenda.now < end:
+            self.agenda.run(self.agenda.now + 0.5)
+        self.agenda.run(end if course is None else self.agenda.now + AFTERMATH)
 
     def _come_to_rest(self) -> None:
         end = self.agenda.now + HEALED_FOR
@@ -165,8 +194,13 @@ class World:
 
     def _begin(self) -> None:
         random, chaos = self.random, self.faults.chaos
-        self.agents.append(Agent(self, random.choice((1, 2, 2, 3))))
-        if random.random() < 0.1 and not self.faults.kills_the_hub:
+        if self.faults.course:
+            chaos = min(chaos, BUSY_FOR)
+        if "far" in self.traits:
+            self.hosts.begin()
+        else:
+            self.agents.append(Agent(self, random.choice((1, 2, 2, 3))))
+        if random.random() < 0.1 and not self.faults.kills_the_hub and "far" not in self.traits:
             self.agents.append(Agent(self, 1))
         counts = (1, 2, 2) if self.faults.eager else (1, 1, 1, 2)
         self.clients += [Client(self) for _ in range(random.choice(counts))]
@@ -179,7 +213,9 @@ class World:
                 client = random.choice(self.clients)
                 self.agenda.at(0.05 + random.random() * chaos, self._do, (client, action))
         for at, blow in self.faults.times:
-            self.agenda.at(at, self._strike, blow)
+            self.agenda.at(at, self.blows.strike, blow)
+        if self.faults.course:
+            self.course = Course(self, self.faults.course)
 
     def _do(self, what: tuple[Client, str]) -> None:
         what[0].do(what[1])
@@ -194,8 +230,11 @@ class World:
             self._start_hub()
         if not self.agents:
             self.agents.append(Agent(self, 1))
+        for agent in self.agents:
+            agent.is_away = False
         for process in self.processes:
             process.go_on()
+            self.network.join(process.line)
         for client in self.clients:
             endless = [
                 t for t in client.open if self.truth.calls[t].item.inline[:1] in {b"e", b"s"}
@@ -216,6 +255,16 @@ class World:
         lives = [life for agent in self.agents for life in agent.engines.values()]
         return [life for life in lives if not life.line.gone]
 
+    def may_be_swept(self, name: str) -> bool:
+        """Tell whether a file may be gone as its maker is, and no hub knew who needs it."""
+        return bool(self.truth.hub_deaths) and owner_of_blob(name) not in self._makers
+
+    @property
+    def _makers(self) -> set[str]:
+        """How the names of files begin whose makers live."""
+        makers = {engine_owner(engine.id, engine.boot) for engine in self.engines}
+        return makers | {client_owner(client.id) for client in self.clients}
+
     @property
     def processes(self) -> list[Process]:
         """Everybody who lives."""
@@ -231,7 +280,19 @@ class World:
             and not any(process.line.unacked for process in self.processes)
             and all(process.welcome for process in self.processes)
             and not any(agent.due for agent in self.agents)
+            and self._hosts_are_known
         )
+
+    @property
+    def _hosts_are_known(self) -> bool:
+        """Whether the hub has got over all that happened to other hosts."""
+        if "far" not in self.traits or self.life is None:
+            return True
+        state = self.life.hub.state
+        living = {agent.boot for agent in self.agents}
+        ready = {e.id for e in state.engines.values() if e.status is EngineStatus.READY}
+        settled = state.agents.keys() == living and ready == {e.id for e in self.engines}
+        return settled and not self.hosts.on_their_way
 
     def _what_is_left(self) -> str:
         tasks = [task for client in self.clients for task in client.open]
@@ -242,6 +303,11 @@ class World:
 
     def _let_go(self) -> None:
         """Want nothing any more that would have to be kept."""
+        for client in self.clients:
+            for task in client.held:
+                for name in blobs_of(client.answers[task][0]):
+                    gone = self.may_be_swept(name) or self.truth.is_unsure(task)
+                    hold(gone or name in self.truth.blobs, "a client's value was freed:", task)
         for client in self.clients:
             client.release()
         if "prepare" in self.traits:
@@ -255,6 +321,10 @@ class World:
         assert self.life is not None
         for entry in self.life.hub.state.history:
             self.truth.is_remembered(entry)
+        history = self.life.hub.state.history
+        for client in self.clients:
+            forgotten = [task for task in client.mine if history.get(task) is None]
+            hold(not forgotten, "the history lacks tasks:", forgotten)
         self.life.forget_history()
 
     def _nothing_is_left(self) -> None:
@@ -276,7 +346,7 @@ class World:
             "waiting": state.waiting,
             "sharers": state.sharers,
             "watchers": state.watchers,
-            "blobs": () if self.truth.hub_deaths else state.blobs.counts,
+            "blobs": state.blobs.counts,
             "asked": [e.id for e in state.engines.values() if e.asked],
             "held": [e.id for e in state.engines.values() if e.held],
             "with engines": [e.id for e in state.engines.values() if e.unfinished],
@@ -287,11 +357,20 @@ class World:
             hold(not some, f"the hub keeps {what}:", some)
         ready = {e.id for e in state.engines.values() if e.status is EngineStatus.READY}
         hold(ready == {e.id for e in self.engines}, "the hub miscounts its engines:", ready)
+        planned = state.planned == self.hosts.planned
+        hold(planned, "the hub miscounts what is to come:", state.planned, self.hosts.planned)
+        heard = state.ordered == self.hosts.asked
+        hold(heard, "an order for more was lost, or came twice:", state.ordered, self.hosts.asked)
+        ids = [e.id for e in self.engines]
+        hold(len(ids) == len(set(ids)), "two engines have one id:", ids)
         lines = state.lines.keys() - {NO_PEER}
         counts = len(state.peers), len(lines), len(self.processes)
         hold(len(set(counts)) == 1, "peers are left:", counts)
-        kept = self.truth.agent_deaths or self.truth.hub_deaths  # a word to free them was lost
-        hold(kept or not self.truth.blobs, "files are left:", self.truth.blobs)
+        files = self.truth.blobs - (self.truth.outlasting if self.truth.hub_deaths else set())
+        if self.truth.hub_deaths:  # that a client was there, the next hub may not have heard
+            files = {n for n in files if n[0] != "c" or owner_of_blob(n) in self._makers}
+        kept = self.truth.agent_deaths  # a word to free them was lost
+        hold(kept or not files, "files are left:", files)
 
     # ------------------------------------------------------------ the hub
 
@@ -306,11 +385,27 @@ class World:
 
     def kill_hub(self) -> None:
         """End the hub in the midst of whatever it was doing; another one will follow."""
+        if self.life is not None and "blobs" in self.traits:
+            self._note_unheard_sweeps(self.life)
         self.life = None
         self.disk.crash(self.random)
         self.truth.hub_died(self.disk.written)
         self.network.hub_ends()
         self.agenda.after(self.random.choice((0.05, 0.5, 2.0, 14.0)), self._start_hub)
+
+    def _note_unheard_sweeps(self, life: Life) -> None:
+        """Note which files of the dead stay: that they may go, or some of them, no agent has heard.
+
+        The next hub hears of no death that was acknowledged, and the dead say nothing of their
+        files. Agents delete them when the cluster ends.
+        """
+        for message in life.unheard:
+            if isinstance(message, SweepBlobs):
+                own = {name for name in self.truth.blobs if owner_of_blob(name) == message.owner}
+                self.truth.outlasting |= own
+            elif isinstance(message, FreeBlobs):
+                dead = {name for name in message.names if owner_of_blob(name) not in self._makers}
+                self.truth.outlasting |= dead
 
     # ------------------------------------------------------------ what strikes
 
@@ -320,38 +415,6 @@ class World:
             self.digest.update(b"%f %s %s\n" % (self.agenda.now, direction.encode(), wire[0]))
         blow = self.faults.packets.pop(self.packets, None) if self.faults.packets else None
         if blow is not None:
-            self.agenda.after(0.0, self._strike, blow)
-
-    def _strike(self, blow: str) -> None:
-        if self.healed:
-            return
-        random = self.random
-        some: Sequence[Process] = self.clients if blow == "hang" else self.engines
-        match blow:
-            case "cut" if self.processes:
-                self.network.cut(random.choice(self.processes).line)
-            case "stop" | "hang" if some:
-                process = random.choice(some)
-                process.stop()
-                self.agenda.after(random.choice(self.faults.spans), process.go_on)
-            case "kill" | "gone" if self.engines:
-                engine = random.choice(self.engines)
-                engine.agent.kill(engine.id, again=blow == "kill")
-            case "agent" if self.agents:
-                agent = random.choice(self.agents)
-                agent.end()
-                self.agents.remove(agent)
-                self.truth.agent_deaths += 1
-            case "client" if self.clients:
-                client = random.choice(self.clients)
-                self.clients.remove(client)
-                if random.random() < 0.3:
-                    client.leave()
-                else:
-                    client.end()
-            case "hub" if self.life is not None:
-                self.kill_hub()
-            case "mid-turn":
-                self.network.budget = random.randint(0, 2)
-            case _:
-                return
+            self.agenda.after(0.0, self.blows.strike, blow)
+        if self.course is not None and self.course.lurks:
+            self.agenda.after(0.0, self.course.look)

@@ -1,4 +1,4 @@
-"""What a thousand clusters leave behind: ``make soak ARGS=leaks``; it takes half an hour."""
+"""What a thousand clusters leave behind (``make soak ARGS=leaks``, a quarter of an hour)."""
 
 from collections.abc import Sequence
 

@@ -40,6 +40,27 @@ def return_engine(
     engine.say(greeting, *also)
 
 
+def have_hub_follow(
+    agent: Agent,
+    engine: Engine,
+    held: Sequence[TaskId] | None = None,
+    *also: Message,
+    unwritten: int = 0,
+) -> None:
+    """Have the hub die, and an agent and its engine come back to the next one.
+
+    Parameters
+    ----------
+    held, also
+        As for `return_engine`.
+    unwritten
+        As for `Stage.crash`.
+    """
+    agent.stage.crash(unwritten=unwritten)
+    return_agent(agent, [engine])
+    return_engine(engine, held, *also)
+
+
 def return_client(client: Client, *unheard: Message, waits: Sequence[TaskId] = ()) -> None:
     """Have a client come back that says once more what may not have been heard."""
     client.come()

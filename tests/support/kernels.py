@@ -307,7 +307,7 @@ def opened(
             yield notebook
         if judged:
             notebook.assert_no_strays()
-            wait_until(lambda: not leftovers_of(notebook.runtime), timeout=10.0)
+            wait_until(lambda: not leftovers_of(notebook.runtime))
 
 
 @contextmanager

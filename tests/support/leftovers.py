@@ -29,4 +29,13 @@ def shared_memory_of(cluster: str) -> list[Path]:
 
 def leftovers_of(runtime: Path) -> list[str]:
     """Return the processes and files of every cluster below a runtime folder."""
-    return [*processes_of(runtime), *map(str, runtime.rglob("*"))]
+    return [*processes_of(runtime), *_files_below(runtime)]
+
+
+def _files_below(folder: Path) -> list[str]:
+    """Return what is in a folder, and below; what is deleted meanwhile is not."""
+    return [
+        str(Path(where, name))
+        for where, folders, files in os.walk(folder)
+        for name in (*folders, *files)
+    ]

@@ -40,6 +40,7 @@ from ipcluster_ext.protocol.messages import (
     Values,
 )
 from ipcluster_ext.protocol.parts import (
+    Bounds,
     Buffers,
     Options,
     ResultItem,
@@ -66,13 +67,19 @@ class Stage:
         The hub's clock; starts at 100 s.
     pages
         What the hub has written into its journal, and not erased.
+    patience
+        How long the hub bears that somebody is not heard.
+    sent
+        What it has noted at once.
     """
 
     def __init__(self, patience: Patience = PATIENT) -> None:
+        self.patience = patience
         self.hub = Hub(PLACE, patience=patience)
         self.now = 100.0
         self.pages: dict[int, list[Frame]] = {}
-        self.hub.keep_journal([], now=self.now)
+        self.sent = b""
+        self.hub.keep_journal(None, now=self.now)
         self.peers: dict[PeerId, Peer] = {}
         self.dismissed: list[PeerId] = []
         self.gone: set[PeerId] = set()
@@ -105,6 +112,7 @@ class Stage:
             self.happen(*(event for event in undelivered if event != Delivered(None)))
 
     def _write(self) -> None:
+        self.sent += self.hub.take_sent()
         for number, data in self.hub.take_pages():
             assert number > max(self.pages, default=0)
             self.pages[number] = data
@@ -125,8 +133,8 @@ class Stage:
         """
         for number in sorted(self.pages)[len(self.pages) - unwritten :]:
             del self.pages[number]
-        self.hub = Hub(PLACE)
-        damaged = self.hub.keep_journal(list(self.pages.items()), now=self.now)
+        self.hub = Hub(PLACE, patience=self.patience)
+        damaged = self.hub.keep_journal(list(self.pages.items()), now=self.now, sent=self.sent)
         self.gone.update(self.peers)
         self.peers = {}
         self.happen()
@@ -487,6 +495,11 @@ class Client(Peer):
         """Have so many engines."""
         self._requests += 1
         self.say(Steer(self._requests, "scale", [], count, force=force))
+
+    def adapt(self, bounds: Bounds | None) -> None:
+        """Have as many engines as there is work for."""
+        self._requests += 1
+        self.say(Steer(self._requests, "adapt", bounds=bounds))
 
     @property
     def statuses(self) -> dict[TaskId, TaskStatus]:

@@ -26,12 +26,27 @@ from ipcluster_ext.protocol.process import HubConfig
 from ipcluster_ext.transport.files import engine_socket
 from tests.support.libzmq import bind_router
 
-SITECUSTOMIZE = """
+_CUSTOMIZED = """
 import sys
-if 'ipcluster_ext.hub' in sys.orig_argv:
-    from tests.support import scripted_hub
-    scripted_hub.main()
+if 'ipcluster_ext.agent' in sys.orig_argv:
+    from ipcluster_ext.hub import app
+    real = app.main
+    app.main = {run}
 """
+
+
+def instead_of_hubs(run: str) -> str:
+    """Return what a ``sitecustomize.py`` says to have something else run as hubs.
+
+    Parameters
+    ----------
+    run
+        An expression: what to call in a hub's place. ``real`` is a hub.
+    """
+    return _CUSTOMIZED.format(run=run)
+
+
+SITECUSTOMIZE = instead_of_hubs("__import__('tests.support.scripted_hub', fromlist=['main']).main")
 ENGINES = [EngineId(0), EngineId(1)]
 
 

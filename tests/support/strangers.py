@@ -3,13 +3,14 @@
 import select
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Self
 
 import zmq
 
 from ipcluster_ext.protocol.frames import Frame
-from ipcluster_ext.transport.keys import HubKeys, KeyPair, TcpAddress, mint
+from ipcluster_ext.protocol.keys import KeyPair, TcpAddress
+from ipcluster_ext.transport.keys import HubKeys, mint
 from ipcluster_ext.transport.refusals import Refusals
 from ipcluster_ext.transport.router import Arrival
 from ipcluster_ext.transport.tcpdealer import TcpDealer
@@ -39,28 +40,36 @@ class Keyring(NamedTuple):
 class House:
     """Doors on TCP, served on the test's own thread."""
 
-    def __init__(self, *more_clients: KeyPair) -> None:
+    def __init__(self, *more_clients: KeyPair, ips: Sequence[str] = ("127.0.0.1",)) -> None:
         self.keys = Keyring.new()
         self.refusals = Refusals()
         self.doors = TcpDoors(
-            "127.0.0.1", (0, 0), self.keys.hub_keys(*more_clients), refusals=self.refusals
+            ips, (0, 0), self.keys.hub_keys(*more_clients), refusals=self.refusals
         )
         self._dealers: list[TcpDealer] = []
 
-    def address(self, door: int, keys: KeyPair, *, server: str = "") -> TcpAddress:
+    def address(
+        self, door: int, keys: KeyPair, *, server: str = "", host: str = "127.0.0.1"
+    ) -> TcpAddress:
         """Say where a door is, to somebody with these keys."""
         return TcpAddress(
-            host="127.0.0.1",
+            host=host,
             port=self.doors.ports[door],
             server=server or self.keys.server.public,
             keys=keys,
         )
 
     def knock(
-        self, door: int, keys: KeyPair, *, identity: bytes = b"me", server: str = ""
+        self,
+        door: int,
+        keys: KeyPair,
+        *,
+        identity: bytes = b"me",
+        server: str = "",
+        host: str = "127.0.0.1",
     ) -> TcpDealer:
         """Have somebody connect."""
-        address = self.address(door, keys, server=server)
+        address = self.address(door, keys, server=server, host=host)
         self._dealers.append(TcpDealer(address, identity=identity, poll=select.poll()))
         return self._dealers[-1]
 

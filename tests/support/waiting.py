@@ -6,7 +6,7 @@ from collections.abc import Callable
 _EVERY = 0.005
 
 
-def wait_until(condition: Callable[[], object], timeout: float = 10.0) -> None:
+def wait_until(condition: Callable[[], object], timeout: float = 30.0) -> None:
     """Return as soon as a condition holds.
 
     Parameters

@@ -1,5 +1,6 @@
 """A client's wire that goes nowhere: outcomes come when the test says so."""
 
+import json
 import pickle
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
@@ -10,16 +11,33 @@ from ipcluster_ext.client.pending import Outcome, Owner, Pending
 from ipcluster_ext.client.roster import Roster
 from ipcluster_ext.protocol.exceptions import dump_error
 from ipcluster_ext.protocol.frames import encode_failure
-from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId
-from ipcluster_ext.protocol.messages import Cancelled, Message
-from ipcluster_ext.protocol.parts import EngineInfo, Failure, ResultItem
+from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, task_text
+from ipcluster_ext.protocol.messages import (
+    Cancelled,
+    Fetch,
+    Fetched,
+    HistoryQuery,
+    Message,
+    Records,
+)
+from ipcluster_ext.protocol.parts import EngineInfo, Failure, Record, ResultItem
 from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
 
 CLIENT = ClientId(7)
 
 
 class Wire:
-    """Notes what a client would have said."""
+    """Notes what a client would have said.
+
+    Attributes
+    ----------
+    records
+        What the hub knows of tasks.
+    missing
+        The tasks whose outcomes it does not have any more, and why.
+    adopted
+        Who waits for tasks of others.
+    """
 
     def __init__(self) -> None:
         self.client = CLIENT
@@ -29,6 +47,10 @@ class Wire:
         self.granted: list[tuple[TaskId, int]] = []
         self.lent: list[TaskId] = []
         self.released: list[TaskId] = []
+        self.held: list[TaskId] = []
+        self.records: list[Record] = []
+        self.missing: dict[TaskId, str] = {}
+        self.adopted: dict[TaskId, Owner] = {}
         self.roster = Roster()
         self.roster.update([EngineInfo(EngineId(0), EngineStatus.READY)])
 
@@ -48,10 +70,27 @@ class Wire:
         """Note messages."""
         self.said += messages
 
-    def request(self, make: Callable[[int], Message]) -> Cancelled:
-        """Note a question; answer that it was too late."""
-        self.said.append(make(1))
-        return Cancelled(1, [])
+    def request(self, make: Callable[[int], Message]) -> Cancelled | Fetched | Records:
+        """Note a question; answer what the hub knows, or that it was too late."""
+        message = make(1)
+        self.said.append(message)
+        match message:
+            case HistoryQuery():
+                wanted = json.loads(message.query)["msg_id"]["$in"]
+                return Records(1, [each for each in self.records if task_text(each.id) in wanted])
+            case Fetch():
+                return Fetched(1, self.missing)
+            case _:
+                return Cancelled(1, [])
+
+    def adopt(self, tasks: Iterable[TaskId], owner: Owner) -> None:
+        """Note who waits for tasks of others."""
+        self.adopted.update(dict.fromkeys(tasks, owner))
+
+    def disown(self, tasks: Iterable[TaskId]) -> None:
+        """Note that nobody does any more."""
+        for task in tasks:
+            del self.adopted[task]
 
     def interrupt(self, tasks: list[TaskId], graces: Sequence[float] = ()) -> list[TaskId]:
         """Note a wish."""
@@ -66,6 +105,11 @@ class Wire:
         """Note what is lent."""
         del owner
         self.lent += tasks
+
+    def hold(self, task: TaskId, owner: Owner) -> None:
+        """Note what may lie in shared memory."""
+        del owner
+        self.held.append(task)
 
     def release(self, tasks: Sequence[TaskId]) -> None:
         """Note what is not held any more."""

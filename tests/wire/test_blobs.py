@@ -10,16 +10,18 @@ import pytest
 
 from ipcluster_ext.errors import ProtocolError
 from ipcluster_ext.protocol.buffers import Dumped, dump, load
-from ipcluster_ext.protocol.ids import TaskId
-from ipcluster_ext.protocol.parts import Blob, ResultItem, TaskItem
-from ipcluster_ext.protocol.status import TaskStatus
-from ipcluster_ext.transport.blobs import BlobStore, Body, free_blobs, host_identity
+from ipcluster_ext.protocol.ids import EngineId, TaskId
+from ipcluster_ext.protocol.messages import Submit, SubmitEach
+from ipcluster_ext.protocol.parts import Blob, ResultItem, TaskItem, TaskSpec
+from ipcluster_ext.protocol.status import Kind, TaskStatus
+from ipcluster_ext.transport.blobs import BlobStore, Body, free_blobs
+from ipcluster_ext.transport.thishost import host_identity
 
 if TYPE_CHECKING:
     from ipcluster_ext.protocol.frames import Frame
 
 LIMIT = 50_000
-FULL = Path("/dev/full")
+SPEC = TaskSpec(Kind.APPLY)
 
 
 @pytest.fixture
@@ -301,7 +303,7 @@ def test_this_host_has_one_name_for_all_of_its_processes() -> None:
         [
             sys.executable,
             "-c",
-            "from ipcluster_ext.transport.blobs import host_identity; print(host_identity())",
+            "from ipcluster_ext.transport.thishost import host_identity; print(host_identity())",
         ],
         capture_output=True,
         text=True,
@@ -366,3 +368,24 @@ class TestWhatIsKept:
             store.keep(item, iter(frames))
 
         assert os.listdir("/proc/self/fd") == before
+
+
+class TestWhatIsLent:
+    def test_is_what_was_said_and_did_not_come_back(self, store: BlobStore) -> None:
+        bodies = [place(store, array_of(LIMIT)) for _ in range(3)]
+        items = [TaskItem(TaskId(n), body.inline, body.buffers) for n, body in enumerate(bodies)]
+
+        before = store.lent
+        store.said([Submit(SPEC, items[:2])])
+        between = store.lent
+        store.recycle(["c1-1"])
+
+        assert (before, between, store.lent) == ([], ["c1-1", "c1-2"], ["c1-2"])
+
+    def test_is_none_of_what_others_have_made(self, store: BlobStore) -> None:
+        place(store, array_of(LIMIT))
+        others = TaskItem(TaskId(1), b"", (Blob("e1x1-1", 5),))
+
+        store.said([SubmitEach(SPEC, others, [EngineId(0)])])
+
+        assert store.lent == []

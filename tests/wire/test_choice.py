@@ -1,4 +1,6 @@
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,10 +10,11 @@ from ipcluster_ext.transport.processes import CLUSTER_VARIABLE
 
 
 @pytest.fixture(autouse=True)
-def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    tmp_path.chmod(0o700)
-    monkeypatch.setenv("IPCLUSTER_EXT_RUNTIME_DIR", str(tmp_path))
-    return tmp_path
+def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give the test a runtime folder of its own; in one with a long name no socket could be."""
+    with tempfile.TemporaryDirectory(prefix="ipx-", dir="/tmp") as name:
+        monkeypatch.setenv("IPCLUSTER_EXT_RUNTIME_DIR", name)
+        yield Path(name)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """A client goes on with a hub that was started again; the hub is a script."""
 
+import gc
 import os
 import threading
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ import pytest
 
 from ipcluster_ext.client import reunion
 from ipcluster_ext.client.connection import Connection
+from ipcluster_ext.client.pending import Outcome
+from ipcluster_ext.client.result import AsyncResult
 from ipcluster_ext.errors import HubGone
 from ipcluster_ext.protocol.functions import PackedFunction
 from ipcluster_ext.protocol.ids import EngineId, TaskId
@@ -17,23 +20,27 @@ from ipcluster_ext.protocol.messages import (
     Awaiting,
     ClientHello,
     Define,
+    Holding,
     Message,
     More,
+    Over,
     QueueQuery,
     QueueReply,
+    Release,
     Results,
     Steer,
     Submit,
     SubmitEach,
     Welcome,
 )
-from ipcluster_ext.protocol.parts import EngineInfo, ResultItem, TaskItem, TaskSpec
+from ipcluster_ext.protocol.parts import Blob, EngineInfo, ResultItem, TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import EngineStatus, Kind, TaskStatus
 from tests.support.hubs import PATIENCE, Hub
 from tests.support.owners import Owner
 from tests.support.waiting import wait_until
 
 SPEC = TaskSpec(Kind.APPLY)
+MEMORY = memoryview(b"here")
 
 
 class Play:
@@ -137,7 +144,10 @@ def test_says_again_what_was_not_acknowledged_and_has_not_ended(play: Play) -> N
     play.begin_again()
 
     second = TaskItem(TaskId(each + 1), b"in")
+    ends = {task: ResultItem(task, TaskStatus.DONE, 1.0, 2.0, b"") for task in (first, each)}
     assert play.hub.heard[1:] == [
+        Over(SPEC, message.items[:1], [ends[first]], [EngineId(0)]),
+        Over(SPEC, [item], [ends[each]], [EngineId(0)], [EngineId(0)]),
         Submit(SPEC, message.items[1:]),
         Define(b"digest", b"pickle"),
         SubmitEach(SPEC, second, [EngineId(1)]),
@@ -206,6 +216,49 @@ def test_reminds_streams_of_how_far_their_readers_are(play: Play) -> None:
     play.begin_again()
 
     assert play.hub.heard[1:] == [More(first, 64), Awaiting([first], [1])]
+
+
+def test_says_which_values_in_shared_memory_somebody_has(play: Play, folder: Path) -> None:
+    blobs = folder / "blobs"
+    blobs.mkdir()
+    items = {}
+    answers: list[AsyncResult | None] = []
+    for number in range(2):
+        answer = AsyncResult(play.client, 1)
+        play.client.say([Submit(SPEC, [TaskItem(answer.first, b"in")])])
+        (blobs / f"e0x1-{number}").write_bytes(b"12345")
+        buffers = (Blob(f"e0x1-{number}", 5), 4)
+        item = ResultItem(answer.first, TaskStatus.DONE, 1.0, 2.0, b"out", buffers)
+        answer.deliver([Outcome(EngineId(0), item, (b"out", [memoryview(b""), MEMORY]))])
+        play.client.disown([answer.first])
+        items[number] = item
+        answers.append(answer)
+    play.heard(3)
+    play.acknowledge()
+    answers[0] = None
+    del answer
+    gc.collect()
+    play.die()
+
+    play.begin_again()
+
+    heard = [m for m in play.hub.heard[1:] if m != Release([items[0].id])]  # perhaps said before
+    assert heard == [Holding([items[1]]), Awaiting([], [])]
+    assert answers[1] is not None
+
+
+def test_lets_go_of_an_outcome_in_shared_memory_that_comes_again(play: Play, folder: Path) -> None:
+    first, _, _ = play.submit(1)
+    play.heard(2)
+    play.end(first)
+    wait_until(lambda: len(play.client.pending) == 0)
+
+    buffers = (Blob("e0x1-1", 5),)
+    item = ResultItem(first, TaskStatus.DONE, 1.0, 2.0, b"out", buffers)
+    play.hub.say(Results(EngineId(0), [item]))
+    play.submit(1)
+
+    play.hub.hear_until(lambda: Release([first]) in play.hub.heard)
 
 
 def test_an_outcome_that_comes_twice_counts_once(play: Play) -> None:

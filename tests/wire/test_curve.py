@@ -6,6 +6,7 @@ import select
 import socket
 from collections.abc import Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 import pytest
 import zmq
@@ -13,7 +14,8 @@ import zmq
 from ipcluster_ext.errors import ClusterError
 from ipcluster_ext.transport import probing, tcpdealer, tcpdoors
 from ipcluster_ext.transport.curve import DOMAINS, make_dealer
-from ipcluster_ext.transport.keys import KeyPair, mint
+from ipcluster_ext.transport.interfaces import EVERYWHERE
+from ipcluster_ext.transport.keys import mint
 from ipcluster_ext.transport.knocking import NOBODY, NOT_ADMITTED, SOMEBODY_ELSE
 from ipcluster_ext.transport.pieces import PIECE, Cutter
 from ipcluster_ext.transport.probing import prove_shut
@@ -34,6 +36,9 @@ from tests.support.strangers import (
     take,
 )
 from tests.support.waiting import wait_until
+
+if TYPE_CHECKING:
+    from ipcluster_ext.protocol.keys import KeyPair
 
 
 @pytest.fixture
@@ -404,7 +409,7 @@ class TestTheProbe:
         admission = house.doors._admission  # noqa: SLF001 - it is made to err
         monkeypatch.setattr(admission, "admits", lambda door, key: door == number)
 
-        with pytest.raises(ClusterError, match=r"with keys of his own at port .* was let in"):
+        with pytest.raises(ClusterError, match=r"with keys of his own at .*:\d+ was let in"):
             prove_shut(house.doors, house.keys.server.public)
 
     def test_a_door_without_encryption_is_noticed(
@@ -415,7 +420,7 @@ class TestTheProbe:
             monkeypatch.setattr(
                 house.doors, "ports", [plain.bind_to_random_port("tcp://127.0.0.1")]
             )
-            with pytest.raises(ClusterError, match=r"without keys at port .* was let in"):
+            with pytest.raises(ClusterError, match=r"without keys at .*:\d+ was let in"):
                 prove_shut(house.doors, house.keys.server.public)
         context.term()
 
@@ -434,17 +439,50 @@ class TestListening:
         port = house.doors.ports[0]
 
         with pytest.raises(ClusterError, match=f"cannot listen at 127.0.0.1:{port}: .*in use"):
-            TcpDoors("127.0.0.1", (port, 0), house.keys.hub_keys(), refusals=Refusals())
+            TcpDoors(["127.0.0.1"], (port, 0), house.keys.hub_keys(), refusals=Refusals())
 
     def test_an_address_that_is_not_ours_is_named(self, house: House) -> None:
         with pytest.raises(ClusterError, match="'no-such-thing' is no IPv4 address, host or inter"):
-            TcpDoors("no-such-thing", (0, 0), house.keys.hub_keys(), refusals=Refusals())
+            TcpDoors(["no-such-thing"], (0, 0), house.keys.hub_keys(), refusals=Refusals())
 
     def test_an_interface_stands_for_its_address(self, house: House) -> None:
-        doors = TcpDoors("lo", (0, 0), house.keys.hub_keys(), refusals=Refusals())
+        doors = TcpDoors(["lo"], (0, 0), house.keys.hub_keys(), refusals=Refusals())
         doors.close()
 
-        assert doors.ip == "127.0.0.1"
+        assert doors.ips == ["127.0.0.1"]
+
+    def test_several_addresses_have_the_same_ports_and_no_other_address_any(self) -> None:
+        house = House(ips=["127.0.0.1", "127.0.0.2", "127.0.0.1"])
+        try:
+            keys = house.keys
+            for host in ("127.0.0.1", "127.0.0.2"):
+                dealer = house.knock(CLIENTS, keys.client, identity=host.encode(), host=host)
+                dealer.send([b"from", host.encode()])
+            came = house.hear(2)
+            refused = [_knocks("127.0.0.3", port) for port in house.doors.ports]
+        finally:
+            house.close()
+
+        assert house.doors.ips == ["127.0.0.1", "127.0.0.2"]
+        assert sorted(bytes(arrival.frames[0]) for arrival in came) == [b"127.0.0.1", b"127.0.0.2"]
+        assert refused == [False, False]
+
+    def test_everywhere_is_everywhere_whatever_else_is_named(self, house: House) -> None:
+        keys = house.keys.hub_keys()
+        doors = TcpDoors(["127.0.0.1", "*"], (0, 0), keys, refusals=Refusals())
+        try:
+            assert doors.ips == [EVERYWHERE]
+            assert _knocks("127.0.0.3", doors.ports[0])
+        finally:
+            doors.close()
+
+    def test_a_port_that_is_taken_at_one_of_several_addresses_is_named(self, house: House) -> None:
+        port, keys = house.doors.ports[0], house.keys.hub_keys()
+
+        with pytest.raises(ClusterError, match=f"cannot listen at 127.0.0.1:{port}: .*in use"):
+            TcpDoors(["127.0.0.2", "127.0.0.1"], (port, 0), keys, refusals=Refusals())
+
+        assert not _knocks("127.0.0.2", port)
 
     def test_who_forgets_to_close_a_dealer_waits_for_nothing(self, house: House) -> None:
         dealer = TcpDealer(
@@ -470,3 +508,9 @@ class TestListening:
             house.close()
 
         wait_until(lambda: len(os.listdir("/proc/self/fd")) <= before)
+
+
+def _knocks(host: str, port: int) -> bool:
+    """Tell whether anybody answers there."""
+    with socket.socket() as visitor:
+        return not visitor.connect_ex((host, port))

@@ -31,7 +31,7 @@ from ipcluster_ext.protocol.messages import (
 )
 from ipcluster_ext.protocol.parts import ResultItem, TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import Kind, TaskStatus
-from ipcluster_ext.transport.blackbox import BlackBox
+from ipcluster_ext.transport.blackbox import BlackBox, begun_in
 from ipcluster_ext.transport.blobs import BlobStore
 from ipcluster_ext.transport.channel import CLOCK, Channel
 from tests.support.hubs import PATIENCE, Hub
@@ -145,6 +145,17 @@ class Play:
 
         wait_until(is_safe)
 
+    def end_out_of_turn(self, task: int) -> None:
+        """Do a task out of its turn, and say how it ended."""
+        place = self._box.enter(TaskId(task))
+        self.lane.add(ResultItem(TaskId(task), TaskStatus.DONE, 1.0, 2.0, b"out"), (), place)
+        self.wire.flush()
+
+    @property
+    def out_of_turn(self) -> tuple[TaskId, ...]:
+        """What the black box says of tasks out of turn."""
+        return begun_in(self._path.with_name("box")).others
+
     def hear_all(self) -> None:
         """Hear what has come."""
         while self.hub.socket.poll(0):
@@ -220,6 +231,30 @@ def test_what_was_acknowledged_is_told_no_more(play: Play) -> None:
     assert not [message for message in play.hub.heard if isinstance(message, Done)]
 
 
+def test_what_ended_out_of_turn_has_begun_until_that_is_acknowledged(play: Play) -> None:
+    play.end_out_of_turn(21)
+    play.heard(Done)
+    said = play.out_of_turn
+    play.acknowledge()
+
+    wait_until(lambda: play.out_of_turn == ())
+    assert said == (21,)
+
+
+def test_what_ended_out_of_turn_has_begun_until_the_next_hub_acknowledges_that(play: Play) -> None:
+    play.end_out_of_turn(21)
+    play.heard(Done)
+    play.hub.close()
+    play.another_hub()
+    play.end_out_of_turn(22)
+    play.heard(Done, 2)
+    said_again = play.out_of_turn
+    play.acknowledge()
+
+    wait_until(lambda: play.out_of_turn == ())
+    assert set(said_again) == {21, 22}
+
+
 def test_it_works_on_while_there_is_no_hub(play: Play) -> None:
     play.run(11, 12, 13)
     began(play, 11)
@@ -270,8 +305,8 @@ def test_what_it_gave_back_is_not_claimed_nor_given_back_again(play: Play) -> No
 def test_it_says_how_many_tasks_wait_if_some_do(play: Play) -> None:
     play.run(11)
     began(play, 11)
-    play.wire.say_waiting(1, 5, 0)
-    play.wire.say_aside(2)
+    play.wire.waits.inside(1, 5, 0)
+    play.wire.waits.aside(2)
     play.heard(Waiting, 2)
     play.hub.close()
 

@@ -9,10 +9,9 @@ import pytest
 
 from ipcluster_ext.errors import ClusterError
 from ipcluster_ext.protocol.ids import TaskId
-from ipcluster_ext.transport.blackbox import NBYTES, RING, SLOTS, BlackBox, begun_in
-from ipcluster_ext.transport.blobs import host_identity
+from ipcluster_ext.protocol.keys import TcpAddress
+from ipcluster_ext.transport.blackbox import NBYTES, RESERVE, RING, SLOTS, BlackBox, begun_in
 from ipcluster_ext.transport.files import (
-    LONGEST_SOCKET_NAME,
     ConnectionFile,
     client_socket,
     connection_file,
@@ -22,8 +21,9 @@ from ipcluster_ext.transport.files import (
     to_json,
     write_private,
 )
-from ipcluster_ext.transport.keys import TcpAddress, mint
-from ipcluster_ext.transport.sockets import PATH_LIMIT
+from ipcluster_ext.transport.keys import mint
+from ipcluster_ext.transport.sockets import LONGEST_SOCKET_NAME, PATH_LIMIT
+from ipcluster_ext.transport.thishost import host_identity
 
 INFO = ConnectionFile(cluster="c", folder="/run/c", agent_pid=1, agent_started=2)
 
@@ -71,6 +71,17 @@ class TestPrivateFiles:
 
         assert (folder / "f").read_bytes() == b"old"
         assert os.listdir(folder) == ["f"]
+
+    def test_what_need_not_last_does_not_wait_for_the_disk(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        synced: list[int] = []
+        monkeypatch.setattr(os, "fsync", synced.append)
+
+        write_private(folder / "f", b"new", lasting=False)
+
+        assert (folder / "f").read_bytes() == b"new"
+        assert synced == []
 
     def test_a_link_is_replaced_and_not_followed(self, folder: Path) -> None:
         victim = folder / "victim"
@@ -363,11 +374,19 @@ class TestBlackBox:
         ended = box.enter(TaskId(3))
         box.enter(TaskId(4))
         box.leave(ended)
-        with box.noting(TaskId(5)):
-            within = begun_in(folder / "box")
 
-        assert within == (1, (2, 5, 4), (1,))
         assert begun_in(folder / "box") == (1, (2, 4), (1,))
+        box.close()
+
+    def test_it_says_when_what_has_ended_takes_the_room_of_what_goes_on(self, folder: Path) -> None:
+        box = BlackBox(folder / "box")
+        places = [box.enter(TaskId(number)) for number in range(1, SLOTS - RESERVE + 1)]
+        before = box.crowded
+        places.append(box.enter(TaskId(SLOTS)))
+        with_one_more = box.crowded
+        box.leave(places[0])
+
+        assert (before, with_one_more, box.crowded) == (False, True, False)
         box.close()
 
     def test_it_has_room_for_so_many_and_no_more(self, folder: Path) -> None:

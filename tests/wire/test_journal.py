@@ -10,7 +10,7 @@ import pytest
 
 from ipcluster_ext.transport import journal as journals
 from ipcluster_ext.transport.journal import Journal
-from ipcluster_ext.transport.rowfile import LOG_LIMIT, SPARE
+from ipcluster_ext.transport.rowfile import LOG_LIMIT, SPARE, connect
 from ipcluster_ext.transport.rows import Row
 from tests.support.waiting import wait_until
 
@@ -354,3 +354,10 @@ class TestLargeRows:
 
         with closing(Journal(path)) as again:
             assert len(again.recovered) == 64
+
+
+def test_nobody_waits_for_the_disk_to_sync(path: Path) -> None:
+    Journal(path).close()
+
+    with closing(connect(path, 64 * MIB)) as connection:
+        assert connection.execute("PRAGMA synchronous").fetchone() == (0,)

@@ -81,8 +81,8 @@ class TestKilling:
                 for _ in range(10):
                     number += 1
                     journal.append(number, row(number))
-                    if number % 3 == 0 and number > 30:
-                        journal.drop([number - 30])
+                    if number % 3 == 0 and number > 90:
+                        journal.drop([number - 90])
                 while (written := journal.written) < number - 40:
                     time.sleep(0.0002)
                 if written > said:
@@ -124,7 +124,8 @@ class TestKilling:
     def check(self, path: Path, written: int) -> None:
         rows = rows_in(path)
         assert rows == {number: row(number) for number in rows}
-        assert {n for n in range(1, written + 1) if n % 3 or n > written - 30} <= set(rows)
+        # It appends 50 more at most than it has reported as written.
+        assert {n for n in range(1, written + 1) if n % 3 or n > written - 40} <= set(rows)
 
 
 class TestDamage:

@@ -9,7 +9,13 @@ import pytest
 import zmq
 
 from ipcluster_ext.transport import router as router_module
-from ipcluster_ext.transport.router import MOST_WAITING, Address, Arrival, Router
+from ipcluster_ext.transport.router import (
+    MOST_MET_AT_ONCE,
+    MOST_WAITING,
+    Address,
+    Arrival,
+    Router,
+)
 from ipcluster_ext.transport.zmtp import greeting, ready
 from tests.support.libzmq import connect_dealer
 from tests.support.strangers import House
@@ -258,6 +264,18 @@ class TestCrowds:
 
         assert [ended(visitor) for visitor in visitors] == [True] * 7 + [False] * 5
 
+    def test_they_are_met_a_few_in_each_turn_so_that_others_are_heard_between(
+        self, router: Router, crowd: Callable[[int, bytes], list[socket.socket]]
+    ) -> None:
+        visitors = crowd(MOST_MET_AT_ONCE + 36, b"")
+        met: list[int] = []
+        for _ in range(2):
+            router.wait(0.0)
+            router.receive()
+            met.append(sum(greeted(visitor) for visitor in visitors))
+
+        assert met == [MOST_MET_AT_ONCE, 36]
+
     def test_who_has_no_room_to_make_is_turned_away_and_others_go_on(
         self, path: Path, connect: Connect, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -280,6 +298,14 @@ class TestCrowds:
         router.close()
         for fd in (lifeline, life):
             os.close(fd)
+
+
+def greeted(visitor: socket.socket) -> bool:
+    """Whether the other end has said something since it was asked last."""
+    try:
+        return visitor.recv(4096) != b""
+    except BlockingIOError:
+        return False
 
 
 def ended(visitor: socket.socket) -> bool:

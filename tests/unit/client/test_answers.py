@@ -4,26 +4,29 @@ import gc
 import pickle
 import threading
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from ipcluster_ext.client.fetching import AsyncHubResult
+from ipcluster_ext.client.gather import AsyncPullResult
 from ipcluster_ext.client.hearers import Hearer
 from ipcluster_ext.client.maps import AsyncMapResult
 from ipcluster_ext.client.notes import Progress
 from ipcluster_ext.client.pending import Outcome
+from ipcluster_ext.client.replies import AsyncExecuteResult, ExecuteReply
 from ipcluster_ext.client.result import AsyncResult
 from ipcluster_ext.errors import ClientClosed, HubGone, RemoteError, TaskAborted
 from ipcluster_ext.protocol.composite import CompositeError
 from ipcluster_ext.protocol.frames import encode_failure
-from ipcluster_ext.protocol.ids import EngineId, TaskId
-from ipcluster_ext.protocol.messages import Cancel
-from ipcluster_ext.protocol.parts import Blob, Failure, ResultItem
+from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId
+from ipcluster_ext.protocol.messages import Cancel, Retried
+from ipcluster_ext.protocol.parts import Blob, Failure, Record, ResultItem
 from ipcluster_ext.protocol.standins import collecting
-from ipcluster_ext.protocol.status import TaskStatus
+from ipcluster_ext.protocol.status import Kind, TaskStatus
 from tests.support.wires import Wire, deliver, error, value
 
+FAILED = TaskStatus.FAILED
 LOST = TaskStatus.LOST
 CANCELLED = TaskStatus.CANCELLED
 
@@ -467,6 +470,26 @@ class TestTryingAgain:
 
         assert [whole.get() for whole in wholes] == [["a", "b", "c"], "b"]
 
+    def test_tells_the_hub_that_nobody_else_is_to(
+        self, wire: Wire, three: AsyncResult, chunks: AsyncMapResult
+    ) -> None:
+        three.again = lambda places, **_: AsyncResult(wire.connection, len(places))
+        chunks.again = lambda places, **_: AsyncMapResult(wire.connection, [1] * len(places))
+        error(three, 1, KeyError("b"))
+        error(chunks, 1, KeyError("c"), item=0)
+
+        three.retry_failed(abs)
+        whole = chunks.retry_failed(abs)
+        (retried,) = {answer for answer, _ in whole.sources if answer is not chunks}
+        error(retried, 1, KeyError("again"), item=0)
+        whole.retry_failed(abs)
+
+        assert [each.ids for each in wire.said if isinstance(each, Retried)] == [
+            [three.task_at(1)],
+            [chunks.task_at(1)],
+            [retried.task_at(1)],
+        ]
+
     def test_of_what_has_not_failed_changes_nothing(self, three: AsyncResult) -> None:
         assert three.retry_failed() is three
 
@@ -475,6 +498,133 @@ class TestTryingAgain:
 
         with pytest.raises(ValueError, match="were not kept"):
             three.retry_failed()
+
+
+class TestTryingAgainWhatOthersHaveRunAgain:
+    """As JupyterLab's panel does: tasks of a client that is not there take the place of others."""
+
+    @pytest.fixture
+    def run(self, wire: Wire, three: AsyncResult) -> list[list[int]]:
+        """Have two of three tasks fail; return which places are submitted again from here."""
+        value(three, 0, "a")
+        error(three, 1, KeyError("b"))
+        error(three, 2, KeyError("c"))
+        submitted: list[list[int]] = []
+
+        def again(places: list[int], *, instead: object = None) -> AsyncResult:
+            del instead
+            submitted.append(places)
+            return AsyncResult(wire.connection, len(places))
+
+        three.again = again
+        return submitted
+
+    def test_waits_for_what_goes_on_and_submits_the_rest(
+        self, wire: Wire, three: AsyncResult, run: list[list[int]]
+    ) -> None:
+        wire.records = [
+            record(three.task_at(1), FAILED, resubmitted=100),
+            record(three.task_at(2), FAILED),
+            record(100, TaskStatus.ASSIGNED),
+        ]
+
+        whole = three.retry_failed()
+        theirs = cast("AsyncResult", wire.adopted[TaskId(100)])
+        (own,) = {answer for answer, _ in whole.sources} - {three, theirs}
+        value(theirs, 0, "b")
+        value(own, 0, "c")
+
+        assert run == [[2]]
+        assert (whole.get(), theirs.owner) == (["a", "b", "c"], False)
+        assert wire.said[-1] == Retried([three.task_at(2)])
+
+    def test_follows_one_try_after_the_other_to_the_newest(
+        self, wire: Wire, three: AsyncResult, run: list[list[int]]
+    ) -> None:
+        wire.records = [
+            record(three.task_at(1), FAILED, resubmitted=100),
+            record(100, FAILED, resubmitted=200),
+            record(200, TaskStatus.DONE),
+            record(three.task_at(2), FAILED, resubmitted=300),
+            record(300, LOST),
+        ]
+
+        three.retry_failed()
+
+        assert (run, list(wire.adopted)) == ([[2]], [200])
+
+    def test_submits_what_is_not_kept_any_more(
+        self, wire: Wire, three: AsyncResult, run: list[list[int]]
+    ) -> None:
+        wire.missing = {TaskId(200): "it is not kept any more"}
+        wire.records = [
+            record(three.task_at(1), FAILED, resubmitted=100),
+            record(100, TaskStatus.DONE, kept=False),
+            record(three.task_at(2), FAILED, resubmitted=200),
+            record(200, TaskStatus.DONE),
+        ]
+
+        three.retry_failed()
+
+        assert (run, wire.adopted) == ([[1, 2]], {})
+
+    def test_with_another_function_submits_everything(
+        self, wire: Wire, three: AsyncResult, run: list[list[int]]
+    ) -> None:
+        wire.records = [record(three.task_at(1), FAILED, resubmitted=100), record(100)]
+
+        three.retry_failed(abs)
+
+        assert (run, wire.said) == ([[1, 2]], [Retried([three.task_at(1), three.task_at(2)])])
+
+    def test_needs_no_arguments_for_it(self, wire: Wire) -> None:
+        single = AsyncResult(wire.connection, 1, single=True)
+        error(single, 0, KeyError("x"))
+        wire.records = [record(single.first, FAILED, resubmitted=100), record(100)]
+
+        whole = single.retry_failed()
+        value(cast("AsyncResult", wire.adopted[TaskId(100)]), 0, "fine")
+
+        assert whole.get() == "fine"
+
+    def test_takes_of_a_chunk_what_had_failed(self, wire: Wire, chunks: AsyncMapResult) -> None:
+        error(chunks, 0, KeyError("b"), item=1, values=pickle.dumps(["a"]))
+        value(chunks, 1, ["c", "d"])
+        value(chunks, 2, ["e"])
+        wire.records = [record(chunks.first, FAILED, resubmitted=100), record(100)]
+
+        whole = chunks.retry_failed()
+        value(cast("AsyncResult", wire.adopted[TaskId(100)]), 0, ["not this", "b"])
+
+        assert whole.get() == ["a", "b", "c", "d", "e"]
+
+    def test_of_cells_and_pulls_are_as_they_were(self, wire: Wire) -> None:
+        cell = AsyncExecuteResult(wire.connection, 1, single=True)
+        pull = AsyncPullResult(wire.connection, 1, single=True, scalar=True)
+        again: list[object] = []
+        for number, answer in ((100, cell), (200, pull)):
+            error(answer, 0, NameError("x"))
+            wire.records = [record(answer.first, FAILED, resubmitted=number), record(number)]
+            whole = answer.retry_failed()
+            reply: dict[str, Any] = {"execute_result": None, "outputs": [], "execution_count": 3}
+            value(
+                cast("AsyncResult", wire.adopted[TaskId(number)]),
+                0,
+                reply if answer is cell else ["x"],
+            )
+            again.append(whole.get())
+
+        assert isinstance(again[0], ExecuteReply)
+        assert (again[0].execution_count, again[1]) == (3, "x")
+
+
+def record(
+    task: int, status: TaskStatus = TaskStatus.DONE, *, resubmitted: int = 0, kept: bool = True
+) -> Record:
+    return Record(
+        TaskId(task), ClientId(7), "", Kind.APPLY, "f", "", status, None, 1000.0, 0.0, 0.0, 0.0, 1,
+        "", "", 0, kept, TaskId(resubmitted),
+    )  # fmt: skip
 
 
 class TestAwaiting:
@@ -571,7 +721,7 @@ class TestAsAnArgument:
         first = result.first
         blob = ResultItem(first, TaskStatus.DONE, 1.0, 2.0, b"", (Blob("b-1", 5), Blob("b-2", 5)))
         result.deliver([Outcome(EngineId(0), blob, (b"", []))])
-        assert wire.released == []
+        assert (wire.held, wire.released) == ([first], [])
 
         del result
         wire.pending.abandon()

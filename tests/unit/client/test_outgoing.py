@@ -91,3 +91,13 @@ def test_what_was_taken_is_not_touched_by_what_comes() -> None:
 
     assert (messages, frames) == ([Submit(SPEC, [task(1)])], [b"a"])
     assert outgoing.take(0.0) == ([Submit(SPEC, [task(2)])], [b"b"])
+
+
+def test_what_somebody_attends_to_leaves_at_once() -> None:
+    outgoing = Outgoing()
+    outgoing.add(SPEC, task(1), [])
+    outgoing.take(10.0)
+    outgoing.add(SPEC, task(2), [])
+
+    assert outgoing.due(10.0, attended=True)
+    assert not outgoing.due(10.0)

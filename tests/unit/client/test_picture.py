@@ -73,3 +73,13 @@ def test_its_tasks_add_up() -> None:
     row = work(1, 5)
 
     assert (row.total, row.over) == (15, 8)
+
+
+def test_lines_are_replaced_and_those_of_engines_that_are_gone_forgotten(picture: Picture) -> None:
+    one, two = EngineId(0), EngineId(1)
+    assert picture.fold(Status(1, 2, lines={one: "first", two: "other"}))
+    before = picture.status
+    assert picture.fold(Status(1, 3, lines={one: "", two: "later"}))
+    assert picture.fold(Status(1, 4))
+
+    assert (before.lines, picture.status.lines) == ({one: "first", two: "other"}, {two: "later"})

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ipcluster_ext.client.reunion import wanted_still
+from ipcluster_ext.client.pending import Outcome
+from ipcluster_ext.client.reunion import ended_since, wanted_still
 from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId
 from ipcluster_ext.protocol.messages import (
     Awaiting,
@@ -13,12 +14,13 @@ from ipcluster_ext.protocol.messages import (
     ClientHello,
     Define,
     Message,
+    Over,
     Resubmit,
     Submit,
     SubmitEach,
 )
-from ipcluster_ext.protocol.parts import TaskItem, TaskSpec
-from ipcluster_ext.protocol.status import Kind
+from ipcluster_ext.protocol.parts import Blob, ResultItem, TaskItem, TaskSpec
+from ipcluster_ext.protocol.status import Kind, TaskStatus
 
 if TYPE_CHECKING:
     from ipcluster_ext.transport.channel import Said
@@ -106,3 +108,37 @@ def test_what_runs_once_more_is_asked_for_only_as_far_as_it_has_not_ended() -> N
     assert wanted_still(unheard, still_open(20, 22)) == [
         ([Resubmit(3, ids([1]), TaskId(20)), Resubmit(3, ids([3]), TaskId(22))], [])
     ]
+
+
+class TestWhatHasEndedSince:
+    def test_is_told_with_how_it_ended_and_without_values(self) -> None:
+        message = Submit(SPEC, items(1, 2, 3))
+        engine = EngineId(4)
+        done = ResultItem(TaskId(1), TaskStatus.DONE, 5.0, 6.0, b"value")
+        failed = ResultItem(TaskId(3), TaskStatus.FAILED, 7.0, 8.0, b"failure")
+        ends = {item.id: Outcome(engine, item, None) for item in (done, failed)}
+
+        [over] = ended_since([([message], ())], still_open(2), ends.get)
+
+        bare = ResultItem(TaskId(1), TaskStatus.DONE, 5.0, 6.0, b"")
+        both = [message.items[0], message.items[2]]
+        assert over == Over(SPEC, both, [bare, failed], [engine, engine])
+
+    def test_is_told_of_tasks_for_certain_engines_with_those(self) -> None:
+        item = TaskItem(TaskId(5), b"in", (Blob("c1-1", 5),), (TaskId(1),))
+        message = SubmitEach(SPEC, item, engines(7, 8, 9))
+
+        [over] = ended_since([([message], ())], still_open(6), lambda _: None)
+
+        bare = [TaskItem(TaskId(task), b"", (), (TaskId(1),)) for task in (5, 7)]
+        assert over == Over(SPEC, bare, [], [], engines(7, 9))
+
+    def test_is_nothing_if_all_goes_on(self) -> None:
+        said: list[Said] = [([Submit(SPEC, items(1, 2)), Cancel([TaskId(9)], 1)], ())]
+
+        assert ended_since(said, still_open(1, 2), lambda _: None) == []
+
+    def test_is_said_again_by_itself(self) -> None:
+        over = Over(SPEC, [TaskItem(TaskId(1), b"in")], [], [])
+
+        assert wanted_still([([over], ())], still_open()) == [([over], [])]

@@ -1,5 +1,4 @@
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -9,6 +8,7 @@ from ipcluster_ext.errors import ClientClosed, EngineError
 from ipcluster_ext.protocol.ids import EngineId
 from ipcluster_ext.protocol.parts import EngineInfo
 from ipcluster_ext.protocol.status import EngineStatus
+from tests.support.waiting import wait_until
 
 STARTING, READY, STOPPED = EngineStatus.STARTING, EngineStatus.READY, EngineStatus.STOPPED
 RETIRING = EngineStatus.RETIRING
@@ -136,6 +136,18 @@ class TestWaiting:
         with pytest.raises(EngineError, match="engine 0 stopped meanwhile: it was told to"):
             waiting.result()
 
+    def test_goes_on_when_one_goes_that_was_to_go(self, roster: Roster) -> None:
+        roster.update([info(0, READY), info(1, RETIRING)])
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(roster.wait_for, 2, 10.0)
+            wait_until(lambda: roster._waiting)  # noqa: SLF001 - nobody else need know
+            roster.update([info(1, STOPPED, reason="it was told to")])
+            missed = list(roster._gone)  # noqa: SLF001 - or it would have to be awaited that nothing happens
+            roster.update([info(2, READY)])
+
+        assert missed == []
+        assert waiting.result()
+
     def test_for_any_condition_looks_after_each_change(self, roster: Roster) -> None:
         roster.update([info(0, READY)])
 
@@ -144,11 +156,9 @@ class TestWaiting:
 
     def test_fails_when_nothing_more_will_be_heard(self, roster: Roster) -> None:
         roster.fail(ClientClosed("closed"))
-        began = time.monotonic()
 
         with pytest.raises(ClientClosed):
-            roster.wait_for(1, 10.0)
-        assert time.monotonic() - began < 5.0
+            roster.wait_for(1, None)
 
 
 class TestAnotherPython:

@@ -33,6 +33,16 @@ class TestWaitingForSeveral:
         assert (found.done, found.not_done) == ({second, other}, {first, third})
         assert found == (found.done, found.not_done)
 
+    def test_takes_a_mapping_from_futures_to_what_they_are_for(
+        self, results: list[AsyncResult]
+    ) -> None:
+        names: dict[Future[str], str] = dict(zip(results, "abc", strict=True))
+        for result in results:
+            value(result, 0, "x")
+
+        assert wait(names, timeout=0).done == set(results)
+        assert {names[result] for result in as_completed(names, timeout=0)} == set("abc")
+
     def test_ends_with_the_last_one(self, results: list[AsyncResult]) -> None:
         with concurrent.futures.ThreadPoolExecutor() as pool:
             waiting = pool.submit(wait, results, 10)

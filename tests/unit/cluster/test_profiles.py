@@ -57,7 +57,13 @@ class TestAProfile:
             ("n = 'four'", "Expected `int | null`, got `str`, in `n`"),
             ("policy = 'fair'", "Invalid enum value 'fair', in `policy`"),
             ("[resources]\ngpu = 'one'", "got `str`, in `resources[...]`"),
-            ("launcher = 'ssl'", "there is no launcher 'ssl'; launchers: local"),
+            ("launcher = 'ssl'", "there is no launcher 'ssl' (did you mean 'ssh'?); launchers: "),
+            ("launcher = 'ssh'", 'launcher "ssh" needs hosts'),
+            ("hosts = ['n1:x']", "'n1:x' is no host"),
+            (
+                "[[engines]]\nn = 2\nqueue = 'a'",
+                "launcher 'local' has no options, and so not queue",
+            ),
             ("n = ", "is not TOML: "),
             ("name = 'other'", "unknown key 'name'"),
         ],
@@ -103,12 +109,26 @@ class TestMakingOne:
         assert path.read_text() == "n = 7"
 
     def test_names_every_key_in_its_comments(self) -> None:
-        named = {line.lstrip("# ").split(" ")[0] for line in profiles.TEMPLATE.splitlines()}
+        words = [line.lstrip("# [").split(" ")[0] for line in profiles.TEMPLATE.splitlines()]
 
-        assert {*profiles.FIELDS, "[resources]"} - named == {"n", "resources"}
+        assert set(profiles.FIELDS) - {word.rstrip("]") for word in words} == {"n"}
 
 
 class TestARecipe:
+    def test_of_another_launcher_takes_no_hosts_from_the_profile(self, config: Path) -> None:
+        write(config, "pair", 'hosts = ["n1:2"]\nhwm = 1')
+
+        recipe = profiles.recipe("pair", launcher="local", n=3)
+
+        assert (recipe.plan(recipe.n).here, recipe.hwm) == (3, 1)
+
+    def test_of_the_same_launcher_takes_its_options_from_the_profile(self, config: Path) -> None:
+        write(config, "pair", 'launcher = "ssh"\n[launcher_options]\nport = 2222\nhosts = ["n1"]')
+
+        (engines,) = profiles.recipe("pair", hosts=["n2:1"]).plan(None).sets
+
+        assert engines.options == {"port": 2222, "hosts": ["n2:1"]}
+
     def test_is_as_is_given_else_as_the_profile_says_else_as_usual(self, config: Path) -> None:
         write(config, "laptop", "n = 3\nhwm = 1")
 

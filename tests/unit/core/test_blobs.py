@@ -16,11 +16,6 @@ def agent(stage: Stage) -> Agent:
     return stage.agent(2)
 
 
-@pytest.fixture
-def engine(agent: Agent) -> Engine:
-    return agent.start(EngineId(0))
-
-
 class TestOfTasks:
     def test_a_tasks_blob_is_kept_while_it_runs_and_freed_when_it_ends(
         self, client: Client, agent: Agent, engine: Engine

@@ -4,6 +4,7 @@ from ipcluster_ext.core.events import CaughtUp, Lags
 from ipcluster_ext.protocol.feed import (
     EngineRow,
     FeedPart,
+    Glimpse,
     Measure,
     Status,
     Totals,
@@ -14,7 +15,7 @@ from ipcluster_ext.protocol.feed import (
 )
 from ipcluster_ext.protocol.frames import encode_failure
 from ipcluster_ext.protocol.ids import ClientId, EngineId
-from ipcluster_ext.protocol.messages import ClientHello, Done, Submit
+from ipcluster_ext.protocol.messages import ClientHello, Done, Output, Submit
 from ipcluster_ext.protocol.parts import Failure, ResultItem, TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import Kind, TaskStatus
 from tests.support.scripted import Agent, Client, Engine, Stage
@@ -25,16 +26,6 @@ ALL: tuple[FeedPart, ...] = ("engines", "work", "totals")
 @pytest.fixture
 def agent(stage: Stage) -> Agent:
     return stage.agent(2)
-
-
-@pytest.fixture
-def engines(agent: Agent) -> list[Engine]:
-    return [agent.start(engine) for engine in agent.to_start]
-
-
-@pytest.fixture
-def watcher(stage: Stage) -> Client:
-    return stage.client()
 
 
 def watch(
@@ -500,3 +491,90 @@ class TestMeasuring:
         assert [(row.id, row.state, row.nbytes) for row in status.engines] == [
             (1, "starting", None)
         ]
+
+
+class TestWhatEnginesWrite:
+    LINES: tuple[FeedPart, ...] = ("lines",)
+
+    def test_is_told_to_those_who_ask_for_it(
+        self, stage: Stage, watcher: Client, client: Client, engines: list[Engine]
+    ) -> None:
+        [task] = client.submit()
+        engines[0].say(Output(task, "stdout", "one\ntwo\n"))
+        watch(watcher)
+        watch(watcher, request=2, parts=self.LINES)
+
+        others, own = news(watcher)
+
+        assert (others.lines, own.lines) == ({}, {0: "two"})
+        assert (own.engines, own.totals) == ([], None)
+        assert stage.hub.deadline is None
+
+    def test_is_told_once_in_an_interval_however_much_it_is(
+        self, stage: Stage, watcher: Client, client: Client, engines: list[Engine]
+    ) -> None:
+        tasks = [task for _ in engines for task in client.submit()]
+        watch(watcher, interval=1.0, parts=self.LINES)
+        news(watcher)
+        told: list[Status] = []
+        for step in range(30):
+            for engine, task in zip(engines, tasks, strict=True):
+                engine.say(Output(task, "stdout", f"step {step}\n" * 100))
+            stage.turn(0.125)
+            told += news(watcher)
+
+        assert [status.lines for status in told] == [
+            {0: f"step {step}", 1: f"step {step}"} for step in (7, 15, 23)
+        ]
+
+    def test_is_told_although_others_were_told_of_the_same_event_before(
+        self, stage: Stage, watcher: Client, client: Client, engines: list[Engine]
+    ) -> None:
+        [task] = client.submit()
+        watch(watcher)
+        watch(watcher, request=2, interval=1.0, parts=self.LINES)
+        news(watcher)
+        engines[0].say(Output(task, "stdout", "late\n"))
+        stage.turn(0.1)
+        news(watcher)
+
+        stage.turn(1.0)
+
+        assert [status.lines for status in news(watcher)] == [{0: "late"}]
+
+    def test_is_one_line_although_it_comes_in_pieces(
+        self, stage: Stage, watcher: Client, client: Client, engines: list[Engine]
+    ) -> None:
+        [task] = client.submit()
+        for text in ("loss", "=0", ".5", "\n", ""):
+            engines[0].say(Output(task, "stdout", text))
+        watch(watcher, parts=self.LINES)
+        [first] = news(watcher)
+        engines[0].say(Output(task, "stdout", "half"), Output(task, "stderr", "other"))
+        stage.turn(0.1)
+
+        assert first.lines == {0: "loss=0.5"}
+        assert [status.lines for status in news(watcher)] == [{0: "other"}]
+
+    def test_that_its_client_is_not_told_yet_is_told_too(
+        self, watcher: Client, client: Client, engines: list[Engine]
+    ) -> None:
+        [task] = client.submit()
+        engines[0].say(Glimpse(task, "stdout", "beyond the limit\n"))
+        engines[1].say(Glimpse(task, "stdout", "not its own\n"))
+        watch(watcher, parts=self.LINES)
+
+        assert [status.lines for status in news(watcher)] == [{0: "beyond the limit"}]
+        assert client.of(Glimpse) == []
+
+    def test_is_forgotten_with_its_process(
+        self, stage: Stage, watcher: Client, client: Client, engines: list[Engine]
+    ) -> None:
+        [task] = client.submit()
+        engines[0].say(Output(task, "stdout", "its last words\n"))
+        watch(watcher, parts=self.LINES)
+        news(watcher)
+        engines[0].die()
+        stage.turn(0.1)
+
+        assert [status.lines for status in news(watcher)] == [{0: ""}]

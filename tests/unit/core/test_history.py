@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 
 import pytest
 
+from ipcluster_ext.core.entry import Entry
 from ipcluster_ext.core.function import Function
-from ipcluster_ext.core.history import Entry, History
+from ipcluster_ext.core.history import History
 from ipcluster_ext.core.task import Task
 from ipcluster_ext.protocol.frames import Frame, encode_failure
 from ipcluster_ext.protocol.ids import EngineId, TaskId

@@ -1,24 +1,11 @@
-import pytest
-
 from ipcluster_ext.core.events import CaughtUp, Lags, PageRead
 from ipcluster_ext.protocol.frames import decode_failure
-from ipcluster_ext.protocol.ids import EngineId
 from ipcluster_ext.protocol.messages import Done, News, Notice, Output
 from ipcluster_ext.protocol.parts import Blob
 from ipcluster_ext.protocol.status import TaskStatus
-from tests.support.scripted import Agent, Client, Engine, Stage
+from tests.support.scripted import Client, Engine, Stage
 
 DONE = TaskStatus.DONE
-
-
-@pytest.fixture
-def agent(stage: Stage) -> Agent:
-    return stage.agent(1)
-
-
-@pytest.fixture
-def engine(agent: Agent) -> Engine:
-    return agent.start(EngineId(0))
 
 
 def lags(client: Client) -> None:

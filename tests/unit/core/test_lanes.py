@@ -22,11 +22,6 @@ def agent(stage: Stage) -> Agent:
     return stage.agent(2)
 
 
-@pytest.fixture
-def engine(agent: Agent) -> Engine:
-    return agent.start(EngineId(0))
-
-
 class TestPriorities:
     def test_the_higher_priority_goes_first(self, client: Client, engine: Engine) -> None:
         client.submit()

@@ -23,11 +23,6 @@ def agent(stage: Stage) -> Agent:
     return stage.agent(2)
 
 
-@pytest.fixture
-def engine(agent: Agent) -> Engine:
-    return agent.start(EngineId(0))
-
-
 class TestWaiting:
     def test_a_task_that_has_not_begun_in_time_expires(
         self, stage: Stage, client: Client, engine: Engine

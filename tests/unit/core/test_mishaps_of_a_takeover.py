@@ -1,7 +1,5 @@
 """What comes at a bad moment while a hub takes over, or just after it has."""
 
-import pytest
-
 from ipcluster_ext.core.absent import RECOVERING
 from ipcluster_ext.core.effects import Send
 from ipcluster_ext.core.events import Said
@@ -22,16 +20,6 @@ from tests.support.scripted import Agent, Client, Engine, Stage
 
 LOST = TaskStatus.LOST
 NONE = TaskId(0)
-
-
-@pytest.fixture
-def agent(stage: Stage) -> Agent:
-    return stage.agent(1)
-
-
-@pytest.fixture
-def engine(agent: Agent) -> Engine:
-    return agent.start(EngineId(0))
 
 
 def test_a_task_whose_client_has_left_waits_for_nobody_any_more(

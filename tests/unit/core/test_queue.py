@@ -43,6 +43,18 @@ def test_tasks_that_come_back_stand_at_the_head_in_their_old_order(queue: Queue)
     assert numbers(queue) == [8, 9, 0, 1, 2]
 
 
+def test_tasks_are_taken_from_wherever_they_stand(queue: Queue) -> None:
+    bound = task_of(3, 7)
+    for task in (bound, task_of(4, 7)):
+        queue.push(task)
+    middle = next(task for task in queue if task.id == 1)
+
+    queue.take({middle, bound})
+
+    assert (numbers(queue), len(queue)) == ([0, 2, 4], 3)
+    assert queue.length(ANYWHERE) == 2
+
+
 def test_a_task_that_has_ended_is_passed_over(queue: Queue) -> None:
     cancelled = queue.head(ANYWHERE)
     assert cancelled is not None
@@ -70,6 +82,18 @@ def test_restricted_tasks_stand_in_lanes_of_their_own_before_the_others(queue: Q
 
     assert queue.lanes == [lane_of(1, 2), lane_of(7), ANYWHERE]
     assert [queue.length(lane) for lane in queue.lanes] == [1, 1, 3]
+
+
+def test_a_task_may_be_put_in_another_lane_while_it_is_queued(queue: Queue) -> None:
+    queue.push(task_of(8, 7))
+    first = queue.head(ANYWHERE)
+    assert first is not None
+
+    queue.relocate(first, lane_of(7))
+    lanes = [[queue.pop(lane).id for _ in range(2)] for lane in (lane_of(7), ANYWHERE)]
+
+    assert lanes == [[0, 8], [1, 2]]
+    assert len(queue) == 0
 
 
 def test_an_empty_lane_is_taken_away(queue: Queue) -> None:

@@ -12,6 +12,7 @@ from ipcluster_ext.protocol.messages import (
     HistoryQuery,
     Purge,
     Purged,
+    Ran,
     Records,
     Resubmit,
     Submit,
@@ -21,6 +22,7 @@ from ipcluster_ext.protocol.parts import (
     Dependency,
     Options,
     Record,
+    ResultItem,
     TaskItem,
     TaskSpec,
 )
@@ -165,6 +167,22 @@ class TestRecords:
         [answer] = client.of(Records)
         assert (answer.request, answer.records) == (7, [])
         assert answer.refused.startswith("there is no key 'lable'")
+
+    def test_of_one_client_come_as_it_numbered_them_whatever_an_engine_s_clock_says(
+        self, stage: Stage, client: Client
+    ) -> None:
+        stage.engines(1)
+        stage.turn(5.0)
+        first = client.submit(1)
+        [second] = client.next_ids(1)
+        began = PLACE.epoch + 104.9
+        outcome = ResultItem(second, DONE, began, began + 0.1, PICKLED)
+        client.say(Ran(TaskSpec(Kind.APPLY), [TaskItem(second, b"")], [outcome], EngineId(0)))
+
+        records = ask(client)
+
+        assert [record.id for record in records] == [*first, second]
+        assert [record.submitted for record in records] == [PLACE.epoch + 105.0, began]
 
 
 class TestPurging:

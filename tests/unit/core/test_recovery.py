@@ -34,6 +34,7 @@ from ipcluster_ext.protocol.parts import (
     Blob,
     Dependency,
     Options,
+    ResultItem,
     Retry,
     TaskItem,
     TaskSpec,
@@ -49,11 +50,6 @@ ZERO = EngineId(0)
 @pytest.fixture
 def agent(stage: Stage) -> Agent:
     return stage.agent(2)
-
-
-@pytest.fixture
-def engines(agent: Agent) -> list[Engine]:
-    return [agent.start(EngineId(number)) for number in range(2)]
 
 
 class TestTasks:
@@ -103,6 +99,24 @@ class TestTasks:
             return_engine(engine, held=[])
 
         assert sorted(task for engine in engines for task in engine.ids) == sorted(tasks)
+
+    def test_of_a_newcomer_wait_for_the_engines_although_nothing_was_recorded(
+        self, stage: Stage, agent: Agent, engines: list[Engine]
+    ) -> None:
+        stage.pages.clear()
+
+        stage.crash()
+        newcomer = stage.client()
+        [task] = newcomer.submit()
+        assert not newcomer.of(Welcome)  # it would tell of a cluster without engines
+        return_agent(agent, engines)
+        for engine in engines:
+            return_engine(engine)
+        engines[0].finish()
+
+        assert newcomer.statuses == {task: DONE}
+        [welcome] = newcomer.of(Welcome)
+        assert [info.id for info in welcome.engines] == [0, 1]
 
     def test_that_nobody_had_recorded_come_from_their_client_and_stay_where_they_are(
         self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
@@ -189,6 +203,28 @@ class TestTasks:
         assert held == [task]
         assert client.statuses[task] is FAILED
         assert task not in first.ids
+
+    def test_that_one_engine_refused_and_another_failed_to_do_are_not_tried_again(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [task] = client.submit()
+        [first] = [engine for engine in engines if engine.ids]
+        [second] = [engine for engine in engines if engine is not first]
+        refused = Done([first.outcome(TaskStatus.REFUSED)])
+        first.say(refused)
+        assert second.ids == [task]
+        failed = Done([second.outcome(FAILED)])
+
+        stage.crash(unwritten=1)
+        return_agent(agent, engines)
+        return_engine(first, [task])
+        return_engine(second, [task])
+        second.say(failed)
+        first.say(refused)
+        return_client(client, waits=[task])
+
+        assert client.statuses == {task: FAILED}
+        assert [engine.ids for engine in engines] == [[], []]
 
     def test_whose_end_comes_before_they_are_known_have_ended_when_they_are(
         self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
@@ -639,6 +675,26 @@ class TestDeaths:
         successor = agent.start(runner.number)
 
         assert successor.of(Forget) == []
+
+    def test_leave_an_engine_the_values_of_what_it_has_once_more(
+        self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]
+    ) -> None:
+        [first] = client.submit()
+        next(engine for engine in engines if engine.ids).finish(buffers=(Blob("e0-1", 5_000_000),))
+        [task] = client.submit(needs=[first])
+        runner = next(engine for engine in engines if engine.ids)
+        other = next(engine for engine in engines if not engine.ids)
+        failed = Done([ResultItem(task, FAILED, 1.0, 2.0, b"")])
+
+        stage.crash()
+        return_client(client, waits=[task])
+        return_agent(agent, engines)
+        return_engine(other)
+        runner.forget()
+        return_engine(runner, [task, task], failed)
+
+        assert client.statuses[task] is FAILED
+        assert runner.of(Forget) == []
 
     def test_take_what_had_begun_before_a_task_that_only_the_hub_before_knew(
         self, stage: Stage, client: Client, agent: Agent, engines: list[Engine]

@@ -1,7 +1,7 @@
 import pytest
 
-from ipcluster_ext.protocol.ids import EngineId, TaskId
-from ipcluster_ext.protocol.messages import Lack, Values
+from ipcluster_ext.protocol.ids import TaskId
+from ipcluster_ext.protocol.messages import Forget, Lack, Values
 from ipcluster_ext.protocol.parts import Blob
 from ipcluster_ext.protocol.status import TaskStatus
 from tests.support.comebacks import return_agent, return_client, return_engine
@@ -9,16 +9,6 @@ from tests.support.scripted import Agent, Client, Engine, Stage
 
 DONE = TaskStatus.DONE
 LARGE = (Blob("e0-1-1", 2_000_000),)
-
-
-@pytest.fixture
-def agent(stage: Stage) -> Agent:
-    return stage.agent(1)
-
-
-@pytest.fixture
-def engine(agent: Agent) -> Engine:
-    return agent.start(EngineId(0))
 
 
 @pytest.fixture
@@ -81,3 +71,22 @@ class TestAValueThatATaskOfTheTimeBeforeNeeds:
 
         assert client.statuses[behind] is DONE
         assert client.of(Lack) == []
+
+
+def test_a_value_is_kept_for_a_task_that_nobody_has_named(
+    stage: Stage, client: Client, engine: Engine, agent: Agent
+) -> None:
+    for _ in range(3):  # so short that the engine gets several at a time
+        [first] = client.submit()
+        engine.finish(seconds=1e-5)
+    [named] = client.submit(needs=[first])
+    [unnamed] = client.submit(needs=[first])
+    stage.crash(unwritten=1)
+    return_agent(agent, [engine])
+    return_engine(engine)
+
+    engine.finish()
+
+    assert engine.ids == [unnamed]
+    assert engine.of(Forget) == []
+    assert named not in stage.hub.state.tasks

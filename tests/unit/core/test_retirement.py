@@ -24,11 +24,6 @@ def agent(stage: Stage) -> Agent:
     return stage.agent(3)
 
 
-@pytest.fixture
-def engines(agent: Agent) -> list[Engine]:
-    return [agent.start(engine) for engine in agent.to_start]
-
-
 def stopped(agent: Agent) -> list[int]:
     """Return the engines that an agent was told to stop, in order."""
     return [engine for order in agent.of(StopEngines) for engine in order.engines]

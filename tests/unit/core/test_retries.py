@@ -17,11 +17,6 @@ def agent(stage: Stage) -> Agent:
     return stage.agent(2)
 
 
-@pytest.fixture
-def engine(agent: Agent) -> Engine:
-    return agent.start(EngineId(0))
-
-
 def judged(**facts: float) -> Options:
     return Options(retry=Retry(judge=b"classes", **facts))  # type: ignore[arg-type]
 

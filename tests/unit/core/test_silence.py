@@ -4,8 +4,10 @@ from ipcluster_ext.core.withdrawals import ANSWER_WITHIN
 from ipcluster_ext.protocol.ids import EngineId, TaskId
 from ipcluster_ext.protocol.messages import (
     Cancelled,
+    Done,
     Drop,
     Engines,
+    Forget,
     Peek,
     Peeked,
     Run,
@@ -27,11 +29,6 @@ def stage() -> Stage:
 @pytest.fixture
 def agent(stage: Stage) -> Agent:
     return stage.agent(2)
-
-
-@pytest.fixture
-def engine(agent: Agent) -> Engine:
-    return agent.start(EngineId(0))
 
 
 def busy(client: Client, engine: Engine, count: int = 5) -> list[TaskId]:
@@ -124,6 +121,22 @@ class TestTheHandover:
         stage.turn(100.0)
 
         assert agent.of(Peek) == [Peek(EngineId(0), engine.boot, 1)]
+
+    def test_has_it_drop_tasks_before_it_forgets_what_they_need(
+        self, stage: Stage, client: Client, engine: Engine, agent: Agent
+    ) -> None:
+        [need] = client.submit()
+        large = engine.outcome(seconds=0.0001, buffers=(1,))
+        engine.say(Done([large]), frames=[b"!"])
+        [begun] = client.submit()
+        client.submit(needs=[need])
+        engine.forget()
+        engine.fall_silent()
+        stage.turn(8.0)
+
+        peeked(agent, begun)
+
+        assert [type(message) for message in engine.heard] == [Drop, Forget]
 
     def test_gives_others_what_has_not_begun(
         self, stage: Stage, client: Client, engine: Engine, agent: Agent

@@ -25,16 +25,6 @@ from ipcluster_ext.protocol.status import Kind
 from tests.support.scripted import Agent, Client, Engine, Stage
 
 
-@pytest.fixture
-def agent(stage: Stage) -> Agent:
-    return stage.agent(1)
-
-
-@pytest.fixture
-def engine(agent: Agent) -> Engine:
-    return agent.start(agent.to_start[0])
-
-
 def return_engine(
     agent: Agent, engine: Engine, *also: Message, frames: Sequence[bytes] = ()
 ) -> None:

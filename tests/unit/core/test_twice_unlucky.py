@@ -1,8 +1,9 @@
 """What follows when something else happens just as the hub dies."""
 
 import pytest
+from msgspec import structs
 
-from ipcluster_ext.core.absent import RECOVERING
+from ipcluster_ext.core.absent import PEEK_WITHIN, RECOVERING
 from ipcluster_ext.core.recovery import FORGET_AFTER, PATIENCE
 from ipcluster_ext.core.roll import WELCOME_WITHIN
 from ipcluster_ext.core.state import TOLD_FOR
@@ -19,6 +20,7 @@ from ipcluster_ext.protocol.messages import (
     Peek,
     Peeked,
     Returned,
+    Run,
     StartEngines,
     Steer,
     Steered,
@@ -28,23 +30,19 @@ from ipcluster_ext.protocol.messages import (
     Waiting,
     Welcome,
 )
-from ipcluster_ext.protocol.parts import Dependency, Options, ResultItem, TaskItem, TaskSpec
+from ipcluster_ext.protocol.parts import Dependency, Options, ResultItem, Retry, TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import Kind, TaskStatus
-from tests.support.comebacks import return_agent, return_client, return_engine, submission
+from tests.support.comebacks import (
+    have_hub_follow,
+    return_agent,
+    return_client,
+    return_engine,
+    submission,
+)
 from tests.support.scripted import Agent, Client, Engine, Stage
 
 DONE, FAILED, LOST = TaskStatus.DONE, TaskStatus.FAILED, TaskStatus.LOST
 CANCELLED = TaskStatus.CANCELLED
-
-
-@pytest.fixture
-def agent(stage: Stage) -> Agent:
-    return stage.agent(1)
-
-
-@pytest.fixture
-def engine(agent: Agent) -> Engine:
-    return agent.start(EngineId(0))
 
 
 class TestATaskThatWasInterrupted:
@@ -65,27 +63,23 @@ class TestATaskThatWasInterrupted:
         ]
 
     def test_is_cancelled_if_no_engine_has_it(
-        self, stage: Stage, client: Client, agent: Agent, engine: Engine
+        self, client: Client, agent: Agent, engine: Engine
     ) -> None:
         [task] = client.submit()
         client.say(Interrupt([task], 1))
 
-        stage.crash()
-        return_agent(agent, [engine])
-        return_engine(engine, held=[])
+        have_hub_follow(agent, engine, held=[])
         return_client(client, waits=[task])
 
         assert client.statuses == {task: CANCELLED}
 
     def test_is_cancelled_if_its_engine_gives_it_back(
-        self, stage: Stage, client: Client, agent: Agent, engine: Engine
+        self, client: Client, agent: Agent, engine: Engine
     ) -> None:
         [task] = client.submit()
         client.say(Interrupt([task], 1))
 
-        stage.crash()
-        return_agent(agent, [engine])
-        return_engine(engine)
+        have_hub_follow(agent, engine)
         engine.todo.clear()
         engine.say(Returned([task]))
         return_client(client, waits=[task])
@@ -98,9 +92,7 @@ class TestATaskThatWasInterrupted:
         [task] = client.submit()
         client.say(Interrupt([task], 1, [2.0, 3.0]))
 
-        stage.crash()
-        return_agent(agent, [engine])
-        return_engine(engine)
+        have_hub_follow(agent, engine)
         stage.turn(2.5)
 
         assert agent.of(StopEngines) == [StopEngines([EngineId(0)], again=True, grace=3.0)]
@@ -121,9 +113,7 @@ class TestATaskThatDependsOnOthers:
         engine.fail()
         client.forget()
 
-        stage.crash()
-        return_agent(agent, [engine])
-        return_engine(engine, held=[])
+        have_hub_follow(agent, engine, held=[])
         return_client(client, waits=[task])
         lacks = client.of(Lack)
         client.say(supply)
@@ -142,9 +132,7 @@ class TestATaskThatDependsOnOthers:
         stage.hub.state.history.forget([before])
         stage.turn(0.0)
 
-        stage.crash()
-        return_agent(agent, [engine])
-        return_engine(engine)
+        have_hub_follow(agent, engine)
         return_client(client, waits=[task])
         engine.finish()
 
@@ -268,6 +256,99 @@ class TestANewClient:
         assert engine.ids == [task]
 
 
+def tried_in_vain(client: Client, both: tuple[Engine, Engine]) -> tuple[TaskId, Done]:
+    """Have a task fail on the first of two engines, and the next hub hear it from both.
+
+    Returns
+    -------
+    The task, and what the first engine said of it.
+    """
+    first, second = both
+    [task] = client.submit(retries=1, engines=[0, 1])
+    client.submit_each([0])
+    failed = Done([first.outcome(FAILED)])
+    first.say(failed)
+    first.stage.crash(unwritten=1)
+    return_agent(first.agent, both)
+    return_engine(first, [task, *first.ids])
+    return_engine(second)
+    return task, failed
+
+
+def test_what_is_over_is_dropped_and_stopped_where_it_still_is(
+    stage: Stage, client: Client, agent: Agent, engine: Engine
+) -> None:
+    over, running = client.submit(1) + client.submit_each([engine.number])
+    engine.finish()
+    stage.crash()
+    return_agent(agent, [engine])
+
+    return_engine(engine, [over, running])
+
+    assert engine.of(Drop) == [Drop([over])]
+    assert engine.of(Halt) == [Halt([over])]
+
+
+class TestATaskThatIsQueuedAgainAlthoughAnEngineMayHaveBegunIt:
+    """Nobody could say what the engine had begun; it is back before another has the task."""
+
+    @staticmethod
+    def queue_again(stage: Stage, client: Client, engine: Engine, tasks: list[TaskId]) -> None:
+        """Have the next hub wait in vain for an engine, and for what its agent knows of it."""
+        stage.crash()
+        return_agent(engine.agent, [engine])
+        return_client(client, waits=tasks)
+        stage.turn(PATIENCE)
+        stage.turn(PEEK_WITHIN)
+        engine.forget()
+        assert sorted(task.id for task in stage.hub.state.queue) == tasks
+
+    def test_stays_with_the_engine(self, stage: Stage, client: Client, engine: Engine) -> None:
+        [task] = client.submit()
+        self.queue_again(stage, client, engine, [task])
+
+        return_engine(engine, [task])
+        sent = [message for message in engine.heard if isinstance(message, Run | Drop)]
+        engine.finish()
+
+        assert sent == []
+        assert client.statuses == {task: DONE}
+
+    def test_leaves_the_others_in_the_queue(
+        self, stage: Stage, client: Client, engine: Engine
+    ) -> None:
+        tasks = client.submit(4)
+        self.queue_again(stage, client, engine, tasks)
+
+        return_engine(engine, [tasks[0]])
+        engine.finish()
+        for _ in tasks[1:]:
+            engine.finish()
+
+        assert list(client.statuses) == tasks
+        assert client.statuses == dict.fromkeys(tasks, DONE)
+
+    def test_stays_with_it_although_it_was_restricted(
+        self, stage: Stage, client: Client, engine: Engine
+    ) -> None:
+        bound, plain = *client.submit(engines=[0]), *client.submit()
+        self.queue_again(stage, client, engine, [bound, plain])
+
+        return_engine(engine, [bound])
+
+        assert engine.ids == [bound]
+        assert (engine.of(Run), engine.of(Drop)) == ([], [])
+
+    def test_is_lost_with_it(self, stage: Stage, client: Client, engine: Engine) -> None:
+        [task] = client.submit()
+        self.queue_again(stage, client, engine, [task])
+        return_engine(engine, [task])
+
+        engine.agent.say(engine.exited(began=task))
+
+        assert client.statuses == {task: LOST}
+
+
 class TestATaskThatTwoEnginesClaim:
     """One has tried it in vain, and the hub had given it to the other before it wrote that down."""
 
@@ -276,19 +357,52 @@ class TestATaskThatTwoEnginesClaim:
         agent = stage.agent(2)
         return agent.start(EngineId(0)), agent.start(EngineId(1))
 
-    def test_is_left_to_the_other(
+    def test_is_given_to_neither_if_both_have_refused_it(
         self, stage: Stage, client: Client, both: tuple[Engine, Engine]
     ) -> None:
         first, second = both
-        [task] = client.submit(retries=1, engines=[0, 1])
-        client.submit_each([0])
-        failed = Done([first.outcome(FAILED)])
-        first.say(failed)
-
+        [task] = client.submit()
+        refused = Done([first.outcome(TaskStatus.REFUSED)])
+        first.say(refused)
+        assert second.ids == [task]
         stage.crash(unwritten=1)
         return_agent(first.agent, both)
-        return_engine(first, [task, *first.ids])
+        return_client(client, waits=[task])
         return_engine(second)
+        stage.turn(PATIENCE)
+        stage.turn(PEEK_WITHIN)  # its agent does not say what the first one has begun
+        second.say(Done([second.outcome(TaskStatus.REFUSED)]))
+        first.forget()
+
+        return_engine(first, [task], refused)
+
+        assert first.of(Run) == []
+        assert client.why(task)[0] == "ImpossibleDependency"
+
+    def test_is_dropped_by_one_once_the_other_has_done_it(
+        self, stage: Stage, client: Client, both: tuple[Engine, Engine]
+    ) -> None:
+        first, second = both
+        [task] = client.submit()
+        stage.crash()
+        return_agent(first.agent, both)
+        return_client(client, waits=[task])
+        return_engine(second)
+        stage.turn(PATIENCE)
+        stage.turn(PEEK_WITHIN)  # its agent does not say what the first one has begun
+        assert second.ids == [task]
+        second.forget()
+
+        return_engine(first, [task], Done([ResultItem(task, DONE, 1.0, 2.0, b"out")]))
+
+        assert client.statuses == {task: DONE}
+        assert second.of(Drop) == [Drop([task])]
+        second.give_back(begun=0)
+        assert client.submit_each([second.number]) == second.ids
+
+    def test_is_left_to_the_other(self, client: Client, both: tuple[Engine, Engine]) -> None:
+        first, second = both
+        task, failed = tried_in_vain(client, both)
         held = list(second.ids)
         first.say(failed)
         second.finish()
@@ -299,24 +413,109 @@ class TestATaskThatTwoEnginesClaim:
         assert task not in first.ids
 
     def test_has_ended_if_the_other_says_so_first(
-        self, stage: Stage, client: Client, both: tuple[Engine, Engine]
+        self, client: Client, both: tuple[Engine, Engine]
     ) -> None:
         first, second = both
-        [task] = client.submit(retries=1, engines=[0, 1])
-        client.submit_each([0])
-        failed = Done([first.outcome(FAILED)])
-        first.say(failed)
-
-        stage.crash(unwritten=1)
-        return_agent(first.agent, both)
-        return_engine(first, [task, *first.ids])
-        return_engine(second)
+        task, failed = tried_in_vain(client, both)
         second.finish()
         first.say(failed)
         return_client(client, waits=[task])
 
         assert client.statuses[task] is DONE
         assert [task in engine.ids for engine in both] == [False, False]
+
+    def test_does_not_pause_before_it_is_left_to_the_same_engine(
+        self, stage: Stage, client: Client, agent: Agent, engine: Engine
+    ) -> None:
+        options = Options(retry=Retry(backoff=0.01))
+        [task] = client.submit(retries=1, options=options)
+        failed = Done([engine.outcome(FAILED)])
+        engine.say(failed)
+        stage.turn(0.01)
+        done = Done([engine.outcome(DONE)])
+
+        stage.crash(unwritten=1)
+        return_agent(agent, [engine])
+        return_client(client, waits=[task])
+        return_engine(engine, [task, task])
+        engine.say(failed)
+        stage.turn(0.01)
+        engine.say(done)
+
+        assert engine.ids == []
+        assert client.statuses == {task: DONE}
+
+
+class TestATaskThatNobodyNamedToOneHub:
+    """An engine said how it ended there; that hub died before the client came back."""
+
+    @staticmethod
+    def tell_the_second_hub(
+        stage: Stage, client: Client, engine: Engine, *, retries: int, status: TaskStatus
+    ) -> TaskId:
+        [task] = client.submit(retries=retries)
+        done = Done([engine.outcome(status)])
+        stage.crash(unwritten=len(stage.pages))
+        return_agent(engine.agent, [engine])
+        return_engine(engine, [task], done)
+        stage.crash()
+        return_agent(engine.agent, [engine])
+        return_engine(engine)
+        return task
+
+    def test_has_failed_if_it_may_not_be_tried_again(
+        self, stage: Stage, client: Client, engine: Engine
+    ) -> None:
+        task = self.tell_the_second_hub(stage, client, engine, retries=0, status=FAILED)
+
+        return_client(client, submission(task), waits=[task])
+
+        assert (client.statuses, engine.ids) == ({task: FAILED}, [])
+
+    def test_costs_a_retry_if_it_has_one(
+        self, stage: Stage, client: Client, engine: Engine
+    ) -> None:
+        task = self.tell_the_second_hub(stage, client, engine, retries=1, status=FAILED)
+
+        return_client(client, submission(task, retries=1), waits=[task])
+        held = list(engine.ids)
+        engine.fail()
+
+        assert (held, client.statuses) == ([task], {task: FAILED})
+
+    def test_is_not_given_to_an_engine_that_has_refused_it(
+        self, stage: Stage, client: Client, engine: Engine
+    ) -> None:
+        task = self.tell_the_second_hub(stage, client, engine, retries=0, status=TaskStatus.REFUSED)
+
+        return_client(client, submission(task), waits=[task])
+
+        assert client.why(task)[0] == "ImpossibleDependency"
+
+    def test_has_failed_once_though_its_engine_says_so_to_both_hubs(
+        self, stage: Stage, client: Client, engine: Engine
+    ) -> None:
+        [task] = client.submit(retries=1)
+        failed = Done([engine.outcome(FAILED)])
+        stage.crash(unwritten=len(stage.pages))
+        for _ in range(2):
+            return_agent(engine.agent, [engine])
+            return_engine(engine, [task], failed)
+            stage.crash()
+        return_agent(engine.agent, [engine])
+        return_engine(engine)
+
+        return_client(client, submission(task, retries=1), waits=[task])
+        engine.finish()
+
+        assert client.statuses == {task: DONE}
+
+    def test_is_forgotten_after_a_while(self, stage: Stage, client: Client, engine: Engine) -> None:
+        self.tell_the_second_hub(stage, client, engine, retries=0, status=FAILED)
+
+        stage.turn(FORGET_AFTER)
+
+        assert stage.hub.state.recovered.tried == {}
 
 
 class TestRequestsToStartEngines:
@@ -357,6 +556,54 @@ class TestAnEngineThatIsStoppedWhileTheHubDies:
         assert stopped.agent.of(Peek) == [peek]
         ran = [begun]
         stopped.agent.say(Peeked(stopped.number, stopped.boot, RECOVERING, begun, [], ran))
+
+    def test_is_named_to_those_who_wait_meanwhile(
+        self, stage: Stage, client: Client, two: tuple[Engine, Engine]
+    ) -> None:
+        [task] = client.submit(engines=[0])
+        stage.crash()
+        return_client(client, waits=[task])
+        return_agent(two[0].agent, two)
+        return_engine(two[1])
+        stage.turn(PATIENCE)
+        two[0].agent.say(Peeked(two[0].number, two[0].boot, RECOVERING, task, [], [task]))
+
+        assert client.of(Notice) == [Notice("the hub that took over has waited 12 s for engine 0")]
+
+    def test_and_dies_has_tried_as_often_as_its_black_box_says(
+        self, stage: Stage, client: Client, two: tuple[Engine, Engine]
+    ) -> None:
+        stopped, other = two
+        [task] = client.submit(retries=1, engines=[0])
+
+        self.hang(stage, two, task)
+        exited = stopped.exited(began=task, again=False)
+        stopped.agent.say(structs.replace(exited, ran=[task, task]))
+        return_client(client, waits=[task])
+
+        assert client.statuses == {task: LOST}
+        assert client.why(task)[0] == "EngineLost"
+        assert other.ids == []
+
+    def test_drops_what_another_has_done_since(
+        self, stage: Stage, client: Client, two: tuple[Engine, Engine]
+    ) -> None:
+        stopped, other = two
+        [task] = client.submit()
+        holder, runner = (stopped, other) if stopped.ids else (other, stopped)
+
+        stage.crash(unwritten=len(stage.pages))
+        return_agent(holder.agent, two)
+        return_engine(runner)
+        return_client(client, submission(task), waits=[task])
+        stage.turn(PATIENCE)
+        holder.agent.say(Peeked(holder.number, holder.boot, RECOVERING, TaskId(0), [], []))
+        runner.finish()
+        holder.forget()
+        return_engine(holder, [task])
+
+        assert client.statuses == {task: DONE}
+        assert holder.of(Drop) == [Drop([task])]
 
     def test_keeps_what_it_has_begun(
         self, stage: Stage, client: Client, two: tuple[Engine, Engine]
@@ -465,3 +712,59 @@ class TestATaskThatADeadEngineHadBegunTwice:
 
         assert successor.ids == []
         assert client.statuses == {task: LOST}
+
+
+class TestATaskThatNobodyHasNamed:
+    """Its engine has died with it, and so does the hub that was told."""
+
+    @pytest.mark.parametrize("settled", [True, False])
+    def test_is_lost_although_a_further_hub_hears_of_neither(
+        self, stage: Stage, client: Client, agent: Agent, engine: Engine, settled: bool
+    ) -> None:
+        [task] = client.submit()
+
+        stage.crash(unwritten=1)
+        if settled:
+            return_agent(agent, [engine])
+            return_engine(engine)
+            engine.die(began=task)
+        else:
+            exited = structs.replace(engine.exited(began=task), ran=[task])
+            return_agent(agent, [], exited)
+        stage.crash()
+        return_agent(agent, [])
+        return_client(client, submission(task), waits=[task])
+
+        assert client.statuses == {task: TaskStatus.LOST}
+
+    def test_is_tried_again_as_often_as_is_left(
+        self, stage: Stage, client: Client, agent: Agent, engine: Engine
+    ) -> None:
+        [task] = client.submit(retries=1)
+
+        have_hub_follow(agent, engine, unwritten=1)
+        engine.die(began=task)
+        stage.crash()
+        another = agent.fork(EngineId(0))
+        return_agent(agent, [another])
+        another.hello()
+        return_client(client, submission(task, retries=1), waits=[task])
+        ran = another.ids
+        another.die(began=task)
+
+        assert (ran, client.statuses) == ([task], {task: TaskStatus.LOST})
+
+    def test_leaves_no_page_behind_when_it_was_named(
+        self, stage: Stage, client: Client, agent: Agent, engine: Engine
+    ) -> None:
+        [task] = client.submit()
+
+        have_hub_follow(agent, engine, unwritten=1)
+        before = set(stage.pages)
+        engine.die(began=task)
+        during = set(stage.pages) - before
+        return_client(client, submission(task), waits=[task])
+        stage.turn(0.0)
+
+        assert len(during) == 1
+        assert not during & set(stage.pages)

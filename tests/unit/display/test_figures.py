@@ -6,8 +6,8 @@ from ipcluster_ext.display import figures
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (0.0, "0.0 s"), (0.26, "0.3 s"), (1.0, "1 s"), (59.4, "59 s"), (59.9, "1 min 00 s"),
-        (80, "1 min 20 s"), (7500, "2 h 05 min"), (100 * 3600, "4 d 4 h"),
+        (-1.0, "0.0 s"), (0.0, "0.0 s"), (0.26, "0.3 s"), (1.0, "1 s"), (59.4, "59 s"),
+        (59.9, "1 min 00 s"), (80, "1 min 20 s"), (7500, "2 h 05 min"), (100 * 3600, "4 d 4 h"),
     ],
 )  # fmt: skip
 def test_spans_are_told_in_two_units_at_most(seconds: float, text: str) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from ipcluster_ext.engine.birth import arranged, one_thread_each
+from ipcluster_ext.engine.birth import arranged, no_threads
 
 STDLIB = "/usr/lib/python3.11"
 ZIP, DYNLOAD, SITE = "/usr/lib/python311.zip", f"{STDLIB}/lib-dynload", "/venv/site-packages"
@@ -25,16 +25,14 @@ def test_site_packages_below_the_standard_library_are_not_taken_for_it() -> None
     assert path == [STDLIB, "/home/a", f"{STDLIB}/site-packages"]
 
 
-def test_numerical_libraries_get_one_thread_if_nobody_chose() -> None:
-    environment = {"PATH": "/bin"}
+@pytest.mark.parametrize("chosen", [{}, {"OMP_NUM_THREADS": "4"}])
+def test_libraries_that_are_imported_start_no_thread_whatever_was_chosen(
+    chosen: dict[str, str],
+) -> None:
+    environment = {"PATH": "/bin", **chosen}
 
-    assert one_thread_each(environment)
-    assert environment == {"PATH": "/bin", **dict.fromkeys(LIMITS, "1")}
+    with no_threads(environment):
+        meanwhile = dict(environment)
 
-
-@pytest.mark.parametrize(("chosen", "limited"), [("1", True), ("4", False)])
-def test_a_choice_of_the_user_stays(chosen: str, limited: bool) -> None:
-    environment = {"OMP_NUM_THREADS": chosen}
-
-    assert one_thread_each(environment) is limited
-    assert environment == {"OMP_NUM_THREADS": chosen}
+    assert meanwhile == {"PATH": "/bin", **dict.fromkeys(LIMITS, "1")}
+    assert environment == {"PATH": "/bin", **chosen}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ipcluster_ext.engine.forks import Forks
+    from ipcluster_ext.engine.interrupts import Interrupts
     from ipcluster_ext.engine.news import Newsroom
     from ipcluster_ext.engine.speaker import Speaker
     from ipcluster_ext.engine.wire import Wire
@@ -50,9 +51,12 @@ class Stage:
         self.path = box
         self.box = BlackBox(box)
         self.is_fork = False
+        self.express = self
+        self.came: set[TaskId] = set()
         self.desk = Desk(
             cast("Wire", self), cast("Applier", self), speaker=cast("Speaker", self),
             news=cast("Newsroom", self), box=self.box, forks=cast("Forks", self),
+            interrupts=cast("Interrupts", self),
         )  # fmt: skip
 
     def perform(self, assignment: Assignment) -> Outcome:

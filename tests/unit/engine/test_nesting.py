@@ -37,8 +37,9 @@ class Clock:
 class ScriptedWire:
     """A wire on which things happen at given times, and nothing else."""
 
-    def __init__(self, lane: Lane, clock: Clock) -> None:
+    def __init__(self, lane: Lane, clock: Clock, box: BlackBox) -> None:
         self.lane = lane
+        self._box = box
         self._clock = clock
         self.script: list[tuple[float, Callable[[], object]]] = []
         self.said: list[tuple[int, int | None, int]] = []
@@ -57,11 +58,16 @@ class ScriptedWire:
             self._clock.now = max(self._clock.now, when)
             happens()
 
-    def say_waiting(self, inside: int, above: int | None, unsuited: int) -> None:
+    @property
+    def waits(self) -> "ScriptedWire":
+        return self
+
+    def inside(self, inside: int, above: int | None, unsuited: int) -> None:
         self.said.append((inside, above, unsuited))
 
     def catch_up(self) -> None:
-        self.lane.take_finished()
+        for place in self.lane.take_finished().places:
+            self._box.leave(place)
 
     def wake(self) -> None:
         pass
@@ -73,9 +79,9 @@ class Stage:
     def __init__(self, clock: Clock, box: Path) -> None:
         self.clock = clock
         self.lane = Lane(lambda: None)
-        self.wire = ScriptedWire(self.lane, clock)
-        self.interrupts = Interrupts(lambda: self.lane.current, self.wire.wake)
         self.box = BlackBox(box)
+        self.wire = ScriptedWire(self.lane, clock, self.box)
+        self.interrupts = Interrupts(lambda: self.lane.current, self.wire.wake)
         self.path = box
         self.done: list[tuple[int, list[int], tuple[TaskId, ...]]] = []
         self.inside: dict[int, Callable[[], None]] = {}

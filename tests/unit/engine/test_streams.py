@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -150,6 +151,23 @@ class TestPrinted:
 
         assert stage.printed.end_task(TaskId(2)) == [(1, "stdout", "late")]
         assert not stage.printed.used
+
+    def test_that_another_thread_begins_to_write_as_a_task_ends_is_not_settled(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Texts(dict[Any, Any]):
+            """Looked at last, as far as the one that ends knows."""
+
+            def __bool__(self) -> bool:
+                stage.task = TaskId(2)
+                stage.printed.write("stdout", "b")
+                return False
+
+        monkeypatch.setattr(stage.printed, "_texts", Texts())
+        stage.printed.write("stdout", "a")
+
+        assert stage.printed.end_task(TaskId(1)) == [(1, "stdout", "a")]
+        assert (stage.printed.used, stage.printed.pending) == (True, True)
 
     def test_that_utf8_has_no_form_for_is_written_out(self, stage: Stage) -> None:
         stage.printed.write("stdout", "a\udc80")

@@ -2,6 +2,7 @@ from typing import cast
 
 from ipcluster_ext.core.effects import Dismiss, Send
 from ipcluster_ext.core.events import Heard, PeerId, Said, Silent
+from ipcluster_ext.hub.freight import Read
 from ipcluster_ext.hub.ports import ACK_WITHIN, CLIENTS, ENGINES, Ports
 from ipcluster_ext.protocol.frames import decode
 from ipcluster_ext.protocol.ids import ClientId, EngineId
@@ -10,6 +11,7 @@ from ipcluster_ext.protocol.messages import (
     AgentHello,
     ClientHello,
     Message,
+    Ping,
     StartEngines,
     StopEngines,
 )
@@ -26,11 +28,11 @@ START, STOP = StartEngines([EngineId(1)]), StopEngines([EngineId(0)])
 class Stage:
     """The hub's ports, with nothing but scripted arrivals behind them."""
 
-    def __init__(self, *, journal: bool = False) -> None:
+    def __init__(self, *, journal: bool = False, read: Read | None = None) -> None:
         self.arrivals: list[Arrival] = []
         self.ledgers: dict[Address, Ledger] = {}
         self.sent: list[tuple[Address, Wire]] = []
-        self.ports = Ports(cast("Router", self), 1, journal=journal, quiet=QUIET)
+        self.ports = Ports(cast("Router", self), 1, journal=journal, quiet=QUIET, read=read)
 
     def receive(self) -> list[Arrival]:
         arrivals, self.arrivals = self.arrivals, []
@@ -173,8 +175,147 @@ class TestAnOrderThatMustNotBeDoneTwice:
         assert stage.told(AN_AGENT) == []
 
 
+class TestWhatIsCarriedBeforeTheBatchIsRecorded:
+    def test_is_what_waits_for_nothing(self) -> None:
+        stage, agent = _with_an_agent()
+
+        assert stage.ports.may_carry_at_once([Send(agent, [START], [])])
+
+    def test_is_no_order_that_must_not_be_done_twice(self) -> None:
+        stage, agent = _with_an_agent()
+        sends = [Send(agent, [START], []), Send(agent, [STOP], [], patient=True)]
+
+        assert not stage.ports.may_carry_at_once(sends)
+
+    def test_is_nothing_as_long_as_such_an_order_waits(self) -> None:
+        stage, agent = _with_an_agent()
+        stage.ports.settle(7, 5)
+        stage.ports.carry([Send(agent, [STOP], [], patient=True)])
+
+        assert not stage.ports.may_carry_at_once([Send(agent, [START], [])])
+
+    def test_is_nothing_that_is_followed_by_a_dismissal(self) -> None:
+        stage, agent = _with_an_agent()
+
+        assert not stage.ports.may_carry_at_once([Send(agent, [START], []), Dismiss(agent)])
+
+
 def _with_an_agent() -> tuple[Stage, PeerId]:
     stage = Stage(journal=True)
     stage.says(AN_AGENT, AgentHello(1, "here", 1, 0))
     [said] = [event for event in stage.turn(100.0) if isinstance(event, Said)]
     return stage, said.peer
+
+
+def test_one_who_was_forgotten_and_is_heard_again_is_made_to_begin_anew() -> None:
+    stage = Stage()
+    stage.says(AN_AGENT, AgentHello(1, "here", 1, 0))
+    [said] = stage.turn(100.0)
+    assert isinstance(said, Said)
+    stage.ports.carry([Dismiss(said.peer)])
+    stage.says(AN_AGENT)  # knows nothing of that
+
+    assert stage.turn(101.0) == []
+
+    first = decode(stage.sent[-1][1][0], frame_count=0)
+    again = stage.ledgers[AN_AGENT]
+    assert first.boot != again.other
+    again.restart(first.boot)
+    stage.says(AN_AGENT, AgentHello(1, "here", 1, 0, True))
+    [said] = stage.turn(102.0)
+    assert isinstance(said, Said)
+    assert said.messages == [AgentHello(1, "here", 1, 0, True)]
+
+
+def test_one_who_was_forgotten_before_it_had_heard_anything_begins_anew_as_well() -> None:
+    stage = Stage()
+    stage.says(AN_AGENT, AgentHello(1, "here", 1, 0))
+    [said] = stage.turn(100.0)
+    assert isinstance(said, Said)
+    stage.ports.carry([Send(said.peer, [START], []), Dismiss(said.peer)])
+    told = decode(stage.sent[-1][1][0], frame_count=0)
+
+    stage.ledgers[AN_AGENT] = Ledger(stage.ledgers[AN_AGENT].boot)
+    stage.says(AN_AGENT)
+    stage.turn(101.0)
+
+    assert decode(stage.sent[-1][1][0], frame_count=0).boot != told.boot
+
+
+def test_one_who_was_forgotten_is_acknowledged_nothing_by_the_name_it_knew_the_hub_by() -> None:
+    stage, agent = _with_an_agent()
+    stage.ports.settle(7, 5)  # a page that follows from its greeting is not written yet
+    stage.ports.carry([Dismiss(agent)])
+    stage.says(AN_AGENT)
+    stage.turn(101.0)
+    stage.sent.clear()
+
+    stage.ports.settle(7, 7)
+    stage.turn(101.0 + ACK_WITHIN)
+
+    boots = {decode(wire[0], frame_count=0).boot for to, wire in stage.sent if to == AN_AGENT}
+    assert boots <= {2}
+
+
+class TestWhileEverybodyIsWaitedFor:
+    """Who owes something is asked for it every half second, and a moment longer."""
+
+    @staticmethod
+    def pinged(stage: Stage, who: Address) -> int:
+        """Return how often somebody was pinged."""
+        packets = [
+            decode(wire[0], frame_count=len(wire) - 1) for to, wire in stage.sent if to == who
+        ]
+        return sum(isinstance(message, Ping) for p in packets for message in p.messages)
+
+    def test_who_has_said_nothing_that_counts_is_asked(self) -> None:
+        stage = Stage(journal=True)
+        stage.says(AN_ENGINE)  # and its greeting was lost
+        stage.says(AN_AGENT, AgentHello(1, "here", 1, 0))
+        for now in (100.0, 100.4, 100.5, 100.9, 101.0):
+            stage.turn(now)
+            stage.ports.settle(None, 0)
+
+        assert self.pinged(stage, AN_ENGINE) == 3
+        assert self.pinged(stage, AN_AGENT) == 1
+
+    def test_what_was_lost_comes_with_the_answer(self) -> None:
+        stage = Stage(journal=True)
+        stage.says(AN_ENGINE)
+        stage.turn(100.0)
+        stage.ports.settle(None, 0)
+        hello = AgentHello(1, "here", 1, 0)
+        stage.ledgers[AN_ENGINE].say([hello])
+        stage.sent.clear()
+        stage.turn(100.5)
+
+        for _ in range(2):  # its answer, and what it is asked for
+            for _, wire in [each for each in stage.sent if each[0] == AN_ENGINE]:
+                packet = decode(wire[0], frame_count=0)
+                for again in stage.ledgers[AN_ENGINE].take(packet).resend:
+                    stage.arrivals.append(Arrival(AN_ENGINE, again[0], []))
+            stage.sent.clear()
+            heard = stage.turn(100.5)
+
+        assert [each.messages for each in heard if isinstance(each, Said)] == [[hello]]
+
+    def test_the_loop_is_woken_for_it(self) -> None:
+        stage = Stage(journal=True)
+        stage.says(AN_ENGINE)
+        stage.turn(100.0)
+        stage.ports.settle(None, 0)
+
+        assert stage.ports.deadline == 100.5
+
+    def test_it_ends_when_everybody_has_been_back_for_a_while(self) -> None:
+        stage = Stage(journal=True)
+        stage.says(AN_ENGINE)
+        stage.turn(100.0)
+        stage.ports.settle(None, 0)
+        stage.turn(100.1)
+        stage.ports.settle(1, 1)
+        for now in (101.9, 102.0, 102.5, 103.0, 103.5):
+            stage.turn(now)
+
+        assert self.pinged(stage, AN_ENGINE) == 3
+        assert stage.ports.deadline == 104.0

@@ -8,31 +8,46 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 import pytest
 
-from ipcluster_ext.jupyter import schema
+from ipcluster_ext.cluster.launchers import registry
+from ipcluster_ext.jupyter import forms, schema
 from ipcluster_ext.protocol.feed import EngineState
 
-CONTRACT = Path(__file__).parents[3] / "labextension" / "src" / "contract.ts"
+SOURCES = Path(__file__).parents[3] / "labextension" / "src"
+CONTRACT = SOURCES / "contract.ts"
+OPTION_TEXT = SOURCES / "optionText.ts"
 
 TWINS: dict[str, type[msgspec.Struct]] = {
     "ICluster": schema.Cluster,
     "IEngine": schema.Engine,
     "IWork": schema.Work,
     "IProfile": schema.Profile,
+    "IField": schema.Field,
+    "ILauncher": schema.Launcher,
     "IProfiles": schema.Profiles,
     "ILog": schema.Log,
     "IConsole": schema.Console,
+    "IChoice": schema.Choice,
     "INew": schema.New,
     "IClustersNow": schema.ClustersNow,
     "IStatusNow": schema.StatusNow,
+    "ISpansNow": schema.SpansNow,
+    "ITended": schema.Tended,
     "IRefusal": schema.Refusal,
     "ISelect": schema.Select,
 }
 CHOICES = {
+    "FIELD_KINDS": schema.FieldKind,
     "CLUSTER_STATES": schema.ClusterState,
     "ENGINE_STATES": EngineState,
     "ENGINE_ACTIONS": schema.EngineAction,
+    "WORK_ACTIONS": schema.WorkAction,
 }
-_NAMES = {schema.ClusterState: "ClusterState", EngineState: "EngineState"}
+_NAMES = {
+    schema.ClusterState: "ClusterState",
+    EngineState: "EngineState",
+    schema.FieldKind: "FieldKind",
+    schema.OptionValue: "OptionValue",
+}
 _PLAIN = {str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
 _STRUCTS = {struct: name for name, struct in TWINS.items()}
 
@@ -60,6 +75,8 @@ def written(kind: Any) -> str:
         return _PLAIN[kind]
     if kind in _STRUCTS:
         return _STRUCTS[kind]
+    if get_origin(kind) is dict:
+        return f"Readonly<Record<string, {written(get_args(kind)[1])}>>"
     if get_origin(kind) is list:
         return f"readonly {written(get_args(kind)[0])}[]"
     if get_origin(kind) is types.UnionType or str(get_origin(kind)) == "typing.Union":
@@ -101,3 +118,11 @@ def test_no_interface_of_the_browser_is_without_its_twin(contract: str) -> None:
 
 def test_literals_are_those_of_the_wire() -> None:
     assert get_origin(EngineState) is Literal
+
+
+def test_every_option_of_our_launchers_has_a_name_for_people() -> None:
+    names = OPTION_TEXT.read_text().partition("const LABELS")[2]
+    launchers = registry.names()[1:]
+    options = {field.name for launcher in launchers for field in forms.fields_of(launcher)}
+
+    assert set(re.findall(r"^  (\w+): trans =>", names, re.MULTILINE)) == options

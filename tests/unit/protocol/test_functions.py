@@ -2,6 +2,7 @@ import functools
 import math
 import operator
 import pickle
+import re
 import sys
 import threading
 import types
@@ -336,7 +337,7 @@ class Awaited:
         (functools.partial(pow, 2), False),
         (Wrapper(abs), False),
     ],
-    ids=str,
+    ids=lambda value: re.sub(r" at 0x\w+", "", str(value)),
 )
 def test_a_coroutine_function_is_known_in_any_disguise(
     function: Callable[..., Any], awaits: bool

@@ -105,6 +105,25 @@ class TestOneDirection:
 
         assert messages_of(again) == [words(1), words(2)]
 
+    def test_whoever_is_answered_hears_what_the_other_side_has_said_and_was_lost(self) -> None:
+        here, there = Ledger(1), Ledger(2)
+        there.say(words(1))
+        there.say(words(2))
+
+        [pong] = carry(here.ping(5.0), there).resend
+        [asked] = carry(pong, here).resend
+        again = carry(asked, there).resend
+
+        assert messages_of(again) == [words(1), words(2)]
+
+    def test_whoever_is_answered_and_lacks_nothing_asks_for_nothing(self) -> None:
+        here, there = Ledger(1), Ledger(2)
+        carry(there.say(words(1)), here)
+
+        [pong] = carry(here.ping(5.0), there).resend
+
+        assert carry(pong, here).resend == []
+
     def test_what_was_said_after_a_ping_may_be_under_way_and_is_not_sent_again(self) -> None:
         here, there = Ledger(1), Ledger(2)
         ping = here.ping()
@@ -267,6 +286,18 @@ class TestAnotherIncarnation:
         assert carry(now.say(words(2)), here) == Taken(reborn=True)
         here.restart(3)
         assert carry(here.say(words(1)), now).messages == words(1)
+
+    def test_is_not_one_of_which_a_packet_came_late(self) -> None:
+        here, before, now = Ledger(1), Ledger(2), Ledger(3)
+        late = before.say(words(1))
+        carry(before.mention(), here)
+        carry(now.mention(), here)
+        here.restart(3)
+
+        taken = carry(late, here)
+
+        assert taken == Taken()
+        assert carry(now.say(words(2)), here).messages == words(2)
 
 
 class TestPatience:

@@ -6,7 +6,8 @@ import traceback
 import msgspec
 import pytest
 
-from ipcluster_ext.transport.keys import HIDDEN, KeyPair, Secret, mint
+from ipcluster_ext.protocol.keys import HIDDEN, KeyPair, Secret
+from ipcluster_ext.transport.keys import HubKeys, mint
 
 
 def test_every_pair_is_another() -> None:
@@ -64,3 +65,11 @@ def test_secrets_are_compared_by_what_they_are() -> None:
     )  # fmt: skip
     assert secret != secret.reveal()
     assert KeyPair("p", secret) == KeyPair("p", same)
+
+
+def test_a_hub_admits_an_agent_at_one_door_and_clients_on_its_host_at_the_other() -> None:
+    keys = HubKeys(
+        server=mint(), clients=["c"], engines=["e"], agents={"a1": "c1", "a2": "", "a3": "c3"}
+    )
+
+    assert keys.admitted == (["c", "c1", "c3"], ["e", "a1", "a2", "a3"])

@@ -1,16 +1,21 @@
-"""The contract for whatever starts host agents, in the words of `subprocess`.
+"""The contract for whatever starts home agents, the roots of clusters, in `subprocess`'s words.
 
-A launcher starts one agent with its configuration on standard input. The agent writes a line to
-its standard output when the hub has answered it, and ends that output if it never comes so far.
+A home launcher starts one agent. On standard input it reads a line with what is to be started ahead
+of everything (see `cluster.ahead`), empty if nothing is, and one with its configuration. It writes
+a line to its standard output when the hub has answered it, and ends that output if it never comes
+so far. What starts agents on other hosts is a launcher: see `cluster.launchers.contract`.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
 
+from ipcluster_ext.cluster.ahead import Program
 from ipcluster_ext.protocol.process import AgentConfig
 
 
 class AgentProcess(ABC):
-    """A host agent that was started."""
+    """A home agent that was started."""
 
     @property
     @abstractmethod
@@ -57,12 +62,31 @@ class AgentProcess(ABC):
         """Return the last lines that it wrote to its standard error."""
 
 
-class Launcher(ABC):
-    """Starts host agents."""
+class StartedAgent(AgentProcess):
+    """A home agent that waits to be told what it is to do."""
 
     @abstractmethod
-    def start(self, config: AgentConfig) -> AgentProcess:
-        """Start an agent.
+    def tell(self, config: AgentConfig) -> None:
+        """Tell it what its cluster is to be, once; one that is never told ends with this object."""
+
+
+class HomeLauncher(ABC):
+    """Starts home agents."""
+
+    @abstractmethod
+    def start(
+        self, folder: Path, *, cold: bool = False, ahead: Sequence[Program] = ()
+    ) -> StartedAgent:
+        """Start an agent, which waits for `StartedAgent.tell`.
+
+        Parameters
+        ----------
+        folder
+            The cluster's folder.
+        cold
+            Whether it has no engines of its own at first.
+        ahead
+            What its foreman starts before everything else.
 
         Raises
         ------

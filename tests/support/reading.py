@@ -10,6 +10,11 @@ def by_engine(text: str) -> list[str]:
     return sorted(shown(text))
 
 
+def of_engines(text: str) -> list[str]:
+    """Return what engines have said in a cell, a line for each of them, and nothing else."""
+    return [line for line in by_engine(text) if _LINE.fullmatch(line)]
+
+
 def shown(text: str) -> list[str]:
     """Return the lines of a cell in their order, one for each engine that they are of.
 
