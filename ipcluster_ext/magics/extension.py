@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from ipcluster_ext.client.choice import choose, chosen
 from ipcluster_ext.magics.completion import Matcher, matcher_of
 from ipcluster_ext.magics.px import Px
 
@@ -27,6 +28,27 @@ def load_ipython_extension(shell: "InteractiveShell") -> None:
     """Register ``%px`` and its kin with an IPython, unless they are; ``%load_ext`` calls this."""
     if shell not in _loaded or "" not in _loaded[shell].magics:
         activate_magics(shell)
+
+
+def prepare_notebook(
+    shell: "InteractiveShell", cluster: str | None = None, *, replaces: bool = False
+) -> None:
+    """Register the magics, and have the notebook use a cluster; JupyterLab's panel runs this.
+
+    As the kernel runs it in one row with the cells, what is chosen holds for the very next one.
+
+    Parameters
+    ----------
+    shell
+        The IPython of the notebook's kernel.
+    cluster
+        The cluster's id; empty for none, None to leave that as it is.
+    replaces
+        Whether it takes the place of another one that the notebook has chosen.
+    """
+    load_ipython_extension(shell)
+    if cluster is not None and (replaces or not chosen()):
+        choose(cluster)
 
 
 def unload_ipython_extension(shell: "InteractiveShell") -> None:

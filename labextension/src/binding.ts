@@ -15,6 +15,14 @@ import type { ClusterModel } from './model';
 /** The key in a notebook's metadata. */
 export const METADATA_KEY = 'ipcluster_ext';
 
+/** What a kernel is told of its notebook's cluster. */
+export interface IChoice {
+  /** Empty for none. */
+  readonly cluster: string;
+  /** Whether it counts even where the kernel knows another one. */
+  readonly replaces: boolean;
+}
+
 /** What a binding wants of its notebook. */
 export interface INotebookDoor {
   /** What stands in the metadata below {@link METADATA_KEY}. */
@@ -23,8 +31,8 @@ export interface INotebookDoor {
   readonly write: (value: { cluster: string } | undefined) => void;
   /** The id of its kernel, null while it has none. */
   readonly kernel: () => string | null;
-  /** Have its kernel know the magics, before anything that is sent to it from now on. */
-  readonly loadMagics: () => void;
+  /** Have its kernel know the magics and a choice, before anything that is sent to it from now on. */
+  readonly prepare: (choice?: IChoice) => void;
   /** The cluster that it gets if it has none, empty for none. */
   readonly proposed: () => string;
   /** Tell the user what went wrong with a choice. */
@@ -77,14 +85,16 @@ export class Binding implements IDisposable {
   async settle(): Promise<void> {
     this._known = undefined;
     this._set(clusterIn(this._door.read()));
+    this.greet();
+    const greeted = this._cluster;
     await this.look();
     if (this._cluster === '') {
       this._take(this._door.proposed());
     }
-    await this._assert();
-    if (this._cluster !== '') {
-      this._door.loadMagics();
+    if (this._cluster !== greeted) {
+      this.greet();
     }
+    await this._assert();
   }
 
   /** See what the kernel knows: the notebook's code may have chosen, too. */
@@ -93,12 +103,14 @@ export class Binding implements IDisposable {
     if (kernel === null) {
       return;
     }
+    const asked = this._cluster;
     try {
       const { cluster, runs } = await this._api.choice(kernel);
       if (kernel === this._door.kernel()) {
         const isTakenBack = cluster === null && this._known !== undefined && this._known !== '';
         this._known = cluster ?? '';
-        if (runs || isTakenBack) {
+        const hasChosen = this._cluster !== asked; // the user, since then
+        if (!hasChosen && (runs || isTakenBack)) {
           this._take(this._known);
         }
       }
@@ -109,23 +121,39 @@ export class Binding implements IDisposable {
 
   /** The kernel can be reached, perhaps for the first time since it was started. */
   greet(): void {
-    if (clusterIn(this._door.read()) !== '') {
-      this._door.loadMagics();
+    const cluster = clusterIn(this._door.read());
+    if (cluster !== '') {
+      this._prepareFor(cluster, false);
     }
   }
 
   /** Have the kernel know the magics, whether a cluster has been chosen or not. */
   prepare(): void {
-    this._door.loadMagics();
+    this._door.prepare();
   }
 
-  /** Use a cluster from now on; empty for whichever there is. */
+  /** Use a cluster from now on, with the very next cell; empty for whichever there is. */
   async use(cluster: string): Promise<void> {
+    if (cluster !== '' || this._cluster !== '') {
+      this._prepareFor(cluster, true);
+    }
     this._take(cluster);
     await this._assert();
-    if (cluster !== '') {
-      this._door.loadMagics();
-    }
+  }
+
+  /**
+   * Have the kernel learn in one row with the cells what they need: those that are run while the
+   * server writes the choice down find it, too.
+   */
+  private _prepareFor(cluster: string, replaces: boolean): void {
+    this._door.prepare(this._mayBeTold(cluster) ? { cluster, replaces } : undefined);
+  }
+
+  /** Whether a kernel may be told of a cluster: it is there, or none is meant. */
+  private _mayBeTold(cluster: string): boolean {
+    return (
+      cluster === '' || this._model.clusters.some(each => each.id === cluster && isUsable(each))
+    );
   }
 
   private _take(cluster: string): void {
@@ -145,13 +173,8 @@ export class Binding implements IDisposable {
   /** Have the kernel know the choice, once the cluster is there. */
   private async _assert(): Promise<void> {
     const [kernel, cluster] = [this._door.kernel(), this._cluster];
-    if (kernel === null || this._known === undefined || this._known === cluster) {
-      return;
-    }
-    if (
-      cluster !== '' &&
-      !this._model.clusters.some(each => each.id === cluster && isUsable(each))
-    ) {
+    const isKnown = this._known === undefined || this._known === cluster;
+    if (kernel === null || isKnown || !this._mayBeTold(cluster)) {
       return;
     }
     this._known = cluster;

@@ -11,7 +11,7 @@ import { Binding, METADATA_KEY, type INotebookDoor } from './binding';
 import { onEngines } from './cells';
 import { Chooser } from './chooser';
 import { ID_ARGUMENTS, NO_ARGUMENTS, NotebookCommandIDs } from './commands';
-import { isBlank, loadMagics, mayChoose } from './notebooks';
+import { isBlank, mayChoose, prepareKernel } from './notebooks';
 import { IClusters } from './tokens';
 
 export const notebookPlugin: JupyterFrontEndPlugin<void> = {
@@ -91,11 +91,13 @@ function bind(panel: NotebookPanel, clusters: IClusters, app: JupyterFrontEnd): 
       }
     },
     kernel: () => sessionContext.session?.kernel?.id ?? null,
-    loadMagics: () => {
+    prepare: choice => {
       const kernel = sessionContext.session?.kernel ?? null;
       const specs = app.serviceManager.kernelspecs.specs?.kernelspecs ?? {};
       if (kernel !== null && specs[kernel.name]?.language === 'python') {
-        loadMagics(kernel);
+        // What a cell chooses that runs right now comes later than this choice.
+        const isLate = choice?.replaces === true && kernel.status !== 'idle';
+        prepareKernel(kernel, isLate ? undefined : choice);
       }
     },
     proposed: () =>

@@ -4,15 +4,12 @@
 import type { INotebookModel } from '@jupyterlab/notebook';
 import type { Kernel } from '@jupyterlab/services';
 
-/** Registers the magics; `%load_ext` says nothing when it does so again. */
-const LOAD = `from ipcluster_ext.magics.extension import load_ipython_extension as _load
-_load(get_ipython())
-del _load`;
+import type { IChoice } from './binding';
 
-/** Have a kernel know the magics. Nothing is shown, also where it cannot. */
-export function loadMagics(kernel: Kernel.IKernelConnection): void {
+/** Have a kernel know the magics and a choice. Nothing is shown, also where it cannot. */
+export function prepareKernel(kernel: Kernel.IKernelConnection, choice?: IChoice): void {
   const asked = kernel.requestExecute({
-    code: LOAD,
+    code: preparation(choice),
     silent: true,
     store_history: false,
     allow_stdin: false,
@@ -21,6 +18,15 @@ export function loadMagics(kernel: Kernel.IKernelConnection): void {
   asked.done.catch(() => {
     // The kernel is gone, or comes back: then it is asked again.
   });
+}
+
+/** Code that registers the magics, again if they are, and says which cluster they mean. */
+export function preparation(choice?: IChoice): string {
+  const names = choice === undefined ? '' : `, ${JSON.stringify(choice.cluster)}`;
+  const replaces = choice?.replaces === true ? ', replaces=True' : '';
+  return `from ipcluster_ext.magics.extension import prepare_notebook as _prepare
+_prepare(get_ipython()${names}${replaces})
+del _prepare`;
 }
 
 /** Whether nothing has been written into a notebook. */

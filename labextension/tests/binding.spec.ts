@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { Binding, clusterIn, type AsksChoice, type INotebookDoor } from '../src/binding';
 import type { ICluster } from '../src/contract';
 import { ClusterModel } from '../src/model';
+import { preparation } from '../src/notebooks';
 
 interface IStage {
   /** What stands in the metadata, empty for nothing. */
@@ -27,7 +28,7 @@ function stage({ written = '', known = '', running = [], proposed = '', kernel =
       metadata = value;
     }),
     kernel: () => kernel,
-    loadMagics: vi.fn(),
+    prepare: vi.fn(),
     proposed: () => proposed,
     complain: vi.fn()
   };
@@ -47,7 +48,7 @@ describe('a notebook that is opened', () => {
 
     expect(binding.cluster).toBe('demo');
     expect(vi.mocked(api.choose).mock.calls).toEqual([['k', 'demo']]);
-    expect(door.loadMagics).toHaveBeenCalledTimes(1);
+    expect(vi.mocked(door.prepare).mock.calls).toEqual([[{ cluster: 'demo', replaces: false }]]);
     expect(door.write).not.toHaveBeenCalled();
   });
 
@@ -99,7 +100,7 @@ describe('a notebook that is opened', () => {
     expect(binding.cluster).toBe('');
     expect(api.choose).not.toHaveBeenCalled();
     expect(door.write).not.toHaveBeenCalled();
-    expect(door.loadMagics).not.toHaveBeenCalled();
+    expect(door.prepare).not.toHaveBeenCalled();
   });
 
   it('shows what stands in its metadata where its kernel can be told nothing', async () => {
@@ -113,6 +114,34 @@ describe('a notebook that is opened', () => {
 });
 
 describe('a choice', () => {
+  it('holds for cells that are run before the server has written it down', async () => {
+    const { binding, api, door } = stage({ running: ['demo'] });
+    await binding.settle();
+    vi.mocked(api.choose).mockReturnValue(new Promise(() => undefined));
+    void binding.use('demo');
+
+    expect(vi.mocked(door.prepare).mock.calls).toEqual([[{ cluster: 'demo', replaces: true }]]);
+  });
+
+  it('of a cluster that failed brings the magics alone', async () => {
+    const { binding, door, tell } = stage({});
+    await binding.settle();
+    tell(['sick'], 'failed');
+    await binding.use('sick');
+
+    expect(vi.mocked(door.prepare).mock.calls).toEqual([[undefined]]);
+  });
+
+  it('counts more than what the kernel knew when it was asked', async () => {
+    const { binding, api, metadata } = stage({ known: 'old', running: ['old', 'new'] });
+    const settled = binding.settle();
+    await binding.use('new');
+    await settled;
+
+    expect([binding.cluster, metadata()]).toEqual(['new', { cluster: 'new' }]);
+    expect(api.choose).toHaveBeenLastCalledWith('k', 'new');
+  });
+
   it('is written into the notebook and told to its kernel', async () => {
     const { binding, api, metadata } = stage({ running: ['demo'] });
     await binding.settle();
@@ -127,7 +156,7 @@ describe('a choice', () => {
   });
 
   it('is taken back', async () => {
-    const { binding, api, metadata } = stage({
+    const { binding, api, door, metadata } = stage({
       written: 'demo',
       known: 'demo',
       running: ['demo']
@@ -137,6 +166,7 @@ describe('a choice', () => {
 
     expect([binding.cluster, metadata()]).toEqual(['', undefined]);
     expect(api.choose).toHaveBeenCalledWith('k', '');
+    expect(door.prepare).toHaveBeenLastCalledWith({ cluster: '', replaces: true });
   });
 
   it('that is refused is complained about', async () => {
@@ -181,6 +211,17 @@ describe('a choice', () => {
 
     expect(binding.cluster).toBe('demo');
     expect(api.choose).not.toHaveBeenCalled();
+  });
+});
+
+describe('what a kernel runs', () => {
+  it.each([
+    [undefined, ''],
+    [{ cluster: 'demo', replaces: false }, ', "demo"'],
+    [{ cluster: 'it\'s "so"', replaces: true }, ', "it\'s \\"so\\"", replaces=True'],
+    [{ cluster: '', replaces: true }, ', "", replaces=True']
+  ])('for %j says it', (choice, names) => {
+    expect(preparation(choice)).toContain(`_prepare(get_ipython()${names})`);
   });
 });
 

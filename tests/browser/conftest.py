@@ -17,6 +17,8 @@ __all__ = ["gate"]
 
 _WINDOW = {"width": 1280, "height": 900}
 
+expect.set_options(timeout=30_000)  # ms; a test says what comes about, not how fast
+
 OpenNotebook = Callable[..., NotebookPage]
 
 

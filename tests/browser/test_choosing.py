@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Route, expect
 
 from tests.browser.conftest import OpenNotebook
 from tests.browser.lab import Lab
@@ -81,6 +81,22 @@ def test_a_notebook_keeps_its_cluster_through_restarts_reloads_and_moves(
     again = open_notebook(PX, name=moved.stem, fresh=False)
     expect(chooser(again)).to_have_value(cluster)
     expect(again.run(0)).to_contain_text(CHOSEN)
+
+
+def test_a_cell_that_is_run_at_once_uses_what_was_chosen(
+    panel: Panel, cluster: str, lab: Lab, open_notebook: OpenNotebook
+) -> None:
+    notebook = open_notebook(PX)
+    held: list[Route] = []
+    to_server = "**/ipcluster-ext/notebooks/*"
+    panel.page.route(to_server, lambda route: held.append(route))
+    try:
+        panel.press("Use in This Notebook")
+        expect(notebook.run(0)).to_contain_text(CHOSEN)
+        assert held
+    finally:
+        panel.page.unroute(to_server)  # lets go of those that are held
+    wait_until(lambda: cluster in written_choices(lab))
 
 
 def test_the_drop_down_shows_clusters_as_they_come_and_go(

@@ -165,6 +165,22 @@ class TestAChoice:
                 notebook.ok("%pxconfig --cluster first")
                 assert notebook.ok("%px x").text.endswith(": 1\n")
 
+    def test_that_jupyterlab_brings_with_the_magics_gives_way_to_one_that_is_there(
+        self, notebook: Notebook
+    ) -> None:
+        notebook.ok("from ipcluster_ext.magics.extension import prepare_notebook")
+        with ipp.Cluster(n=1, cluster_id="older"), ipp.Cluster(n=1, cluster_id="younger"):
+            notebook.ok("prepare_notebook(get_ipython(), 'older')")
+            first = notebook.ok("%px 7").text
+            notebook.ok("prepare_notebook(get_ipython(), 'younger')")
+            same = notebook.ok("%px 7").text
+            notebook.ok("prepare_notebook(get_ipython(), 'younger', replaces=True)")
+            other = notebook.ok("%px 7").text
+
+        assert "connected to cluster older, which has 1 engine, as this notebook has" in first
+        assert shown(same) == ["Out[0]: 7"]
+        assert "connected to cluster younger, which has 1 engine, as this notebook" in other
+
     def test_of_a_cluster_that_does_not_run_is_refused(self, notebook: Notebook) -> None:
         notebook.ok("%load_ext ipcluster_ext")
         with ipp.Cluster(n=1, cluster_id="there"):
