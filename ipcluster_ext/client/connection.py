@@ -144,9 +144,8 @@ class Connection(Reunion):
 
     def withdraw(self, tasks: list[TaskId]) -> None:
         """Give up tasks that may not all have been sent; those that have not begun never run."""
-        with self._lock:
-            self.pending.forget(tasks)
-            self.submitted.forget(tasks)
+        self.disown(tasks)
+        self.forget(tasks)
         self.say([Cancel(tasks, NOBODY)])
 
     def submit(
@@ -174,6 +173,8 @@ class Connection(Reunion):
                 if self.express.is_due(now):
                     self._channel.say(self.express.take_answered())
                 return
+            if item.needs or spec.options is not None:
+                self._lending.keep(spec, [item])
             if self.express.has_news:
                 outgoing.tell(self.express.take_news())
             outgoing.add(spec, item, frames)
@@ -477,10 +478,12 @@ class Connection(Reunion):
         questions.drop(self)
         with self._lock:
             owners = self.pending.abandon()
+            let_go = self._lending.let_go_all()
         outermost = not self.calls_back
         self._callers.add(threading.get_ident())
         for owner in owners:
             owner.fail(error)
+        let_go.clear()
         if outermost:
             self._callers.discard(threading.get_ident())
         self._requests.fail(error)

@@ -7,7 +7,7 @@ waits; everything runs on the one thread that receives at the moment (`client.co
 import logging
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ipcluster_ext.client.definitions import Definitions
@@ -177,10 +177,12 @@ class Hearing(ABC):
             else:
                 self.submitted.forget(list(tasks))
 
-    def disown(self, tasks: Iterable[TaskId]) -> None:
+    def disown(self, tasks: Collection[TaskId]) -> None:
         """Wait for the results of tasks no longer."""
         with self._lock:
             self.pending.forget(tasks)
+            let_go = self._lending.let_go(tasks)
+        let_go.clear()
 
     def define_again(self, digests: Iterable[bytes]) -> None:
         """Send the hub those of these functions that are kept here; it may have dropped them."""
@@ -252,11 +254,13 @@ class Hearing(ABC):
                     self.express.ended(outcomes[0])
                 lacked = self._lending.arrived(outcomes)
                 deliveries = self.pending.settle(outcomes)
+                let_go = self._lending.ended(outcomes)
                 self._words.ended(outcomes)
             questions.ended(outcomes)
             self._supply(lacked)
             for owner, group in deliveries:
                 owner.deliver(group)
+            let_go.clear()
 
     def _obey(self, message: Message) -> None:
         match message:

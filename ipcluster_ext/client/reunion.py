@@ -206,13 +206,16 @@ class Reunion(Questions):
         return said
 
     def _note_said(self, messages: Sequence[Message]) -> None:
-        """Note which tasks the hub has been told of."""
+        """Note which tasks the hub has been told of, and keep what they depend on."""
         for message in messages:
             match message:
                 case Submit():
                     self.pending.said(message.items[0].id, len(message.items))
+                    self._lending.keep(message.spec, message.items)
                 case SubmitEach():
-                    self.pending.said(message.item.id, len(message.engines))
+                    count = len(message.engines)
+                    self.pending.said(message.item.id, count)
+                    self._lending.keep(message.spec, [message.item], count)
                 case Resubmit():
                     self.pending.said(message.first, len(message.ids))
                 case _:
