@@ -4,16 +4,23 @@ Whoever wants one raised notes it and sends the main thread SIGINT, which ends w
 in. The signal's handler raises it, if that task is the one that runs. Where the engine's own code
 must not be torn apart in the midst of a task, it holds such exceptions back; where tasks run
 nested, those for an outer one wait until it goes on.
+
+A signal that comes when Python has just looked for signals and the thread is about to wait in the
+system does not end that wait, and its handler runs after it: so it is sent until that has run.
 """
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Container
 from enum import IntEnum
 from types import FrameType, TracebackType
 from typing import NoReturn
 
 from ipcluster_ext.protocol.ids import TaskId
+
+AGAIN_AFTER, AGAIN_AT_LEAST = 0.02, 1.0
+"""How long it is waited for the handler before the signal is sent again: at first, and later."""
 
 
 class Terminated(SystemExit):
@@ -62,7 +69,7 @@ class Interrupts:
     def __init__(self, current: Callable[[], TaskId | None], wake: Callable[[], None]) -> None:
         self._current = current
         self._wake = wake
-        self._sent = False
+        self._sent = self._handled = 0
         self._main = threading.main_thread()
         self.mood = Mood.CLOSED
         self.wanted: dict[TaskId, BaseException] = {}
@@ -90,14 +97,29 @@ class Interrupts:
         """Have an exception raised in a task, from any thread, if the main thread does it."""
         if task == self._current() or task in self.outer:
             self.wanted[task] = error
-            self._sent = True
-            signal.pthread_kill(self._main.ident or 0, signal.SIGINT)
+            self._sent += 1
+            self._signal()
+            insist = threading.Thread(target=self._insist, args=(task, self._sent), daemon=True)
+            insist.start()
+
+    def _signal(self) -> None:
+        signal.pthread_kill(self._main.ident or 0, signal.SIGINT)
+
+    def _insist(self, task: TaskId, number: int) -> None:
+        """Send the signal again until its handler has run, as long as it concerns a task."""
+        pause = AGAIN_AFTER
+        while True:
+            time.sleep(pause)
+            if self._handled >= number or not (task == self._current() or task in self.outer):
+                return
+            self._signal()
+            pause = min(2 * pause, AGAIN_AT_LEAST)
 
     def on_signal(self, _signum: int, _frame: FrameType | None) -> None:
         """Raise what is wanted; `KeyboardInterrupt` if the signal came from elsewhere."""
         task = self._current()
-        if self._sent:
-            self._sent = False
+        if self._handled != self._sent:
+            self._handled = self._sent
             for other in self.wanted.keys() - {task, *self.outer}:
                 del self.wanted[other]
         elif task is not None and self.mood:

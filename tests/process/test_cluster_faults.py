@@ -68,9 +68,15 @@ class TestFailures:
             assert log.count("it could not be started: [Errno 11] no more") == 2
             assert len(set(pids(client))) == 2
 
-    def test_of_engines_to_come_up_in_time_are_told(self, runtime: Path) -> None:
+    def test_of_engines_to_come_up_in_time_are_told(self, runtime: Path, customized: Path) -> None:
+        customized.write_text(
+            "import os, signal, sys\n"
+            "if 'ipcluster_ext.engine.zygote' in sys.orig_argv:\n"
+            "    os.register_at_fork(after_in_child=signal.pause)\n"
+        )
+
         with pytest.raises(ipp.StartupError, match="1 engines"):
-            ipp.Cluster(n=1, engine_timeout=0.0).start_and_connect_sync()
+            ipp.Cluster(n=1, engine_timeout=1.0).start_and_connect_sync()
         assert leftovers_of(runtime) == []
 
     def test_of_the_zygote_cost_a_restart_of_the_engines(

@@ -7,6 +7,7 @@ import pytest
 
 from ipcluster_ext.engine.interrupts import Interrupts, Mood
 from ipcluster_ext.protocol.ids import TaskId
+from tests.support.waiting import wait_until
 
 INNER, OUTER, OTHER = TaskId(1), TaskId(2), TaskId(3)
 
@@ -56,6 +57,41 @@ class TestInUserCode:
         thread.join()
         assert raised.value is error
         assert stage.interrupts.wanted == {}
+
+    def test_a_signal_that_ends_no_wait_is_sent_again(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sent: list[int] = []
+        send = signal.pthread_kill
+
+        def miss_twice(thread: int, signum: int) -> None:
+            sent.append(signum)
+            if len(sent) > 2:
+                send(thread, signum)
+
+        monkeypatch.setattr(signal, "pthread_kill", miss_twice)
+
+        def wait() -> None:
+            stage.interrupts.want(INNER, TimeoutError())
+            time.sleep(60)
+
+        with pytest.raises(TimeoutError):
+            wait()
+
+        assert sent == [signal.SIGINT] * 3
+
+    def test_a_signal_is_not_sent_again_once_its_task_has_ended(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sent: list[int] = []
+        monkeypatch.setattr(signal, "pthread_kill", lambda _, signum: sent.append(signum))
+        before = threading.active_count()
+
+        stage.interrupts.want(INNER, TimeoutError())
+        stage.task = OTHER
+        wait_until(lambda: threading.active_count() == before)
+
+        assert sent == [signal.SIGINT]
 
     def test_what_is_wanted_in_a_task_that_does_not_run_is_not_raised(self, stage: Stage) -> None:
         stage.interrupts.want(OTHER, TimeoutError())
