@@ -10,7 +10,7 @@ from ipcluster_ext.agent.memory import MemoryWatch
 from ipcluster_ext.agent.roster import Death, Launch
 from ipcluster_ext.agent.vitals import LOOK_EVERY, Vitals, in_words
 from ipcluster_ext.transport import kernelfiles
-from ipcluster_ext.transport.blackbox import Begun, begun_in
+from ipcluster_ext.transport.blackbox import Begun, begun_in, hold
 from ipcluster_ext.transport.express import express_socket
 from ipcluster_ext.transport.files import engine_log
 from ipcluster_ext.transport.processes import Exit
@@ -70,9 +70,20 @@ class Autopsy:
         """How much memory the engines of this host may have together, in bytes."""
         return self._memory.limit
 
-    def begun(self, life: Launch) -> Begun:
-        """Tell which tasks a life has begun, whether it has ended or not."""
-        return begun_in(self._found(life))
+    def begun(self, life: Launch, *, holding: bool = False) -> Begun:
+        """Tell which tasks a life has begun, whether it has ended or not.
+
+        Parameters
+        ----------
+        life
+            The life.
+        holding
+            Whether it is to begin nothing more until the hub has welcomed it.
+        """
+        box = self._found(life)
+        if holding:
+            hold(box)
+        return begun_in(box)
 
     def _found(self, life: Launch) -> Path:
         """Return where the black box of a life is."""

@@ -135,7 +135,7 @@ class Engines:
 
     def peek(self, order: Peek) -> None:
         """Tell the hub what an engine has begun, whether it lives or not."""
-        begun = self._autopsy.begun(Launch(order.engine, order.boot))
+        begun = self._autopsy.begun(Launch(order.engine, order.boot), holding=order.hold)
         others, ran = list(begun.others), list(begun.ran)
         self._say([Peeked(order.engine, order.boot, order.mark, begun.last, others, ran)])
 

@@ -212,4 +212,4 @@ def _can_be_addressed(info: EngineInfo) -> bool:
     """Tell whether an engine is ready or about to come back; one that retires takes no more."""
     if info.status is EngineStatus.RETIRING:
         return False
-    return info.status is _READY or bool(info.pid)
+    return info.status in {_READY, EngineStatus.UNRESPONSIVE} or bool(info.pid)

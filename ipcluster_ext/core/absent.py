@@ -1,7 +1,8 @@
 """Rules for engines that live and are not heard by a hub that takes over.
 
-They may have begun tasks, and say nothing of it. So their agents are asked to look into their black
-boxes: what an engine has begun stays with it until it is back, or dies; the rest goes on elsewhere.
+They may have begun tasks, and say nothing of it: they are stopped, or a task holds the interpreter.
+So their agents have them begin nothing more, and look into their black boxes: what an engine has
+begun stays with it until it is back, or dies; the rest goes on elsewhere.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,9 +18,11 @@ from ipcluster_ext.core.tasks import Tasks
 from ipcluster_ext.core.unnamed import record_death
 from ipcluster_ext.protocol.ids import TaskId, client_of
 from ipcluster_ext.protocol.labour import EngineExited, EngineHello, Peek, Peeked
-from ipcluster_ext.protocol.status import TaskStatus
+from ipcluster_ext.protocol.status import EngineStatus, TaskStatus
 from ipcluster_ext.protocol.text import host_name
 
+HEARD_WITHIN = 0.5
+"""So long engines have to come back before their agents are asked what they have begun."""
 PEEK_WITHIN = 2.0
 """So long agents have to say what silent engines have begun."""
 RECOVERING = 0
@@ -50,16 +53,47 @@ class Absent:
         named = [f"engine{'s' if len(recovered.lives) > 1 else ''} {engines}"] if engines else []
         return " and ".join(named + [f"host {name}" for name in sorted(map(host_name, hosts))])
 
-    def look_into(self, now: float) -> None:
-        """Ask the agents what engines have begun that live and are not back."""
+    @property
+    def agents_are_back(self) -> bool:
+        """Whether all agents are that are known; the one of the hub's host always is."""
+        agents = self._state.agents.values()
+        return not self._state.recovered.agents and any(not agent.far for agent in agents)
+
+    def are_waited_for(self, now: float) -> bool:
+        """Tell whether it is to be waited for engines and hosts, or what is known of them."""
+        recovered = self._state.recovered
+        if now >= recovered.patience and not recovered.looked:
+            recovered.looked = True
+            recovered.patience = now + PEEK_WITHIN
+            recovered.peeks.clear()
+            self._look_into()
+        elif now >= recovered.look_at:
+            recovered.look_at = now + HEARD_WITHIN
+            self._look_into()
+        if recovered.looked:
+            return bool(recovered.peeks) and now < recovered.patience
+        are_known = recovered.lives.keys() <= recovered.begun.keys()
+        return not (self.agents_are_back and are_known)
+
+    def is_heard(self, engine: Engine) -> None:
+        """Learn that an engine is back, or has died: it is not waited for any more."""
+        recovered = self._state.recovered
+        engine.silent_since = None
+        if not recovered.settled:
+            recovered.lives.pop(engine.id, None)
+            recovered.peeks.pop(engine.id, None)
+            recovered.begun.pop(engine.id, None)
+
+    def _look_into(self) -> None:
+        """Have engines begin nothing that live and are not back, and ask what they have begun."""
         state, recovered = self._state, self._state.recovered
-        recovered.looked = True
-        recovered.patience = now + PEEK_WITHIN
         for engine_id, boot in recovered.lives.items():
             agent = state.engines[engine_id].agent
-            if state.agents.get(agent.id) is agent and agent.line.peer in state.peers:
+            is_asked = engine_id in recovered.peeks or engine_id in recovered.begun
+            is_there = state.agents.get(agent.id) is agent and agent.line.peer in state.peers
+            if is_there and not is_asked:
                 recovered.peeks[engine_id] = boot
-                agent.line.say(Peek(engine_id, boot, RECOVERING))
+                agent.line.say(Peek(engine_id, boot, RECOVERING, hold=True))
 
     def peeked(self, message: Peeked) -> None:
         """Learn what an engine has begun that lives and is not back."""
@@ -86,6 +120,11 @@ class Absent:
     def pin(self) -> None:
         """Leave to engines that live and are not back what they have begun; the rest goes on."""
         state, recovered = self._state, self._state.recovered
+        for engine_id in recovered.lives:
+            engine = state.engines[engine_id]
+            if engine.status is EngineStatus.STARTING:
+                engine.silent_since = recovered.since
+                state.changed.add(engine)
         awaited = recovered.lives.keys() | {engine_id for engine_id, _ in recovered.afar}
         for engine_id, begun in list(recovered.begun.items()):
             if engine_id not in awaited:
@@ -165,12 +204,14 @@ class Absent:
         recovered = self._state.recovered
         if not recovered.settled:
             recovered.buried[engine.id] = engine, exited
-            recovered.lives.pop(engine.id, None)
-            recovered.peeks.pop(engine.id, None)
-        for engine_id, boot in sorted(recovered.afar):
-            if engine_id == engine.id:
-                others = sorted(recovered.begun.get(engine_id, ()))
-                self.died(engine, structs.replace(exited, boot=boot, others=others))
+            self.is_heard(engine)
+            return
+        boots = {boot for engine_id, boot in recovered.afar if engine_id == engine.id}
+        if engine.id in recovered.lives:
+            boots.add(recovered.lives.pop(engine.id))
+        for boot in sorted(boots):
+            others = sorted(recovered.begun.get(engine.id, ()))
+            self.died(engine, structs.replace(exited, boot=boot, others=others))
 
     def has_buried(self, hello: EngineHello) -> bool:
         """Tell whether an engine greets whose agent has left, and what it had is not settled."""

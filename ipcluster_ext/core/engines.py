@@ -308,10 +308,10 @@ class Engine:
     @property
     def info(self) -> EngineInfo:
         """What clients are told of it."""
-        status = self.status
-        if status is EngineStatus.READY and self.silent_since is not None:
+        status, lives = self.status, {EngineStatus.READY, EngineStatus.STARTING}
+        if status in lives and self.silent_since is not None:
             status = EngineStatus.UNRESPONSIVE
-        elif self.retiring and status in {EngineStatus.READY, EngineStatus.STARTING}:
+        elif self.retiring and status in lives:
             status = EngineStatus.RETIRING
         return EngineInfo(
             self.id, status, self.host, self.pid, self.reason, self.python, self.resources

@@ -101,7 +101,9 @@ class Recovered:
     since
         When the hub was started, by its monotonic clock.
     patience
-        Until when engines that have not come back are waited for, by the hub's monotonic clock.
+        Until when those who have not come back are waited for, by the hub's monotonic clock.
+    look_at
+        When it is asked next what engines have begun that have not come back.
     forget_at
         When the rest is forgotten; None if there is none.
     settled
@@ -128,7 +130,7 @@ class Recovered:
     peeks
         The silent engines whose agents were asked what they had begun, and which life of each.
     looked
-        Whether that was done.
+        Whether that was done for the last time.
     begun
         What those had begun.
     handed
@@ -203,6 +205,7 @@ class Recovered:
 
     since: float = 0.0
     patience: float = 0.0
+    look_at: float = 0.0
     forget_at: float | None = None
     settled: bool = True
     is_over: bool = True

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from ipcluster_ext.core.absent import Absent
+from ipcluster_ext.core.absent import HEARD_WITHIN, Absent
 from ipcluster_ext.core.blobs import names_of
 from ipcluster_ext.core.elsewhere import ends_unseen, expect_hosts, own_lives, read_notes
 from ipcluster_ext.core.ends import HUB
@@ -44,7 +44,9 @@ if TYPE_CHECKING:
     from ipcluster_ext.core.task import Task
 
 PATIENCE = 12.0
-"""So long after its start a hub waits for engines; a silent one begins nothing by then."""
+"""So long after its start a hub waits for agents; a silent engine begins nothing by then."""
+SAID_AFTER = 2.0
+"""Users are told for whom a hub has waited that long."""
 FORGET_AFTER = 600.0
 """So long after that, nobody is expected any more who has something to say of the time before."""
 LEARN_WITHIN = 1.0
@@ -87,7 +89,8 @@ class Recovery:
             learn_by = recovered.learn_by if self._retold.is_open else None
             dues = (self.keeping.deadline, recovered.forget_at, learn_by)
             return min((due for due in dues if due is not None), default=None)
-        return min([recovered.patience, *(due for _, _, due in recovered.unwelcomed)])
+        until = [until for _, _, until in recovered.unwelcomed]
+        return min(recovered.patience, recovered.look_at, *until)
 
     def begin(self, now: float) -> None:
         """Begin to wait for those who knew the hub before."""
@@ -96,10 +99,11 @@ class Recovery:
             self._state.recovered = Recovered(
                 now,
                 until,
-                now + FORGET_AFTER,
+                forget_at=now + FORGET_AFTER,
                 settled=False,
                 is_over=False,
                 expected=until,
+                look_at=now + HEARD_WITHIN,
                 is_late=self._state.recovered.is_late,
             )
             self._state.next_task = 1 + int(now * 1000) % 2**30  # other than those that came before
@@ -146,6 +150,8 @@ class Recovery:
             engine.wanted = life.resources
             is_other = engine.status is EngineStatus.STARTING or engine.boot != life.boot
             if life.up and is_other and life.boot not in engine.buried:
+                if recovered.lives.get(life.engine) != life.boot:
+                    self.absent.is_heard(engine)  # the life before is over
                 recovered.lives[life.engine] = life.boot
         for engine_id, resources in recovered.posted.pop(agent.id, {}).items():
             if engine_id not in boots:
@@ -213,6 +219,7 @@ class Recovery:
         was_awaited = (engine.id, engine.boot) in recovered.afar
         if recovered.lives.get(engine.id) == engine.boot:  # else that one has died
             del recovered.lives[engine.id]
+            self.absent.is_heard(engine)
             was_awaited = True
         engine.standing = {task_id: place for place, task_id in enumerate(held)}
         queued = self.absent.take_queued(engine, held)
@@ -268,6 +275,7 @@ class Recovery:
         was_awaited = (engine.id, exited.boot) in recovered.afar
         if recovered.lives.get(engine.id) == exited.boot:
             del recovered.lives[engine.id]
+            self.absent.is_heard(engine)
             was_awaited = True
         if not recovered.settled and (exited.ran or exited.others):
             recovered.exits.append((engine, exited))
@@ -343,8 +351,7 @@ class Recovery:
     @property
     def complete(self) -> bool:
         """Whether everybody is back who may have tasks; the agent of the hub's host always is."""
-        recovered, agents = self._state.recovered, self._state.agents.values()
-        return not (recovered.agents or recovered.lives) and any(not a.far for a in agents)
+        return self.absent.agents_are_back and not self._state.recovered.lives
 
     def look(self, now: float) -> bool:
         """Go on if everybody is back, or time is up.
@@ -355,7 +362,7 @@ class Recovery:
         """
         recovered = self._state.recovered
         if not recovered.settled:
-            if not self.complete and self._waits(now):
+            if not self.complete and self.absent.are_waited_for(now):
                 return False
             self._settle(now)
         self._start_missing()
@@ -375,8 +382,8 @@ class Recovery:
     def _settle(self, now: float) -> None:
         """See to it that every task is with an engine, or in the queue."""
         recovered = self._state.recovered
-        if unheard := self.absent.unheard:
-            waited = now - recovered.since
+        waited = now - recovered.since
+        if waited >= SAID_AFTER and (unheard := self.absent.unheard):
             self._state.notify(f"the hub that took over has waited {waited:.0f} s for {unheard}")
         recovered.settled = True
         recovered.learn_by = now + LEARN_WITHIN
@@ -398,14 +405,6 @@ class Recovery:
         for engine, exited in recovered.buried.values():
             self.absent.host_left(engine, exited)
         self._disappoint()
-
-    def _waits(self, now: float) -> bool:
-        """Tell whether it is to be waited for those who are not back, or what is known of them."""
-        recovered = self._state.recovered
-        if not recovered.looked and now >= recovered.patience:
-            self.absent.look_into(now)
-        answers_are_due = not recovered.looked or bool(recovered.peeks)
-        return answers_are_due and now < recovered.patience
 
     def _start_missing(self) -> None:
         """Have agents start what they have not, as they were not told or not back as yet."""

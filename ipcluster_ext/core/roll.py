@@ -257,7 +257,7 @@ class Roll:
         engine.line, engine.boot = line, hello.boot
         engine.host, engine.pid = hello.host, hello.pid
         engine.python, engine.resources = hello.python, hello.resources
-        engine.status, engine.reason = EngineStatus.READY, ""
+        engine.status, engine.reason, engine.silent_since = EngineStatus.READY, "", None
         engine.progress = now
         state.makers[engine_owner(engine.id, engine.boot)] = line
         line.say(Welcome(place.pid, place.host, place.blobs))

@@ -22,6 +22,7 @@ from ipcluster_ext.engine.insides import Insides
 from ipcluster_ext.engine.interrupts import Interrupts
 from ipcluster_ext.engine.kernel import EngineKernel, hold_back_in_hooks
 from ipcluster_ext.engine.lane import Lane
+from ipcluster_ext.engine.lease import Lease
 from ipcluster_ext.engine.limits import Limits
 from ipcluster_ext.engine.nesting import Nesting
 from ipcluster_ext.engine.news import Newsroom
@@ -170,7 +171,7 @@ class Engine:
             orders=self._orders,
             lane=self._lane,
             box=self._box,
-            lease=self._config.lease,
+            lease=Lease(self._channel, self._box, self._config.lease),
             folder=Path(self._config.folder) if self._config.hub is None else None,
         )
 

@@ -14,7 +14,6 @@ from ipcluster_ext.protocol.ids import TaskId
 from ipcluster_ext.protocol.parts import ResultItem
 from ipcluster_ext.transport.blackbox import BlackBox
 from ipcluster_ext.transport.blobs import Body
-from ipcluster_ext.transport.channel import CLOCK
 
 
 class Desk:
@@ -49,6 +48,7 @@ class Desk:
     ) -> None:
         self._wire = wire
         self._lane = wire.lane
+        self._lease = wire.lease
         self._speaker = speaker
         self._perform = applier.perform
         self._news = news
@@ -83,13 +83,8 @@ class Desk:
         self._do(assignment, 0)
 
     def _do(self, assignment: Assignment, place: int) -> bool:
-        """Do a task as `do` does; tell whether its client was told how it ended.
-
-        For how long the hub has not answered is looked at when the black box names the task
-        already: an engine that is stopped between the two does not begin it, however long it is
-        stopped.
-        """
-        if CLOCK() > self._wire.leased_until and assignment.item.inline != RESUMED:
+        """Do a task as `do` does; tell whether its client was told how it ended."""
+        if not self._lease.holds and assignment.item.inline != RESUMED:
             self._lane.put_back(assignment)
             self._wire.renew_lease()
             return False

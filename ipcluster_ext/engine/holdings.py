@@ -36,6 +36,11 @@ class Holdings:
         """The tasks whose values stand among the arguments of these."""
         return {need for needs in self._needs.values() for need in needs}
 
+    @property
+    def of_clients(self) -> set[TaskId]:
+        """Those of them that clients have submitted."""
+        return {task for task in tuple(self._needs) if client_of(task) != _THE_HUB}
+
     def has(self, task: TaskId) -> bool:
         """Tell whether a task has come whose end was not said."""
         return task in self._needs

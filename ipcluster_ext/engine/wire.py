@@ -18,6 +18,7 @@ from ipcluster_ext.engine.functions import Functions
 from ipcluster_ext.engine.holdings import Holdings
 from ipcluster_ext.engine.lacking import Lacking
 from ipcluster_ext.engine.lane import Assignment, Lane
+from ipcluster_ext.engine.lease import Lease
 from ipcluster_ext.engine.obedience import Orders
 from ipcluster_ext.engine.streams import Written
 from ipcluster_ext.engine.waits import Waits
@@ -51,18 +52,16 @@ from ipcluster_ext.protocol.messages import (
     Welcome,
 )
 from ipcluster_ext.protocol.parts import ResultItem
-from ipcluster_ext.protocol.process import PATIENT
 from ipcluster_ext.transport.baton import Baton
 from ipcluster_ext.transport.blackbox import BlackBox
 from ipcluster_ext.transport.blobs import BlobStore
-from ipcluster_ext.transport.channel import CLOCK, Channel, Said
+from ipcluster_ext.transport.channel import Channel, Said
 
 STEP_IN_AFTER = 0.02
 WATCHING = 0.002
 BUSY = 0.05
 IDLE = 2.0
 GREETING = 0.5
-RENEWING = 0.1
 REFUSED_EXIT = 3
 
 log = logging.getLogger(__name__)
@@ -88,7 +87,7 @@ class Wire:
     box
         Notes which have begun.
     lease
-        How long tasks may begin after the hub was asked whether it is there, and answered.
+        Tells whether they may begin.
     folder
         The cluster's folder, if clients may be on this host.
 
@@ -100,9 +99,6 @@ class Wire:
         Passes on what tasks say while they run.
     waits
         Tells how many of them wait.
-    leased_until
-        When that is over, by `CLOCK`. The hub gives what has not begun to other engines if it has
-        not heard of this one for longer.
     """
 
     def __init__(
@@ -115,13 +111,12 @@ class Wire:
         orders: Orders,
         lane: Lane,
         box: BlackBox,
-        lease: float = PATIENT.lease,
+        lease: Lease,
         folder: Path | None = None,
     ) -> None:
         self._channel = channel
-        self._lease = lease
         self._early: list[Assignment] = []
-        self.leased_until = CLOCK() + lease
+        self.lease = lease
         self._hello = hello
         self._functions = functions
         self._blobs = blobs
@@ -136,7 +131,7 @@ class Wire:
             box=box, came=self._handed_over, known=self._known_now,
         )  # fmt: skip
         self._endings = Endings(channel, box)
-        self._greeted = self._estranged = False
+        self._greeted = False
         self._pinged_at = 0.0
         self._told: TaskId | None = None
         self._orders = orders
@@ -253,9 +248,7 @@ class Wire:
         self._baton.take()
         self._idle = True
         try:
-            while CLOCK() > self.leased_until:
-                self._channel.ping()
-                self._step(RENEWING)
+            self.lease.renew(self._step)
         finally:
             self._work_again()
 
@@ -347,28 +340,20 @@ class Wire:
         elif self._endings:
             with self._saying:
                 self._endings.look()
-        if not self._estranged:
-            self.leased_until = max(self.leased_until, self._channel.answered + self._lease)
-        if self._early and self._is_leased():
+        self.lease.look()
+        if self._early and self.lease.holds:
             early, self._early = self._early, []
             self._begin_at_once(early)
 
     def _begin_at_once(self, assignments: list[Assignment]) -> None:
         """Begin tasks that wait for no turn, or keep them until the hub has answered."""
-        if not self._orders.begin(assignments, self._is_leased):
+        if not self._orders.begin(assignments, lambda: self.lease.holds):
             self._early.extend(assignments)
-
-    def _is_leased(self) -> bool:
-        """Tell whether tasks may begin."""
-        return CLOCK() <= self.leased_until
+            self._channel.ping()
 
     def _begin_again(self) -> None:
-        """Go on with a hub that was started again.
-
-        It may have given to others what this engine has, and says so together with its welcome:
-        no answer to a ping counts before that.
-        """
-        self._estranged = self._greeted
+        """Go on with a hub that was started again."""
+        self.lease.estranged = self._greeted
         with self._saying:
             self._channel.begin_again(self._reintroduce)
             self._endings.said_again()
@@ -383,6 +368,8 @@ class Wire:
         lacking = self._lacking.clear()  # and not of these, which it has not: they never begin
         self._holdings.given_back(lacking)
         self.express.forget(lacking)
+        if self.lease.is_held:
+            self._leave_to_others()
         said = self._holdings.introduction(self._hello, unheard)
         self._orders.keep_only(self._holdings.needed)
         if self.waits:
@@ -390,6 +377,13 @@ class Wire:
         if lent := self._blobs.lent:
             said.append(([Lent(lent)], ()))
         return said
+
+    def _leave_to_others(self) -> None:
+        """Drop what has not begun, and a hub has given away of whose welcome nothing was heard."""
+        tasks = self._holdings.of_clients - self.express.came
+        early = {assignment.item.id for assignment in self._early} & tasks
+        self._early = [each for each in self._early if each.item.id not in early]
+        self._holdings.given_back([*self.lane.drop(tasks), *early])
 
     def _timeout(self) -> float:
         if self.lane.watched:
@@ -419,7 +413,7 @@ class Wire:
     def _ping(self) -> bool:
         """Ask the hub every now and then whether it is there; tell whether that was done."""
         now = time.monotonic()
-        if now - self._pinged_at < min(IDLE, self._lease / 4):
+        if now - self._pinged_at < min(IDLE, self.lease.seconds / 4):
             return False
         self._pinged_at = now
         self._channel.ping()
@@ -464,7 +458,7 @@ class Wire:
             case FreeBlobs():
                 self._blobs.recycle(message.names)
             case Welcome():
-                self._greeted, self._estranged = True, False
+                self._greeted, self.lease.estranged = True, False
                 self.express.open()
             case Refused():
                 log.error("the hub refused this engine: %s", message.reason)

@@ -254,11 +254,15 @@ class StopEngines(_Message, frozen=True, tag=63):
 
 
 class Peek(_Message, frozen=True, tag=67):
-    """Look into the black box of an engine that does not answer; ``mark`` comes back."""
+    """Look into the black box of an engine that does not answer; ``mark`` comes back.
+
+    ``hold`` has the engine begin nothing more until the hub has welcomed it.
+    """
 
     engine: EngineId
     boot: int
     mark: int
+    hold: bool = False
 
 
 class SignalEngines(_Message, frozen=True, tag=64):

@@ -8,15 +8,18 @@ system is full would die of writing. Words of 8 bytes::
     1 … RING          the tasks begun in their turn, the last `RING` of them
     RING + 1 …        tasks that were begun out of turn and whose ends the hub has not
                       acknowledged, 0 where there is none
+    the last          another number each time the engine was told to begin nothing more
 
 A task is written before the word that points to it: whoever reads in between misses it, and it
-has not done anything yet.
+has not done anything yet. The engine notes a task and then looks whether it was held; who holds
+it writes that and then reads: at least one of them learns of the other.
 """
 
 import errno
 import mmap
 import os
 import struct
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,11 +28,14 @@ from ipcluster_ext.protocol.ids import TaskId
 _WORD = struct.Struct("=Q")
 RING = 2047
 """So many tasks begun in their turn are remembered."""
-SLOTS = 2048
+SLOTS = 2047
 """So many tasks that were begun out of turn are noted at once; any more are not."""
 RESERVE = 1024
 """So many of these are for tasks that go on; ends that are not acknowledged make room."""
-NBYTES = (1 + RING + SLOTS) * _WORD.size
+NBYTES = (2 + RING + SLOTS) * _WORD.size
+_HELD = 1 + RING + SLOTS
+_SEEN_AFTER = 0.001
+"""So long after a processor has written a word every other one reads it, by far."""
 
 
 class Begun(NamedTuple):
@@ -104,6 +110,11 @@ class BlackBox:
         """Whether there is hardly room for tasks that go on."""
         return len(self._free) < RESERVE
 
+    @property
+    def held(self) -> int:
+        """Another number than before if the engine was told to begin nothing more."""
+        return self._words[_HELD]
+
     def leave(self, place: int) -> None:
         """Note that a task that began out of turn has ended, and that this is known for good."""
         if place:
@@ -137,10 +148,29 @@ def begun_in(path: Path) -> Begun:
         return Begun(TaskId(0))
     if len(data) != NBYTES:
         return Begun(TaskId(0))
-    newest, *words = (word for (word,) in _WORD.iter_unpack(data))
+    newest, *words, _ = (word for (word,) in _WORD.iter_unpack(data))
     if newest > RING:
         return Begun(TaskId(0))
     ring = [*words[newest:RING], *words[:newest]]
     ran = tuple(TaskId(task) for task in ring if task)
     others = tuple(TaskId(task) for task in words[RING:] if task)
     return Begun(TaskId(words[newest - 1]) if newest else TaskId(0), others, ran)
+
+
+def hold(path: Path) -> None:
+    """Have an engine begin nothing more until the hub has welcomed it; before `begun_in`.
+
+    That of an engine which is not there yet is left alone: it has nothing to begin.
+    """
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return
+    try:
+        word = os.pread(fd, _WORD.size, _HELD * _WORD.size)
+        if len(word) == _WORD.size:
+            times = 1 + _WORD.unpack(word)[0]
+            os.pwrite(fd, _WORD.pack(times % 2**64), _HELD * _WORD.size)
+    finally:
+        os.close(fd)
+    time.sleep(_SEEN_AFTER)

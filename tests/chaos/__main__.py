@@ -22,6 +22,7 @@ from tests.chaos.recorded import recorded
 from tests.chaos.report import Report
 from tests.chaos.stopped import Who, stopped
 from tests.chaos.storm import storm
+from tests.chaos.stuck import How, stuck
 
 
 def _stopped(who: Who, seed: int) -> Report:
@@ -30,6 +31,10 @@ def _stopped(who: Who, seed: int) -> Report:
 
 def _owner_killed(burden: Burden, _seed: int) -> Report:
     return owner_killed(burden)
+
+
+def _stuck(how: How, seed: int) -> Report:
+    return stuck(how, 2_000, 0.005, points=5, seed=seed)
 
 
 SCENARIOS: dict[str, list[Callable[[int], Report]]] = {
@@ -55,6 +60,7 @@ SCENARIOS: dict[str, list[Callable[[int], Report]]] = {
         lambda seed: mixed(150, hub_every=7.0, careless=True, seed=seed),
     ],
     "stopped": [partial(_stopped, who) for who in get_args(Who)],
+    "stuck": [partial(_stuck, how) for how in get_args(How)],
     "orphans": [
         lambda _: agent_killed(),
         *(partial(_owner_killed, burden) for burden in get_args(Burden)),

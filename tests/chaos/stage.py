@@ -125,10 +125,17 @@ class Deliveries:
     ----------
     log
         The file where tasks note their execution.
+
+    Attributes
+    ----------
+    log
+        As given.
+    answers, counts, times
+        Of each task how it ends, how often that was delivered, and when anything was.
     """
 
     def __init__(self, log: Path) -> None:
-        self._log = log
+        self.log = log
         self._lock = threading.Lock()
         self.answers: dict[int, AsyncResult] = {}
         self.counts: Counter[int] = Counter()
@@ -137,7 +144,7 @@ class Deliveries:
     def submit(self, view: ipp.LoadBalancedView, numbers: range, seconds: float) -> None:
         """Submit tasks of so many seconds, one by one."""
         for number in numbers:
-            answer = view.submit(work.task, str(self._log), number, seconds)
+            answer = view.submit(work.task, str(self.log), number, seconds)
             self.answers[number] = answer
             answer.add_done_callback(partial(self._note, number))
 
@@ -183,4 +190,4 @@ class Deliveries:
 
     def executions(self) -> work.Executions:
         """Return what the engines have noted."""
-        return work.read(self._log)
+        return work.read(self.log)

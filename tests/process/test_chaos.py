@@ -17,6 +17,7 @@ from tests.chaos.recorded import recorded
 from tests.chaos.report import Report
 from tests.chaos.stopped import Who, stopped
 from tests.chaos.storm import storm
+from tests.chaos.stuck import How, stuck
 
 SLACK = 5.0
 """Times are for `make chaos` to judge; here something has to be badly wrong."""
@@ -53,6 +54,12 @@ class TestAHubKilledInTheMiddle:
 
     def test_runs_nothing_again_that_it_has_forgotten_by_then(self) -> None:
         judge(hubkill(1_000, 0.001, points=4, middle=0.95, history=300))
+
+
+class TestAHubKilledWhileAnEngineIsStuck:
+    @pytest.mark.parametrize("how", get_args(How))
+    def test_is_a_pause_and_nothing_else(self, how: How) -> None:
+        judge(stuck(how, 400, 0.005, points=1))
 
 
 class TestAHubKilledWhereOthersCompute:

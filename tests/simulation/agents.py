@@ -190,6 +190,7 @@ class Agent(Process):
         """Tell what an engine has begun, from its black box."""
         life = self.engines.get(message.engine)
         if life is not None and life.boot == message.boot and not life.line.gone:
+            life.held += message.hold
             others = list(life.out_of_turn)
             ran = life.ran[-RING:]
             self.line.say(Peeked(life.id, life.boot, message.mark, life.box, others, ran))

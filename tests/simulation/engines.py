@@ -73,6 +73,9 @@ class Engine(Process):
         Outcomes that it keeps back for a moment.
     lent
         The files in shared memory that it was not told to free.
+    held, seen_held, held_at, let_go
+        How many times it was told to begin nothing more; which of them it has seen, and when; and
+        for which the hub has answered since.
     estranged
         Whether another hub has not welcomed it yet: no answer to a ping counts before that.
     ended
@@ -95,6 +98,8 @@ class Engine(Process):
         self.box = NONE
         self.ran: list[TaskId] = []
         self.leased_until = agent.world.agenda.now + LEASE
+        self.held = self.let_go = self.seen_held = 0
+        self.held_at = 0.0
         self.early: list[Entry] = []
         self.running: Entry | None = None
         self.suspended: list[Entry] = []
@@ -137,6 +142,8 @@ class Engine(Process):
         self.unmentioned.clear()
         self.came_short -= {item.id for _, item in self.lacking}
         self.lacking.clear()
+        if not self.may_begin and self.let_go != self.held:
+            self._leave_to_others()
         needed = {need for _, item in [*self.begun, *self.early, *self.lane] for need in item.needs}
         self.values = {need: value for need, value in self.values.items() if need in needed}
         held = [item.id for said, _ in unheard for each in said if isinstance(each, Done)
@@ -158,16 +165,29 @@ class Engine(Process):
             waiting.append(([Lent(lent)], ()))
         return [([hello], ()), *rest, *waiting]
 
+    def _leave_to_others(self) -> None:
+        """Drop what it has not begun: a hub that has not welcomed it has given that away."""
+        kept = self.came_short | {
+            item.id for _, item in [*self.lane, *self.early] if client_of(item.id) == THE_HUB
+        }
+        self.lane = deque(entry for entry in self.lane if entry[1].id in kept)
+        self.early = [entry for entry in self.early if entry[1].id in kept]
+
     def _ping(self, _: object) -> None:
         self.line.ping()
         self.after(PINGING, self._ping)
 
     @property
     def may_begin(self) -> bool:
-        """Whether the hub has answered lately."""
+        """Whether the hub has answered lately, and since it was told to begin nothing more."""
+        now, answered = self.world.agenda.now, self.line.ledger.answered
+        if self.held != self.seen_held:
+            self.seen_held, self.held_at = self.held, now
         if not self.estranged:
-            self.leased_until = max(self.leased_until, self.line.ledger.answered + LEASE)
-        return self.world.agenda.now <= self.leased_until
+            self.leased_until = max(self.leased_until, answered + LEASE)
+            if answered > self.held_at:
+                self.let_go = self.seen_held
+        return now <= self.leased_until and self.let_go == self.held
 
     # ------------------------------------------------------------ what it is told
 

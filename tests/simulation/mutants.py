@@ -359,13 +359,13 @@ MUTANTS = [
     ),
     Mutant(
         "a hub that takes over waits for nobody", RECOVERY,
-        "            if not self.complete and self._waits(now):\n                return False\n",
+        "            if not self.complete and self.absent.are_waited_for(now):\n                return False\n",
         "", seed=2,
     ),
     Mutant(
         "a hub that takes over does not wait for engines", RECOVERY,
-        "return not (recovered.agents or recovered.lives) and any(",
-        "return not recovered.agents and any(",
+        "return self.absent.agents_are_back and not self._state.recovered.lives\n",
+        "return self.absent.agents_are_back\n",
     ),
     Mutant(
         "what is said again comes anew though it has ended", TASKS,
@@ -578,6 +578,19 @@ MUTANTS = [
         seed=50051208,
     ),
     Mutant(
+        "an engine that is not back begins what others are given", ABSENT,
+        "RECOVERING, hold=True)", "RECOVERING)",
+    ),
+    Mutant(
+        "what a silent engine had begun counts for its next life", RECOVERY,
+        "                if recovered.lives.get(life.engine) != life.boot:\n"
+        "                    self.absent.is_heard(engine)  # the life before is over\n", "",
+    ),
+    Mutant(
+        "what an engine has begun is read while it goes on", ABSENT,
+        "            recovered.begun.pop(engine.id, None)\n", "",
+    ),
+    Mutant(
         "what another host has not begun waits for ever when it is back", ABSENT,
         "        self._go_on(engine, sorted(self._take_begun(engine, engine.boot) - "
         "frozenset(held)))\n",
@@ -605,8 +618,8 @@ MUTANTS = [
         "        task.retries = max(0, task.retries - (note.tries - task.tries))\n", "",
     ),
     Mutant(
-        "a takeover is over before the agent of the hub's host is back", RECOVERY,
-        "any(not a.far for a in agents)", "bool(agents)",
+        "a takeover is over before the agent of the hub's host is back", ABSENT,
+        "any(not agent.far for agent in agents)", "bool(agents)",
     ),
     Mutant(
         "a host whose engines are back without their agent is waited for for ever", HOSTS,

@@ -9,10 +9,11 @@ import pytest
 
 from ipcluster_ext.engine.functions import Functions
 from ipcluster_ext.engine.lane import Assignment, Lane
+from ipcluster_ext.engine.lease import Lease
 from ipcluster_ext.engine.resolver import Resolver
 from ipcluster_ext.engine.wire import Wire
 from ipcluster_ext.protocol.frames import Frame
-from ipcluster_ext.protocol.ids import EngineId, TaskId
+from ipcluster_ext.protocol.ids import ClientId, EngineId, TaskId, first_task
 from ipcluster_ext.protocol.messages import (
     Done,
     EngineHello,
@@ -31,7 +32,7 @@ from ipcluster_ext.protocol.messages import (
 )
 from ipcluster_ext.protocol.parts import ResultItem, TaskItem, TaskSpec
 from ipcluster_ext.protocol.status import Kind, TaskStatus
-from ipcluster_ext.transport.blackbox import BlackBox, begun_in
+from ipcluster_ext.transport.blackbox import BlackBox, begun_in, hold
 from ipcluster_ext.transport.blobs import BlobStore
 from ipcluster_ext.transport.channel import CLOCK, Channel
 from tests.support.hubs import PATIENCE, Hub
@@ -40,6 +41,8 @@ from tests.support.waiting import wait_until
 SPEC = TaskSpec(Kind.APPLY)
 LAST = TaskId(1)
 """A task that ends the engine's work."""
+MINE = first_task(ClientId(1), 0)
+"""Tasks of a client come after it; those before are the hub's own."""
 HELLO = EngineHello(EngineId(0), 7, 1, "here", 10)
 M = TypeVar("M", bound=Message)
 
@@ -85,7 +88,7 @@ class Play:
         channel = Channel(self._path, identity=b"engine", boot=7)
         self.lane, self.orders = Lane(channel.wake), Orders()
         blobs = BlobStore("", "e0x7")
-        self._channel, self._box = channel, BlackBox(folder / "box")
+        self._channel, self.box = channel, BlackBox(folder / "box")
         self.wire = Wire(
             channel,
             HELLO,
@@ -93,7 +96,8 @@ class Play:
             blobs,
             orders=self.orders,
             lane=self.lane,
-            box=self._box,
+            box=self.box,
+            lease=Lease(channel, self.box, 10.0),
         )
         self.begun: list[TaskId] = []
         self._may_end = threading.Semaphore(0)
@@ -147,7 +151,7 @@ class Play:
 
     def end_out_of_turn(self, task: int) -> None:
         """Do a task out of its turn, and say how it ended."""
-        place = self._box.enter(TaskId(task))
+        place = self.box.enter(TaskId(task))
         self.lane.add(ResultItem(TaskId(task), TaskStatus.DONE, 1.0, 2.0, b"out"), (), place)
         self.wire.flush()
 
@@ -155,6 +159,20 @@ class Play:
     def out_of_turn(self) -> tuple[TaskId, ...]:
         """What the black box says of tasks out of turn."""
         return begun_in(self._path.with_name("box")).others
+
+    def hold(self) -> None:
+        """Have it begin nothing more until the hub answers."""
+        hold(self._path.with_name("box"))
+
+    def ask_until(self, condition: Callable[[], bool]) -> None:
+        """Have it ask the hub whether it is there, and hear the answers."""
+
+        def asked() -> bool:
+            self._channel.ping()
+            self.hear_all()
+            return condition()
+
+        wait_until(asked)
 
     def hear_all(self) -> None:
         """Hear what has come."""
@@ -177,7 +195,7 @@ class Play:
         self._channel.close()
         self._channel.release()
         self.hub.close()
-        self._box.close()
+        self.box.close()
 
 
 @pytest.fixture
@@ -302,6 +320,35 @@ def test_what_it_gave_back_is_not_claimed_nor_given_back_again(play: Play) -> No
     assert not [message for message in play.hub.heard if isinstance(message, Returned)]
 
 
+def test_it_has_not_what_it_had_not_begun_when_it_was_held(play: Play) -> None:
+    begun, waiting, preparation = MINE + 1, MINE + 2, 12
+    play.run(begun, waiting, preparation)
+    began(play, begun)
+    play.hold()
+    play.hub.close()
+
+    hello = play.another_hub()
+    play.hub.say(Welcome(2, "here", ""))
+    play.end()
+
+    assert hello.held == [begun, preparation]
+    began(play, begun, preparation)
+
+
+def test_it_has_everything_once_the_hub_has_let_it_go(play: Play) -> None:
+    begun, waiting = MINE + 1, MINE + 2
+    play.run(begun, waiting)
+    began(play, begun)
+    play.hold()
+    assert play.wire.lease.is_held
+    play.ask_until(lambda: not play.wire.lease.is_held)
+    play.hub.close()
+
+    hello = play.another_hub()
+
+    assert hello.held == [begun, waiting]
+
+
 def test_it_says_how_many_tasks_wait_if_some_do(play: Play) -> None:
     play.run(11)
     began(play, 11)
@@ -334,13 +381,13 @@ def test_answers_of_a_hub_that_has_not_welcomed_it_do_not_prolong_its_lease(play
     began(play, 11)
     play.hub.close()
     play.another_hub()
-    before = play.wire.leased_until
+    before = play.wire.lease.until
 
     play.hub.send(play.hub.ledger.mention(Pong(0, CLOCK() + 100.0, 0)))
     play.hub.say(Run(SPEC, [TaskItem(TaskId(12), b"in")]))
     wait_until(lambda: not play.lane.empty)
-    unwelcome = play.wire.leased_until
+    unwelcome = play.wire.lease.until
     play.hub.say(Welcome(2, "here", ""))
 
     assert unwelcome == before
-    wait_until(lambda: play.wire.leased_until > before + 50.0)
+    wait_until(lambda: play.wire.lease.until > before + 50.0)

@@ -10,7 +10,7 @@ import pytest
 from ipcluster_ext.errors import ClusterError
 from ipcluster_ext.protocol.ids import TaskId
 from ipcluster_ext.protocol.keys import TcpAddress
-from ipcluster_ext.transport.blackbox import NBYTES, RESERVE, RING, SLOTS, BlackBox, begun_in
+from ipcluster_ext.transport.blackbox import NBYTES, RESERVE, RING, SLOTS, BlackBox, begun_in, hold
 from ipcluster_ext.transport.files import (
     ConnectionFile,
     client_socket,
@@ -398,6 +398,28 @@ class TestBlackBox:
             box.leave(place)
         assert begun_in(folder / "box").others == ()
         box.close()
+
+    def test_it_is_held_as_often_as_somebody_says_so(self, folder: Path) -> None:
+        box = BlackBox(folder / "box")
+        box.began(TaskId(7))
+        box.enter(TaskId(8))
+        seen = [box.held]
+        for _ in range(2):
+            hold(folder / "box")
+            seen.append(box.held)
+
+        assert len(set(seen)) == 3
+        assert begun_in(folder / "box") == (7, (8,), (7,))
+        box.close()
+
+    @pytest.mark.parametrize("content", [None, b"", b"1234567"])
+    def test_what_is_no_box_is_not_held(self, content: bytes | None, folder: Path) -> None:
+        if content is not None:
+            (folder / "box").write_bytes(content)
+
+        hold(folder / "box")
+
+        assert [path.read_bytes() for path in folder.iterdir()] == [content] * (content is not None)
 
     @pytest.mark.parametrize("content", [None, b"", b"1234567", b"1" * (NBYTES + 1)])
     def test_a_file_that_is_no_box_tells_of_no_task(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ipcluster_ext.core.absent import HEARD_WITHIN
 from ipcluster_ext.core.recovery import PATIENCE
 from ipcluster_ext.core.sent import Sent, decode, encode
 from ipcluster_ext.protocol.ids import EngineId, TaskId
@@ -398,6 +399,24 @@ class TestWhatWasSentToAHostThatIsNotHeard:
 
         note = decode(stage.sent)[task]
         assert (note.engine, note.boot) == (engine.number, engine.boot)
+
+    def test_and_begun_there_is_lost_if_the_host_leaves_that_has_told_so(
+        self, stage: Stage, home: Agent, client: Client, agent: Agent, engine: Engine
+    ) -> None:
+        begun, waiting = client.submit(2)
+        stage.crash()
+        return_agent(home, [])
+        return_client(client, waits=[begun, waiting])
+        return_host(agent, life(engine))
+        stage.turn(HEARD_WITHIN)
+        agent.say(Peeked(engine.number, engine.boot, 0, begun, [], [begun]))
+        before = client.statuses
+
+        agent.bye()
+
+        assert before == {}
+        assert client.why(begun) == ("EngineLost", "its host agent is gone: it said goodbye")
+        assert client.why(waiting)[0] == "NoEnginesRegistered"
 
     def test_is_not_its_last_word_if_the_host_was_given_up(
         self, stage: Stage, home: Agent, client: Client, agent: Agent, engine: Engine

@@ -3,7 +3,7 @@
 import pytest
 from msgspec import structs
 
-from ipcluster_ext.core.absent import PEEK_WITHIN, RECOVERING
+from ipcluster_ext.core.absent import HEARD_WITHIN, PEEK_WITHIN, RECOVERING
 from ipcluster_ext.core.recovery import FORGET_AFTER, PATIENCE
 from ipcluster_ext.core.roll import WELCOME_WITHIN
 from ipcluster_ext.core.state import TOLD_FOR
@@ -551,8 +551,9 @@ class TestAnEngineThatIsStoppedWhileTheHubDies:
         stage.crash()
         return_agent(stopped.agent, two)
         return_engine(other)
-        stage.turn(PATIENCE)
-        peek = Peek(stopped.number, stopped.boot, RECOVERING)
+        assert stopped.agent.of(Peek) == []
+        stage.turn(HEARD_WITHIN)
+        peek = Peek(stopped.number, stopped.boot, RECOVERING, hold=True)
         assert stopped.agent.of(Peek) == [peek]
         ran = [begun]
         stopped.agent.say(Peeked(stopped.number, stopped.boot, RECOVERING, begun, [], ran))
@@ -569,6 +570,23 @@ class TestAnEngineThatIsStoppedWhileTheHubDies:
         two[0].agent.say(Peeked(two[0].number, two[0].boot, RECOVERING, task, [], [task]))
 
         assert client.of(Notice) == [Notice("the hub that took over has waited 12 s for engine 0")]
+
+    def test_is_asked_for_what_it_has_begun_no_more_once_it_is_back(
+        self, stage: Stage, client: Client, two: tuple[Engine, Engine]
+    ) -> None:
+        stopped, other = two
+        [task] = client.submit(engines=[0])
+        stage.crash()
+        return_agent(stopped.agent, two)
+        return_engine(other)
+        stage.turn(HEARD_WITHIN)
+        return_engine(stopped, [task])
+        stopped.agent.say(Peeked(stopped.number, stopped.boot, RECOVERING, TaskId(0), [], []))
+        return_client(client, waits=[task])
+        stopped.finish()
+
+        assert client.statuses == {task: DONE}
+        assert other.ids == []
 
     def test_and_dies_has_tried_as_often_as_its_black_box_says(
         self, stage: Stage, client: Client, two: tuple[Engine, Engine]

@@ -3,7 +3,6 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from ipcluster_ext.engine import desk as desk_module
 from ipcluster_ext.engine.apply import Applier, Outcome
 from ipcluster_ext.engine.desk import Desk
 from ipcluster_ext.engine.feeds import RESUMED
@@ -51,7 +50,7 @@ class Stage:
         self.path = box
         self.box = BlackBox(box)
         self.is_fork = False
-        self.express = self
+        self.express = self.lease = self
         self.came: set[TaskId] = set()
         self.desk = Desk(
             cast("Wire", self), cast("Applier", self), speaker=cast("Speaker", self),
@@ -63,6 +62,10 @@ class Stage:
         task = assignment.item.id
         self.done.append((task, begun_in(self.path).last))
         return ResultItem(task, TaskStatus.DONE, 0.0, 0.0, b""), Body(b"", (), [])
+
+    @property
+    def holds(self) -> bool:
+        return self.now <= self.leased_until
 
     def renew_lease(self) -> None:
         self.on_renewal.pop(0)()
@@ -89,10 +92,8 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
-    stage = Stage(tmp_path / "box")
-    monkeypatch.setattr(desk_module, "CLOCK", lambda: stage.now)
-    return stage
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path / "box")
 
 
 def test_tasks_are_done_in_turn_and_noted_before(stage: Stage) -> None:
