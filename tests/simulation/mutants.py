@@ -359,7 +359,8 @@ MUTANTS = [
     ),
     Mutant(
         "a hub that takes over waits for nobody", RECOVERY,
-        "            if not self.complete and self.absent.are_waited_for(now):\n                return False\n",
+        "            if not self.complete and self.absent.are_waited_for(now):\n"
+        "                return False\n",
         "", seed=2,
     ),
     Mutant(
