@@ -229,6 +229,7 @@ def test_settings_take_effect_at_once(
             lambda: not {"autoConnect", "confirmStop"} & set(written(settings)), timeout=30.0
         )
         panel.page.evaluate("() => window.jupyterapp.commands.execute('application:close')")
+    wait_until(lambda: asks_again(panel), timeout=60.0)  # written down is not yet heard of
 
 
 def written(settings: Path) -> dict[str, object]:
@@ -237,6 +238,13 @@ def written(settings: Path) -> dict[str, object]:
     found = json.loads("".join(line for line in lines if not line.strip().startswith("//")) or "{}")
     usual = {"autoConnect": False, "confirmStop": True}
     return {name: value for name, value in found.items() if usual.get(name) != value}
+
+
+def asks_again(panel: Panel) -> bool:
+    """Tell whether a restart is asked about; one that was done at once is waited for."""
+    panel.has_idle(2)
+    panel.choose(0)
+    return not restarts_unasked(panel, panel.card.get_by_text("process").inner_text())
 
 
 def restarts_unasked(panel: Panel, before: str) -> bool:
