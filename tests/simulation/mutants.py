@@ -588,7 +588,7 @@ MUTANTS = [
         "                    self.absent.is_heard(engine)  # the life before is over\n", "",
     ),
     Mutant(
-        "what an engine has begun is read while it goes on", ABSENT,
+        "what is known of a silent engine counts when it is back", ABSENT,
         "            recovered.begun.pop(engine.id, None)\n", "",
     ),
     Mutant(
